@@ -1,0 +1,81 @@
+"""jaxpot: interatomic potentials in JAX, as pure functions of parameters and positions."""
+
+from jaxpot.batch import Batch, Result, batch, evaluate, pad_neighbors
+from jaxpot.engine import Environment, PairSpecies, environment_potential, pair_potential, radial_potential
+from jaxpot.io.errors import FileFormatError
+from jaxpot.io.load import load, save
+from jaxpot.neighbors import NeighborList, Neighbors, neighbor_list
+from jaxpot.parameters import PublishedSet, available, published
+from jaxpot.potential import (
+    Evaluation,
+    Potential,
+    add,
+    atomic_energies,
+    energy,
+    energy_and_forces,
+    energy_forces_and_stress,
+    forces,
+    hessian,
+    scale,
+    stress,
+    virial,
+)
+from jaxpot.potentials.adp import adp
+from jaxpot.potentials.buckingham import buckingham
+from jaxpot.potentials.eam import eam
+from jaxpot.potentials.finnis_sinclair import finnis_sinclair
+from jaxpot.potentials.lennard_jones import lennard_jones, lennard_jones_mixing
+from jaxpot.potentials.morse import morse
+from jaxpot.potentials.sutton_chen import sutton_chen, sutton_chen_mixing
+from jaxpot.potentials.wang_frenkel import wang_frenkel
+from jaxpot.potentials.zbl import zbl
+from jaxpot.system import System, stack_systems
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Batch",
+    "Environment",
+    "Evaluation",
+    "FileFormatError",
+    "NeighborList",
+    "Neighbors",
+    "PairSpecies",
+    "Potential",
+    "PublishedSet",
+    "Result",
+    "System",
+    "add",
+    "adp",
+    "atomic_energies",
+    "available",
+    "batch",
+    "buckingham",
+    "eam",
+    "energy",
+    "energy_and_forces",
+    "energy_forces_and_stress",
+    "environment_potential",
+    "evaluate",
+    "finnis_sinclair",
+    "forces",
+    "hessian",
+    "lennard_jones",
+    "lennard_jones_mixing",
+    "load",
+    "morse",
+    "neighbor_list",
+    "pad_neighbors",
+    "pair_potential",
+    "published",
+    "radial_potential",
+    "save",
+    "scale",
+    "stack_systems",
+    "stress",
+    "sutton_chen",
+    "sutton_chen_mixing",
+    "virial",
+    "wang_frenkel",
+    "zbl",
+]

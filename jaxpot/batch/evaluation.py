@@ -1,0 +1,121 @@
+"""Any potential on any list of structures, from the host."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxpot.batch.batches import Batch, batch
+from jaxpot.batch.checks import check_species, checked_dtype, checked_params, explain_not_finite, not_finite
+from jaxpot.potential import Evaluation, Params, Potential
+from jaxpot.system import System
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+__all__ = ["Result", "evaluate"]
+
+MAX_SLOTS = 4_000_000  # neighbour slots in memory at once, about 100 bytes each
+
+
+class Result(NamedTuple):
+    """What :func:`evaluate` finds for one structure, as plain numbers and numpy arrays.
+
+    Attributes:
+        energy: eV.
+        energies: [atoms] eV, their sum is the energy.
+        forces: [atoms, 3] eV/Å.
+        virial: [3, 3] eV, derivative of the energy with respect to strain.
+        stress: [3, 3] eV/Å^3 in ASE's sign; None where the cell has no volume.
+    """
+
+    energy: float
+    energies: np.ndarray
+    forces: np.ndarray
+    virial: np.ndarray
+    stress: np.ndarray | None
+
+
+def evaluate(
+    potential: Potential,
+    params: Params,
+    structures: Sequence[System | Atoms],
+    dtype: Any = None,
+    max_shapes: int = 4,
+    max_slots: int = MAX_SLOTS,
+) -> list[Result]:
+    """Energy, forces and stress of structures of any sizes.
+
+    Args:
+        potential: any potential.
+        params: its parameters; floats are cast to ``dtype``.
+        structures: :class:`System` or ASE ``Atoms``, of which positions, elements, cell and pbc are taken.
+        dtype: float type of the evaluation; JAX's default if None.
+        max_shapes: how many compilations there may be at most.
+        max_slots: neighbour slots evaluated at once; bounds memory.
+
+    Returns:
+        A :class:`Result` for each structure, in their order.
+
+    Raises:
+        ValueError: an unknown element, parameters that are no numbers, or a structure without sense; the message begins
+            with the structure's place in the sequence.
+        FloatingPointError: an energy or force is not finite; the message names the atom.
+
+    Example:
+        >>> import jaxpot
+        >>> from ase import Atoms
+        >>> dimer = Atoms("Ar2", positions=[[0, 0, 0], [0, 0, 3.4 * 2 ** (1 / 6)]])
+        >>> lj, params = jaxpot.lennard_jones(cutoff=8.5), {"epsilon": 0.0104, "sigma": 3.4}
+        >>> results = jaxpot.evaluate(lj, params, [dimer, Atoms("Ar")])
+        >>> [f"{r.energy:.4f}" for r in results]
+        ['-0.0104', '0.0000']
+    """
+    kind = checked_dtype(dtype)
+    params = checked_params(params, kind)
+    structures = list(structures)
+    if not structures:
+        return []
+    systems = [_system(k, structure, potential, kind) for k, structure in enumerate(structures)]
+    results: list[Result | None] = [None] * len(systems)
+    for b in batch(systems, potential.cutoff, max_shapes=max_shapes, max_slots=max_slots):
+        found: Any = jax.device_get(_evaluator(potential)(params, b.system, b.neighbors))
+        for place, k in enumerate(np.asarray(b.indices)):
+            if k < len(systems):
+                results[k] = _result(f"structure {k}: ", structures[k], systems[k], b, place, found)
+    return [result for result in results if result is not None]
+
+
+@functools.lru_cache(maxsize=32)
+def _evaluator(potential: Potential) -> Callable[..., Evaluation]:
+    """Compiled once for each potential and shape, however often `evaluate` is called."""
+    return jax.jit(jax.vmap(potential.evaluate, (None, 0, 0)))
+
+
+def _system(place: int, structure: System | Atoms, potential: Potential, dtype: np.dtype) -> System:
+    try:
+        if not isinstance(structure, System):
+            return System.from_ase(structure, potential.elements, dtype)
+        host = {name: np.asarray(getattr(structure, name), dtype) for name in ("positions", "cell")}
+        system = structure.replace(**host)
+        check_species(potential, np.asarray(system.species))
+        return system
+    except ValueError as error:
+        raise ValueError(f"structure {place}: {error}") from error
+
+
+def _result(where: str, structure: System | Atoms, system: System, b: Batch, place: int, found: Any) -> Result:
+    number = system.positions.shape[0]
+    energies, forces = found.energies[place, :number], found.forces[place, :number]
+    if not_finite(energies, forces).size:
+        symbols = None if isinstance(structure, System) else structure.get_chemical_symbols()
+        neighbors = jax.tree.map(lambda leaf: leaf[place], b.neighbors)
+        raise FloatingPointError(where + explain_not_finite(system, neighbors, energies, forces, symbols))
+    virial, volume = found.virial[place], float(np.abs(np.linalg.det(np.asarray(system.cell, np.float64))))
+    # summed in float64 on the host: a sum of many float32 numbers loses digits
+    energy = float(energies.sum(dtype=np.float64))
+    return Result(energy, energies, forces, virial, virial / volume if volume > 0 else None)

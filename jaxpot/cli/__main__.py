@@ -1,0 +1,5 @@
+"""``python -m jaxpot.cli``."""
+
+from jaxpot.cli import main
+
+main()

@@ -1,0 +1,240 @@
+"""The commands. Whatever is wrong with the input is said in one line, with exit status 2; a run that breaks, with 3."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+__all__ = ["cli", "run"]
+
+BAD_INPUT = 2
+BROKEN_RUN = 3
+
+
+def run(arguments: list[str] | None) -> int:
+    """Run the command line; returns the exit status."""
+    try:
+        cli.main(args=arguments, prog_name="jaxpot", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return _say("interrupted", 130)
+    except click.ClickException as error:
+        return _say(error.format_message(), BAD_INPUT)
+    except (ValueError, OSError, FloatingPointError) as error:
+        return _say(str(error), BAD_INPUT)
+    except RuntimeError as error:
+        from jaxpot.simulate import RestartError, SimulationError
+
+        if isinstance(error, SimulationError):
+            return _say(str(error), BROKEN_RUN)
+        if isinstance(error, RestartError):
+            return _say(str(error), BAD_INPUT)
+        raise
+    return 0
+
+
+def _say(message: str, status: int) -> int:
+    click.echo("jaxpot: " + " ".join(message.split()), err=True)
+    return status
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="jaxpot")
+def cli() -> None:
+    """Interatomic potentials in JAX: molecular dynamics, relaxation and evaluation from the command line."""
+
+
+def model_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that name a potential and its precision."""
+    decorators = [
+        click.option(
+            "--potential", "-p", "potential_names", multiple=True, required=True, metavar="NAME|FILE",
+            help="A published set (jaxpot list) or the files of a potential; several files: give the option again.",
+        ),
+        click.option("--elements", help="Elements of the potential to use, separated by commas, such as Cu,Al."),
+        click.option("--style", help="Kind of the files, such as eam/alloy, where their names do not tell."),
+        click.option(
+            "--precision", type=click.Choice(["float32", "float64"]), default="float32", show_default=True,
+            help="Float type of the calculation.",
+        ),
+    ]  # fmt: skip
+
+    @functools.wraps(command)
+    def with_model(
+        potential_names: tuple[str, ...], elements: str | None, style: str | None, precision: str, **rest: Any
+    ) -> None:
+        import jax
+
+        if precision == "float64":
+            jax.config.update("jax_enable_x64", True)
+        from jaxpot.io.load import load
+
+        symbols = [e for e in elements.replace(" ", ",").split(",") if e] if elements is not None else None
+        names: Any = potential_names[0] if len(potential_names) == 1 else list(potential_names)
+        potential, params = load(names, elements=symbols, style=style)
+        command(potential=potential, params=params, precision=precision, **rest)
+
+    for decorator in reversed(decorators):
+        with_model = decorator(with_model)
+    return with_model
+
+
+structure_option = click.option(
+    "--structure", "-s", required=True, metavar="FILE|CRYSTAL",
+    help="Anything that ASE reads, or a crystal such as bcc:Fe:2.87:10x10x10.",
+)  # fmt: skip
+
+
+@cli.command("list")
+@click.option("--element", help="Only sets that know this element.")
+def list_sets(element: str | None) -> None:
+    """List the published parameter sets that come with jaxpot."""
+    from jaxpot.parameters import available
+
+    found = available(element)
+    if not found:
+        raise ValueError(f"no published set knows {element!r}; jaxpot list without --element shows all")
+    width = max(len(record.name) for record in found)
+    for record in found:
+        click.echo(f"{record.name:{width}s}  {','.join(record.elements):12s}  {record.reference}")
+
+
+@cli.command()
+@model_options
+@structure_option
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write everything to this file.")
+def evaluate(potential: Any, params: Any, precision: str, structure: str, json_file: Path | None) -> None:
+    """Energy, forces, stress and per-atom energies of every frame of a structure file."""
+    import numpy as np
+
+    from jaxpot.batch import evaluate as evaluate_all
+    from jaxpot.cli.structures import check_structure, read_structures
+
+    frames = read_structures(structure)
+    for k, atoms in enumerate(frames):
+        check_structure(atoms, f"{structure}, frame {k}")
+    results = evaluate_all(potential, params, frames, dtype=precision)
+    click.echo(f"{'frame':>6s} {'atoms':>7s} {'energy (eV)':>18s} {'per atom (eV)':>16s} {'largest force (eV/Å)':>21s}")
+    for k, (atoms, found) in enumerate(zip(frames, results, strict=True)):
+        largest = float(np.linalg.norm(found.forces, axis=1).max())
+        each = found.energy / len(atoms)
+        click.echo(f"{k:6d} {len(atoms):7d} {found.energy:18.8f} {each:16.8f} {largest:21.6f}")
+    if json_file is not None:
+        rows = [
+            {
+                "formula": atoms.get_chemical_formula(),
+                "energy_eV": found.energy,
+                "energies_eV": np.asarray(found.energies, np.float64).tolist(),
+                "forces_eV_per_A": np.asarray(found.forces, np.float64).tolist(),
+                "stress_eV_per_A3": None if found.stress is None else np.asarray(found.stress, np.float64).tolist(),
+            }
+            for atoms, found in zip(frames, results, strict=True)
+        ]
+        document = {"potential": potential.name, "elements": potential.elements, "precision": precision, "frames": rows}
+        json_file.write_text(json.dumps(document, indent=1) + "\n")
+        click.echo(f"written: {json_file}")
+
+
+@cli.command()
+@model_options
+@structure_option
+@click.option("--output", "-o", required=True, type=click.Path(path_type=Path), help="Relaxed structure (ASE format).")
+@click.option("--force", "fmax", type=float, default=0.01, show_default=True, help="Largest force at the end, eV/Å.")
+@click.option("--steps", type=int, default=500, show_default=True, help="Most steps of the optimiser.")
+@click.option("--cell/--no-cell", default=False, show_default=True, help="Relax the cell as well.")
+@click.option(
+    "--optimizer", type=click.Choice(["LBFGS", "FIRE", "BFGS"]), default="LBFGS", show_default=True, help="ASE's."
+)
+def relax(
+    potential: Any, params: Any, precision: str, structure: str, output: Path, fmax: float, steps: int, cell: bool,
+    optimizer: str,
+) -> None:  # fmt: skip
+    """Relax the atoms of a structure, and its cell on request, with ASE's optimisers."""
+    import ase.optimize
+    from ase.filters import FrechetCellFilter
+    from ase.io import write
+
+    from jaxpot.cli.structures import check_structure, read_structures
+    from jaxpot.interop.ase import Calculator
+
+    if not fmax > 0:
+        raise ValueError(f"--force must be a positive number of eV/Å, got {fmax}")
+    if steps < 0:
+        raise ValueError(f"--steps must not be negative, got {steps}")
+    frames = read_structures(structure)
+    relaxed = []
+    for k, atoms in enumerate(frames):
+        check_structure(atoms, f"{structure}, frame {k}")
+        if cell and not atoms.pbc.all():
+            raise ValueError(f"{structure}, frame {k}: --cell needs a cell that repeats in all directions")
+        atoms.calc = Calculator(potential, params, dtype=precision)
+        before = atoms.get_potential_energy()
+        run = getattr(ase.optimize, optimizer)(FrechetCellFilter(atoms) if cell else atoms, logfile=None)
+        converged = run.run(fmax=fmax, steps=steps)
+        after = atoms.get_potential_energy()
+        state = "converged" if converged else f"not converged to {fmax:g} eV/Å"
+        click.echo(f"frame {k}: {before:.6f} -> {after:.6f} eV in {run.nsteps} steps, {state}")
+        relaxed.append(atoms)
+    write(output, relaxed)
+    click.echo(f"written: {output}")
+
+
+@cli.command()
+@model_options
+@structure_option
+@click.option("--output", "-o", required=True, type=click.Path(path_type=Path), help="Folder for everything written.")
+@click.option("--ensemble", default="nve", show_default=True, help="nve, nvt, langevin or npt.")
+@click.option("--temperature", type=float, help="K: of the thermostat and of the initial velocities.")
+@click.option("--pressure", type=float, default=0.0, show_default=True, help="bar, for npt.")
+@click.option("--timestep", type=float, default=1.0, show_default=True, help="fs.")
+@click.option("--steps", type=int, required=True, help="Number of time steps in all.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of velocities and thermostat.")
+@click.option("--thermostat-time", type=float, default=100.0, show_default=True, help="fs.")
+@click.option("--barostat-time", type=float, default=1000.0, show_default=True, help="fs.")
+@click.option("--keep-velocities", is_flag=True, help="Take the velocities of the structure instead of new ones.")
+@click.option("--skin", type=float, help="Å, extra radius of the neighbour list; a tenth of the cutoff by default.")
+@click.option("--thermo-every", type=int, default=10, show_default=True, help="Steps between lines of thermo.csv.")
+@click.option("--trajectory-every", type=int, default=100, show_default=True, help="Steps between frames.")
+@click.option("--restart-every", type=int, default=1000, show_default=True, help="Steps between restart files.")
+@click.option("--format", "trajectory_format", default="extxyz", show_default=True, help="extxyz or traj.")
+@click.option("--resume", is_flag=True, help="Go on from the restart file in the output folder.")
+@click.option("--force", is_flag=True, help="Replace an earlier run in the output folder.")
+@click.option("--plots/--no-plots", default=True, show_default=True, help="Draw pictures at the end.")
+def md(
+    potential: Any, params: Any, precision: str, structure: str, output: Path, ensemble: str,
+    temperature: float | None, pressure: float, timestep: float, steps: int, seed: int, thermostat_time: float,
+    barostat_time: float, keep_velocities: bool, skin: float | None, thermo_every: int, trajectory_every: int,
+    restart_every: int, trajectory_format: str, resume: bool, force: bool, plots: bool,
+) -> None:  # fmt: skip
+    """Molecular dynamics, with records, trajectory, restart files and pictures in one folder."""
+    from jaxpot.cli.md import simulate
+    from jaxpot.cli.structures import check_structure, read_structures
+    from jaxpot.simulate import Ensemble, RunSettings
+
+    atoms = read_structures(structure)[-1]
+    check_structure(atoms, structure)
+    if temperature is not None and not temperature >= 0:
+        raise ValueError(f"--temperature must not be negative, got {temperature} K")
+    if temperature is None and not (keep_velocities or resume):
+        raise ValueError("--temperature is missing: give that of the initial velocities in K, or --keep-velocities")
+    if keep_velocities and not atoms.has("momenta"):
+        raise ValueError(f"{structure} holds no velocities to keep; give --temperature instead")
+    settings = RunSettings(
+        Ensemble(ensemble, timestep, temperature, pressure, thermostat_time, barostat_time),
+        steps,
+        initial_temperature=None if keep_velocities else temperature,
+        seed=seed,
+        thermo_every=thermo_every,
+        trajectory_every=trajectory_every,
+        restart_every=restart_every,
+        trajectory_format=trajectory_format,
+        skin=skin,
+        precision=precision,
+    )
+    simulate(atoms, potential, params, settings, output, resume=resume, force=force, plots=plots)

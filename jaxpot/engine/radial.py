@@ -1,0 +1,277 @@
+"""Potentials of distances alone: pair potentials, and functions of pair sums such as EAM and Finnis-Sinclair.
+
+The formula sees distances and species, never an index. Forces need no scatter: the list holds every pair twice, so the
+part of a neighbour's energy that depends on this atom is written with the same function, seen from the other side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxpot.engine import compiled
+from jaxpot.engine.rows import Edges, Rows, check_cutoff, edges_of, map_blocks, real_centers, rows_of, take, to_atoms
+from jaxpot.engine.species import PairSpecies
+from jaxpot.neighbors import Neighbors
+from jaxpot.potential import Evaluation, Params, Potential, _no_init
+from jaxpot.system import System
+
+__all__ = ["pair_potential", "radial_potential"]
+
+Contributions = Callable[[Params, jax.Array, PairSpecies], tuple[jax.Array, ...]]
+AtomEnergy = Callable[[Params, tuple[jax.Array, ...], jax.Array], jax.Array]
+
+
+def pair_potential(
+    energy: Callable[[Params, jax.Array], jax.Array],
+    cutoff: float,
+    elements: tuple[str, ...] | None = None,
+    name: str = "pair",
+    init: Callable[..., Params] | None = None,
+) -> Potential:
+    """A pair potential, E = 1/2 sum_i sum_j phi(r_ij), from phi alone.
+
+    Args:
+        energy: ``(p, distances) -> energies``, element by element: phi in eV of distances in Å, an array of any shape.
+            ``p`` is the params pytree with every leaf looked up for the pair: a leaf is one number, or a symmetric
+            table [species, species].
+        cutoff: Å, phi is cut off here; whether it goes smoothly to zero is the formula's business.
+        elements: chemical symbols whose order gives the species; None for one kind of atom.
+        name: of the potential.
+        init: makes default parameters.
+
+    Returns:
+        The :class:`jaxpot.Potential`.
+
+    Raises:
+        ValueError: the cutoff is not a positive number.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxpot
+        >>> gauss = jaxpot.pair_potential(lambda p, r: p["height"] * jnp.exp(-(r / p["width"]) ** 2), cutoff=6.0)
+        >>> system = jaxpot.System.create([[0.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+        >>> neighbors = jaxpot.neighbor_list(6.0).allocate(system)
+        >>> f"{jaxpot.energy(gauss)({'height': 1.0, 'width': 1.0}, system, neighbors):.4f}"
+        '0.3679'
+    """
+
+    def contributions(params: Params, distances: jax.Array, species: PairSpecies) -> tuple[jax.Array, ...]:
+        return (0.5 * energy(jax.tree.map(species.pair, params), distances),)
+
+    return radial_potential(contributions, None, cutoff, elements, name, init)
+
+
+def radial_potential(
+    contributions: Contributions,
+    atom_energy: AtomEnergy | None,
+    cutoff: float,
+    elements: tuple[str, ...] | None = None,
+    name: str = "radial",
+    init: Callable[..., Params] | None = None,
+) -> Potential:
+    """A potential E = sum_i G(S_i) with pair sums S_i = sum_j h(r_ij), such as EAM.
+
+    Args:
+        contributions: ``(params, distances, species) -> tuple of arrays`` of the edges' shape: the terms h of each sum,
+            element by element; ``species`` is a :class:`jaxpot.PairSpecies`.
+        atom_energy: ``(params, sums, species) -> energies``, element by element: G in eV from the tuple of sums [atoms]
+            and the atoms' species [atoms]. None: the energy is the only sum, whose terms depend on the pair alike from
+            both ends.
+        cutoff: Å.
+        elements: chemical symbols whose order gives the species; None for one kind of atom.
+        name: of the potential.
+        init: makes default parameters.
+
+    Returns:
+        The :class:`jaxpot.Potential`.
+
+    Raises:
+        ValueError: the cutoff is not a positive number.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxpot
+        >>> bonds = jaxpot.radial_potential(  # the square root of the number of near neighbours, smoothed
+        ...     contributions=lambda p, r, species: ((1 - (r / 3.0) ** 2) ** 2,),
+        ...     atom_energy=lambda p, sums, species: -p["A"] * jnp.sqrt(sums[0]),
+        ...     cutoff=3.0,
+        ... )
+        >>> system = jaxpot.System.create([[0.0, 0.0, 0.0], [0.0, 0.0, 1.5]])
+        >>> neighbors = jaxpot.neighbor_list(3.0).allocate(system)
+        >>> float(jaxpot.energy(bonds)({"A": 1.0}, system, neighbors))
+        -1.5
+    """
+    cutoff = float(cutoff)
+    if not 0 < cutoff < float("inf"):
+        raise ValueError(f"{name}: the cutoff must be a positive length in Å, got {cutoff}")
+    elements = None if elements is None else tuple(elements)
+    count = 1 if elements is None else len(elements)
+
+    def species_of(rows: Rows, own: jax.Array, slots: jax.Array) -> PairSpecies:
+        if count == 1:
+            zero = jnp.zeros((), own.dtype)
+            return PairSpecies(zero, zero, 1)
+        return PairSpecies(own[:, None], take(rows.species, slots), count)
+
+    def safe_distance(edges: Edges) -> jax.Array:
+        return jnp.sqrt(jnp.where(edges.inside, edges.squared, cutoff * cutoff))
+
+    def masked_sums(params: Params, edges: Edges, pair: PairSpecies) -> tuple[jax.Array, ...]:
+        terms = contributions(params, safe_distance(edges), pair)
+        return tuple(jnp.where(edges.inside, t, 0.0).sum(axis=1) for t in terms)
+
+    def centers(rows: Rows, neighbors: Neighbors) -> tuple[jax.Array, ...]:
+        number = neighbors.rows.shape[0]
+        return rows.x[:number], rows.y[:number], rows.z[:number], rows.species[:number]
+
+    def embed(params: Params, sums: tuple[jax.Array, ...], species: jax.Array, real: jax.Array) -> jax.Array:
+        if atom_energy is None:
+            return sums[0]
+        # rows without an atom borrow the sums of one that is there: G may be singular where there are no neighbours
+        some = jnp.argmax(real)
+        sums = tuple(jnp.where(real, s, s[some]) for s in sums)
+        return atom_energy(params, sums, species)
+
+    def all_sums(params: Params, rows: Rows, neighbors: Neighbors) -> tuple[jax.Array, ...]:
+        def block(slots: jax.Array, x: jax.Array, y: jax.Array, z: jax.Array, own: jax.Array) -> tuple[jax.Array, ...]:
+            edges = edges_of(rows, (x, y, z), slots, cutoff)
+            return masked_sums(params, edges, species_of(rows, own, slots))
+
+        return map_blocks(block, neighbors, *centers(rows, neighbors))
+
+    def energies(params: Params, system: System, neighbors: Neighbors) -> jax.Array:
+        check_cutoff(name, cutoff, system, neighbors)
+        rows = rows_of(system, neighbors)
+        sums = all_sums(params, rows, neighbors)
+        own = rows.species[: neighbors.rows.shape[0]]
+        return to_atoms(embed(params, sums, own, real_centers(system, neighbors)), system, neighbors)
+
+    def evaluate(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
+        check_cutoff(name, cutoff, system, neighbors)
+        if compiled.available(neighbors, system.positions.dtype):
+            return evaluate_compiled(params, system, neighbors)
+        return evaluate_traced(params, system, neighbors)
+
+    @jax.custom_jvp
+    def evaluate_compiled(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
+        """The same numbers from a loop compiled by numba, where the formula allows it."""
+
+        def pair_of(own: jax.Array, other: jax.Array) -> PairSpecies:
+            return PairSpecies(own, other, count)
+
+        def terms_only(p: Params, r: jax.Array, own: jax.Array, other: jax.Array) -> tuple[Any, None]:
+            return contributions(p, r, pair_of(own, other)), None
+
+        def pair_terms(p: Params, r: jax.Array, own: jax.Array, other: jax.Array) -> tuple[Any, jax.Array]:
+            terms, slopes = derivative(contributions, p, r, pair_of(own, other))
+            return terms, 2.0 * slopes[0]
+
+        def many_body_pull(
+            p: Params, r: jax.Array, own: jax.Array, other: jax.Array, *weights: jax.Array
+        ) -> tuple[Any, jax.Array]:
+            pair = pair_of(own, other)
+            slopes = derivative(contributions, p, r, pair)[1]
+            back = slopes if count == 1 else derivative(contributions, p, r, pair.swapped())[1]
+            pull = jnp.zeros_like(r)
+            for w, s in zip(weights, (*slopes, *back), strict=True):
+                pull += w * s
+            return (), pull
+
+        rows = rows_of(system, neighbors)
+        try:
+            if atom_energy is None:
+                (value,), found = compiled.pair_loop(pair_terms, params, rows, neighbors, cutoff)
+            else:
+                sums, _ = compiled.pair_loop(terms_only, params, rows, neighbors, cutoff)
+                own = rows.species[: neighbors.rows.shape[0]]
+                value, weights = embedded(params, tuple(sums), own, real_centers(system, neighbors))
+                _, found = compiled.pair_loop(
+                    many_body_pull, params, rows, neighbors, cutoff, of_rows(weights, neighbors)
+                )
+        except compiled.UnsupportedError:
+            return evaluate_traced(params, system, neighbors)
+        assert found is not None
+        return collect(system, neighbors, value, *found)
+
+    @evaluate_compiled.defjvp
+    def _(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Evaluation, Evaluation]:
+        return jax.jvp(evaluate_traced, primals, tangents)
+
+    def embedded(
+        params: Params, sums: tuple[jax.Array, ...], own: jax.Array, real: jax.Array
+    ) -> tuple[jax.Array, tuple[jax.Array, ...]]:
+        """Energies G [centers], and dG/dS for each sum."""
+        each, pull = jax.vjp(lambda s: embed(params, s, own, real), sums)
+        (weights,) = pull(jnp.ones_like(each))
+        return each, weights
+
+    def of_rows(weights: tuple[jax.Array, ...], neighbors: Neighbors) -> tuple[jax.Array, ...]:
+        """Values of the central rows for all rows, as images need them too, and 0 for empty slots."""
+        center_of_row = neighbors.row_of_atom[neighbors.source]
+        return tuple(jnp.append(w[center_of_row], jnp.zeros((), w.dtype)) for w in weights)
+
+    def collect(system: System, neighbors: Neighbors, value: jax.Array, *found: jax.Array) -> Evaluation:
+        """Evaluation from energies, forces and virials xx, yy, zz, yz, xz, xy by central rows."""
+        fx, fy, fz, *virial = found
+        xx, yy, zz, yz, xz, xy = (v.sum() for v in virial)
+        return Evaluation(
+            to_atoms(value, system, neighbors),
+            to_atoms(jnp.stack([fx, fy, fz], axis=1), system, neighbors),
+            jnp.stack([xx, xy, xz, xy, yy, yz, xz, yz, zz]).reshape(3, 3),
+        )
+
+    def evaluate_traced(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
+        rows = rows_of(system, neighbors)
+        own = rows.species[: neighbors.rows.shape[0]]
+        weights: tuple[jax.Array, ...] = ()
+        rows_weights: tuple[jax.Array, ...] = ()
+        if atom_energy is not None:
+            sums = all_sums(params, rows, neighbors)
+            each, weights = embedded(params, sums, own, real_centers(system, neighbors))
+            rows_weights = of_rows(weights, neighbors)
+
+        def block(
+            slots: jax.Array,
+            x: jax.Array,
+            y: jax.Array,
+            z: jax.Array,
+            own: jax.Array,
+            weights: tuple[jax.Array, ...],
+        ) -> tuple[jax.Array, ...]:
+            edges = edges_of(rows, (x, y, z), slots, cutoff)
+            pair = species_of(rows, own, slots)
+            distance = safe_distance(edges)
+            terms, slopes = derivative(contributions, params, distance, pair)
+            if atom_energy is None:
+                value = jnp.where(edges.inside, terms[0], 0.0).sum(axis=1)
+                pull = 2.0 * slopes[0]
+            else:
+                value = jnp.zeros_like(x)
+                back = slopes if count == 1 else derivative(contributions, params, distance, pair.swapped())[1]
+                pull = jnp.zeros_like(distance)
+                for w, s, v, b in zip(weights, slopes, rows_weights, back, strict=True):
+                    pull += w[:, None] * s + take(v, slots) * b
+            pull = jnp.where(edges.inside, pull / distance, 0.0)
+            fx, fy, fz = pull * edges.x, pull * edges.y, pull * edges.z
+            # each edge is seen from both ends, hence the half
+            virial = [
+                0.5 * jnp.where(edges.inside, f * d, 0.0).sum(axis=1)
+                for f, d in (
+                    (fx, edges.x), (fy, edges.y), (fz, edges.z), (fy, edges.z), (fx, edges.z), (fx, edges.y)
+                )
+            ]  # fmt: skip
+            return (value, fx.sum(axis=1), fy.sum(axis=1), fz.sum(axis=1), *virial)
+
+        value, *found = map_blocks(block, neighbors, *centers(rows, neighbors), weights)
+        return collect(system, neighbors, value if atom_energy is None else each, *found)
+
+    return Potential(name, cutoff, elements, energies, init or _no_init, evaluate)
+
+
+def derivative(
+    contributions: Contributions, params: Params, distances: jax.Array, pair: PairSpecies
+) -> tuple[tuple[jax.Array, ...], tuple[jax.Array, ...]]:
+    """Terms and their derivatives with respect to the distance, element by element."""
+    return jax.jvp(lambda r: contributions(params, r, pair), (distances,), (jnp.ones_like(distances),))

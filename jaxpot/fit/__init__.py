@@ -1,0 +1,1 @@
+"""Fitting: losses, data sets, linear and gradient fits."""

@@ -1,0 +1,1 @@
+"""ASE, jax-md and LAMMPS."""

@@ -1,0 +1,199 @@
+"""Potentials for jax-md: energy, force and neighbour functions in its conventions.
+
+Everything here takes what jax-md passes around: positions in real or fractional coordinates, ``box`` as a number, a
+vector or a matrix whose *columns* are the lattice vectors (the transpose of ``System.cell``), ``perturbation`` for
+strains, and ``neighbor``, which is a list of jaxpot's (any cell) or one of jax-md's own, of any format.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxpot.interop.jax_md_space import NeighborState, Space, box_of, strain_of
+from jaxpot.neighbors import neighbor_list
+from jaxpot.potential import Params, Potential
+from jaxpot.simulate.energy_function import strained_energy
+
+__all__ = ["NeighborFns", "NeighborState", "energy_fn", "force_fn", "neighbor_fn"]
+
+
+KEPT = 0.2  # part of the skin that is left for the motion after an update
+
+
+class NeighborFns(NamedTuple):
+    """What :func:`neighbor_fn` returns, like jax-md's ``NeighborListFns``.
+
+    Attributes:
+        allocate: ``(position, extra_capacity=0, box=...) -> NeighborState``, on the host.
+        update: ``(position, state, box=...) -> NeighborState``, jittable.
+    """
+
+    allocate: Callable[..., NeighborState]
+    update: Callable[..., NeighborState]
+
+
+def neighbor_fn(
+    cutoff: float | Potential,
+    box: Any = None,
+    *,
+    fractional_coordinates: bool = False,
+    pbc: Any = None,
+    skin: float | None = None,
+    capacity_multiplier: float = 1.15,
+) -> NeighborFns:
+    """Neighbour functions over jaxpot's list: any cell, smaller than the cutoff too, any periodicity.
+
+    Args:
+        cutoff: Å, or a potential whose cutoff is taken.
+        box: Å, the box in jax-md's sense; None for free space.
+        fractional_coordinates: whether positions come as fractions of the box.
+        pbc: the directions that repeat; all by default where there is a box.
+        skin: Å; a tenth of the cutoff by default. Four fifths of it say when to rebuild, the rest is for the step that
+            jax-md takes between updating the list and using it.
+        capacity_multiplier: room for growth that ``allocate`` leaves.
+
+    Returns:
+        The :class:`NeighborFns`.
+
+    Raises:
+        ValueError: see :func:`jaxpot.neighbor_list`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> fns = neighbor_fn(3.0, box=10.0)
+        >>> neighbors = fns.allocate(jnp.array([[0.5, 0.0, 0.0], [9.5, 0.0, 0.0]]))
+        >>> neighbors = neighbors.update(jnp.array([[0.4, 0.0, 0.0], [9.5, 0.0, 0.0]]))
+        >>> neighbors.idx[:, 0].tolist(), bool(neighbors.did_buffer_overflow)
+        ([1, 0], False)
+    """
+    radius = cutoff.cutoff if isinstance(cutoff, Potential) else cutoff
+    space = Space(box, fractional_coordinates, pbc)
+
+    skin = 0.1 * radius if skin is None else skin
+    lists = neighbor_list(radius + KEPT * skin, (1.0 - KEPT) * skin, capacity_multiplier)
+
+    def allocate(position: jax.Array, extra_capacity: int = 0, **kwargs: Any) -> NeighborState:
+        system = space.system(position, 0, box_of(kwargs))
+        neighbors = lists.allocate(system)
+        if extra_capacity:
+            plan = neighbors.plan._replace(capacity=neighbors.capacity + extra_capacity)
+            neighbors = lists.reallocate(system, dataclasses.replace(neighbors, plan=plan))
+        return NeighborState(neighbors, update)
+
+    def update(position: jax.Array, state: NeighborState, **kwargs: Any) -> NeighborState:
+        system = space.unwrapped(space.system(position, 0, box_of(kwargs)), state.neighbors)
+        return NeighborState(lists.update(system, state.neighbors), update)
+
+    return NeighborFns(allocate, update)
+
+
+def energy_fn(
+    potential: Potential,
+    params: Params,
+    box: Any = None,
+    *,
+    species: Any = 0,
+    fractional_coordinates: bool = False,
+    pbc: Any = None,
+    sparse_capacity: int | None = None,
+) -> Callable[..., jax.Array]:
+    """``energy_fn(R, neighbor=..., box=...)`` for ``jax_md.simulate``, ``jax_md.minimize`` and ``jax_md.quantity``.
+
+    Its derivative with respect to R is the engine's force pass (in real units also for fractional coordinates, as
+    jax-md has it), so that integrators may differentiate it without loss. It is NaN, and its forces are, where the
+    list has overflowed, and where the box of a jax-md list is narrower than twice the cutoff: no number is given for
+    wrong.
+
+    Args:
+        potential: any potential.
+        params: its parameters; a call may replace them by ``params=...``.
+        box: Å, the box in jax-md's sense; None for free space. A call may replace it by ``box=...``.
+        species: [atoms] int32 or one for all, index into the potential's elements.
+        fractional_coordinates: whether positions come as fractions of the box, as with ``space.periodic_general``.
+        pbc: the directions that repeat; all by default where there is a box.
+        sparse_capacity: slots for neighbours of one atom when a jax-md list in a sparse format is converted; twice the
+            average number and some by default.
+
+    Returns:
+        ``(R, neighbor=None, box=None, perturbation=None, params=None) -> scalar`` energy in eV.
+
+    Raises:
+        ValueError: a list of jax-md's is used with a box narrower than twice the cutoff, or the list does not fit the
+            potential; at the call.
+        TypeError: the call has an argument that neither this function nor jax-md knows.
+
+    Example:
+        >>> import jax, jax.numpy as jnp, jaxpot
+        >>> potential = jaxpot.lennard_jones(cutoff=8.5)
+        >>> params = {"epsilon": 0.0104, "sigma": 3.4}
+        >>> R = jnp.array([[0.0, 0.0, 0.0], [0.0, 0.0, 3.8]])
+        >>> neighbor = neighbor_fn(potential).allocate(R)
+        >>> energy = energy_fn(potential, params)
+        >>> f"{energy(R, neighbor=neighbor):.4f}, {-jax.grad(energy)(R, neighbor=neighbor)[0, 2]:.4f}"
+        '-0.0104, -0.0009'
+    """
+    space = Space(box, fractional_coordinates, pbc)
+    energy = strained_energy(potential)
+
+    def function(R: jax.Array, neighbor: Any = None, perturbation: Any = None, **kwargs: Any) -> jax.Array:
+        params_now, box_now = kwargs.pop("params", None), box_of(kwargs)
+        system = space.system(R, species, box_now)
+        system, neighbors, valid = space.matched(neighbor, system, box_now, potential, sparse_capacity)
+        strain = strain_of(perturbation, system.positions.dtype)
+        value = energy(params if params_now is None else params_now, system, strain, neighbors)
+        # times NaN rather than instead of the value: the forces have to be NaN too
+        return value * jnp.where(valid, 1.0, jnp.nan).astype(value.dtype)
+
+    return function
+
+
+def force_fn(
+    potential: Potential,
+    params: Params,
+    box: Any = None,
+    *,
+    species: Any = 0,
+    fractional_coordinates: bool = False,
+    pbc: Any = None,
+    sparse_capacity: int | None = None,
+) -> Callable[..., jax.Array]:
+    """``force_fn(R, neighbor=..., box=...)``: the forces alone, for integrators that take forces.
+
+    Args:
+        potential: any potential.
+        params: its parameters; a call may replace them by ``params=...``.
+        box: as in :func:`energy_fn`.
+        species: as in :func:`energy_fn`.
+        fractional_coordinates: as in :func:`energy_fn`.
+        pbc: as in :func:`energy_fn`.
+        sparse_capacity: as in :func:`energy_fn`.
+
+    Returns:
+        ``(R, neighbor=None, box=None, params=None) -> [atoms, 3]`` eV/Å; NaN where :func:`energy_fn` is.
+
+    Raises:
+        ValueError: as in :func:`energy_fn`.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxpot
+        >>> potential = jaxpot.lennard_jones(cutoff=8.5)
+        >>> R = jnp.array([[0.0, 0.0, 0.0], [0.0, 0.0, 3.8]])
+        >>> force = force_fn(potential, {"epsilon": 0.0104, "sigma": 3.4})
+        >>> f"{force(R, neighbor=neighbor_fn(potential).allocate(R))[0, 2]:.4f}"
+        '-0.0009'
+    """
+    space = Space(box, fractional_coordinates, pbc)
+
+    def function(R: jax.Array, neighbor: Any = None, **kwargs: Any) -> jax.Array:
+        params_now, box_now = kwargs.pop("params", None), box_of(kwargs)
+        system = space.system(R, species, box_now)
+        system, neighbors, valid = space.matched(neighbor, system, box_now, potential, sparse_capacity)
+        forces = potential.evaluate(params if params_now is None else params_now, system, neighbors).forces
+        return forces * jnp.where(valid, 1.0, jnp.nan).astype(forces.dtype)
+
+    return function

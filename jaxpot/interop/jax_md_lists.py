@@ -1,0 +1,163 @@
+"""jax-md's neighbour lists, of any format, as lists of jaxpot's; jittable."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxpot.neighbors import Neighbors
+from jaxpot.neighbors.allocation import BLOCK
+from jaxpot.neighbors.plan import Plan
+from jaxpot.system import System
+
+__all__ = ["check_box", "from_jax_md"]
+
+
+def check_box(box: Any, cutoff: float) -> None:
+    """Raise ValueError where a jax-md list cannot be right in a box; nothing is checked of a traced one.
+
+    Such a list names an atom once, at its nearest image. That is enough while the distance between opposite faces of
+    the box is at least twice the cutoff in every direction; then the nearest image is also the one that rounding of
+    fractional coordinates finds, however skewed the box.
+
+    Args:
+        box: Å, [3, 3] with lattice vectors as columns, [3], or a number.
+        cutoff: Å.
+    """
+    if box is None or isinstance(box, jax.core.Tracer):
+        return
+    matrix = np.asarray(box, dtype=np.float64)
+    if matrix.shape != (3, 3):
+        matrix = np.eye(3) * matrix
+    narrowest = float(_widths(matrix.T).min())
+    if narrowest < 2 * cutoff:
+        raise ValueError(
+            f"jax-md's neighbour list cannot be right here: the box is {narrowest:g} Å wide, less than twice the "
+            f"cutoff of {cutoff:g} Å; use jaxpot.interop.jax_md.neighbor_fn, or repeat the cell"
+        )
+
+
+def from_jax_md(neighbor: Any, system: System, cutoff: float, capacity: int | None) -> tuple[Neighbors, jax.Array]:
+    """A jax-md list for a system, with images chosen anew from the present positions.
+
+    Args:
+        neighbor: a ``jax_md.partition.NeighborList`` made with at least ``cutoff``.
+        system: positions, cell and periodicity, in all or in no directions.
+        cutoff: Å, of the potential.
+        capacity: slots for neighbours of one atom where the list is sparse; None for half as many again as the average.
+
+    Returns:
+        The list, and a scalar bool that is False where it must not be used: jax-md's list has overflowed, the box is
+        narrower than twice the cutoff, or ``capacity`` is too small.
+
+    Raises:
+        ValueError: the list was made for another number of atoms or a smaller cutoff, or ``neighbor`` is no list.
+    """
+    atoms = system.positions.shape[0]
+    if not hasattr(neighbor, "format") or not hasattr(neighbor, "idx"):
+        raise ValueError(
+            f"neighbor must come from jaxpot.interop.jax_md.neighbor_fn or jax_md.partition.neighbor_list, "
+            f"got {type(neighbor).__name__}"
+        )
+    if neighbor.reference_position.shape[0] != atoms:
+        raise ValueError(
+            f"the list was made for {neighbor.reference_position.shape[0]} atoms, but there are {atoms} positions; "
+            "allocate a new one"
+        )
+    enough = jnp.ones((), bool)
+    if neighbor.format.name == "Dense":
+        others, center = neighbor.idx, jnp.arange(atoms, dtype=jnp.int32)[:, None]
+        others = jnp.where(others == center, atoms, others)
+    else:
+        others, enough = _dense(neighbor, atoms, capacity)
+    usable = enough & (neighbor.did_buffer_overflow == 0) & (neighbor.cell_size_too_small == 0)
+    periodic = system.pbc.all()
+    safe_cell = jnp.where(periodic, system.cell, jnp.eye(3, dtype=system.cell.dtype))
+    inverse = jnp.linalg.inv(safe_cell)
+    # a little slack: a box of exactly twice the cutoff is fine, however it is rounded
+    wide = jnp.min(1.0 / jnp.linalg.norm(inverse, axis=0)) >= 2 * cutoff * (1 - 1e-6)
+    usable &= ~system.pbc.any() | (periodic & wide)
+    fractional = jnp.where(periodic, system.positions @ inverse, 0.0)
+    return _rows(others, fractional, system, cutoff), usable
+
+
+def _dense(neighbor: Any, atoms: int, capacity: int | None) -> tuple[jax.Array, jax.Array]:
+    """[atoms, capacity] neighbours from a list of edges, and whether they fit."""
+    other, center = neighbor.idx
+    if neighbor.format.name == "OrderedSparse":  # every pair once
+        other, center = jnp.concatenate([other, center]), jnp.concatenate([center, other])
+    if capacity is None:
+        capacity = min(atoms, 8 * math.ceil((1.5 * other.shape[0] / max(atoms, 1) + 8) / 8))
+    real = (other < atoms) & (center < atoms) & (other != center)
+    center = jnp.where(real, center, atoms)
+    order = jnp.argsort(center, stable=True)
+    center, other = center[order], other[order]
+    first = jnp.searchsorted(center, jnp.arange(atoms + 1, dtype=center.dtype))
+    rank = jnp.arange(center.shape[0]) - first[center]
+    most = jnp.max(first[1:] - first[:-1], initial=0)
+    if not isinstance(most, jax.core.Tracer) and int(most) > capacity:
+        raise ValueError(f"an atom has {int(most)} neighbours; pass sparse_capacity={int(most * 1.2)} or more")
+    table = jnp.full((atoms, capacity), atoms, jnp.int32)
+    return table.at[center, rank].set(other.astype(jnp.int32), mode="drop"), most <= capacity
+
+
+def _rows(others: jax.Array, fractional: jax.Array, system: System, cutoff: float) -> Neighbors:
+    """A list of rows, with one row for every atom in each of the 27 cells around and including the home cell.
+
+    The image of atom j that is nearest to atom i is j moved by t = -round(u_j - u_i), u being fractional coordinates
+    wrapped into [0, 1); so t is -1, 0 or 1 in each direction.
+    """
+    atoms, capacity = others.shape
+    centers = atoms if atoms <= BLOCK else math.ceil(atoms / BLOCK) * BLOCK
+    translations = np.stack(np.meshgrid(*[[-1, 0, 1]] * 3, indexing="ij"), axis=-1).reshape(27, 3)
+    translations = np.delete(translations, 13, axis=0)  # no translation: those are the central rows
+    rows = centers + 26 * atoms
+
+    wraps = jnp.floor(fractional)
+    wrapped = fractional - wraps
+    safe = jnp.minimum(others, atoms - 1)
+    code = jnp.zeros(others.shape, jnp.int32)
+    for d in range(3):
+        step = -jnp.round(wrapped[:, d][safe] - wrapped[:, d][:, None]).astype(jnp.int32)
+        code = 3 * code + step + 1
+    image = jnp.where(code > 13, code - 1, code)
+    row = jnp.where(code == 13, others, centers + image * atoms + others)
+    row = jnp.where(others < atoms, row, rows).astype(jnp.int32)
+
+    own = jnp.arange(atoms, dtype=jnp.int32)
+    wraps = wraps.astype(jnp.int32)
+    shifted = jnp.asarray(translations, jnp.int32)[:, None, :] - wraps[None]
+    plan = Plan(
+        cutoff=cutoff,
+        skin=0.0,
+        atoms=atoms,
+        centers=centers,
+        capacity=capacity,
+        rows=rows,
+        images=(1, 1, 1),
+        stage_rows=(rows, rows, rows),
+        bins=(1, 1, 1),
+        bin_capacity=rows,
+        sort=False,
+    )
+    return Neighbors(
+        rows=jnp.pad(row, ((0, centers - atoms), (0, 0)), constant_values=rows),
+        source=jnp.concatenate([jnp.pad(own, (0, centers - atoms)), jnp.tile(own, 26)]),
+        offset=jnp.concatenate([jnp.pad(-wraps, ((0, centers - atoms), (0, 0))), shifted.reshape(-1, 3)]),
+        row_of_atom=own,
+        reference_positions=system.positions,
+        reference_cell=system.cell,
+        completion=jnp.zeros((3, 3), system.cell.dtype),
+        overflow=jnp.zeros((), bool),
+        rebuilds=jnp.zeros((), jnp.int32),
+        plan=plan,
+    )
+
+
+def _widths(cell: np.ndarray) -> np.ndarray:
+    """[3] distances between opposite faces, Å."""
+    return 1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0)

@@ -1,0 +1,174 @@
+"""Potentials from native files and published sets by one function, and back to files by another."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from jaxpot.io.eam import EAM_STYLES, EAMSource, has_eam_content, has_eam_name, load_eam, save_eam
+from jaxpot.io.errors import FileFormatError
+from jaxpot.numerics.tables import TableGrid
+from jaxpot.potential import Params, Potential
+
+__all__ = ["FORMATS", "Format", "load", "save"]
+
+Path = str | os.PathLike[str]
+
+
+class Format(NamedTuple):
+    """A kind of file, and how potentials come from it and go to it. A new format is one more entry of ``FORMATS``.
+
+    Attributes:
+        name: for messages.
+        styles: what ``style=`` may say to choose it.
+        has_name: ``(path) -> bool``, whether a file is called as such files are.
+        has_content: ``(path) -> bool``, whether a file begins as such files do; False where it cannot be read.
+        load: ``(paths, elements, style, cutoff) -> (potential, params)``; what was not given is None.
+        source_types: the types of ``Potential.source`` that ``save`` takes.
+        save: ``(path, potential, params, style)``; None for formats that are only read.
+    """
+
+    name: str
+    styles: tuple[str, ...]
+    has_name: Callable[[Path], bool]
+    has_content: Callable[[Path], bool]
+    load: Callable[[Sequence[Path], Sequence[str] | None, str | None, float | None], tuple[Potential, Params]]
+    source_types: tuple[type, ...] = ()
+    save: Callable[[Path, Potential, Params, str | None], None] | None = None
+
+
+FORMATS: list[Format] = [
+    Format("EAM/ADP", EAM_STYLES, has_eam_name, has_eam_content, load_eam, (EAMSource, TableGrid), save_eam),
+]
+
+
+def load(
+    path: Path | Sequence[Path],
+    elements: Sequence[str] | None = None,
+    style: str | None = None,
+    cutoff: float | None = None,
+) -> tuple[Potential, Params]:
+    """A potential and its params, from native files of other programs or from the published sets.
+
+    ======================= ============================================ ==================================
+    style                   files                                        LAMMPS
+    ======================= ============================================ ==================================
+    ``"setfl"``             ``.eam.alloy``                               ``pair_style eam/alloy``
+    ``"fs"``                ``.eam.fs``                                  ``pair_style eam/fs``
+    ``"funcfl"``            ``.eam``, one or several, one an element     ``pair_style eam``
+    ``"adp"``               ``.adp``                                     ``pair_style adp``
+    ======================= ============================================ ==================================
+
+    Args:
+        path: a file, a sequence of files that belong together, or the name of a published set such as
+            ``"finnis_sinclair_1984:Fe"`` (a text that is no file and no path; :func:`jaxpot.available` lists them).
+        elements: which elements of the file, in the order of the species; by default all, in the file's order.
+            Of a published set that mixes elements, likewise.
+        style: kind of file, as in the table or by LAMMPS's name; by default the file's name tells, then its beginning.
+        cutoff: Å; by default that of the file. Only a shorter one is possible, and cuts off abruptly. Some published
+            sets take one.
+
+    Returns:
+        The :class:`jaxpot.Potential` and its params, in JAX's default float type.
+
+    Raises:
+        FileFormatError: (a ValueError) a file is missing, not recognised, or faulty; it names file and line.
+        ValueError: elements that the file does not have, an unknown style or set, a cutoff beyond the file's.
+
+    Example:
+        >>> import jaxpot, numpy as np
+        >>> potential = jaxpot.eam(["Cu"], cutoff=4.0, n_rho=11, d_rho=1.0, n_r=41, d_r=0.1)
+        >>> density = (1 - np.arange(41) / 40)[None] ** 2
+        >>> params = potential.init(-np.sqrt(np.arange(11.0))[None], density, np.zeros((1, 1, 41)))
+        >>> jaxpot.save("Cu.eam.alloy", potential, params)
+        >>> again, params = jaxpot.load("Cu.eam.alloy")
+        >>> again
+        Potential('eam', cutoff=4, elements=('Cu',))
+    """
+    if isinstance(elements, str):
+        raise ValueError(f"elements is {elements!r}; give a sequence of symbols such as [{elements!r}]")
+    if isinstance(path, str) and _is_name_of_set(path):
+        return _load_published(path, elements, style, cutoff)
+    paths: list[Path] = [path] if isinstance(path, str | os.PathLike) else list(path)
+    if not paths:
+        raise ValueError("no files given; name at least one")
+    for one in paths:
+        if not os.path.exists(one):
+            raise FileFormatError(one, None, "no such file", "check the name; jaxpot.available() lists published sets")
+    return _format_of(paths, style).load(paths, elements, style, cutoff)
+
+
+def save(path: Path, potential: Potential, params: Params, style: str | None = None) -> None:
+    """Writes a potential to a file of another program, where the format can hold it.
+
+    What the file that it was loaded from said besides its numbers (comments, masses, lattice constants) is written
+    again, and numbers that have not changed are written exactly as they were read.
+
+    Args:
+        path: the file, replaced in one piece.
+        potential: one that :func:`jaxpot.load` gave, or made by :func:`jaxpot.eam` or :func:`jaxpot.adp`.
+        params: of that potential.
+        style: kind of file, as in :func:`jaxpot.load`; by default the file's name tells, then the potential.
+
+    Raises:
+        FileFormatError: (a ValueError) the format cannot hold the potential, or the file cannot be written.
+        ValueError: there is no format for the potential, or the params are not its own.
+
+    Example:
+        >>> import jaxpot
+        >>> jaxpot.save("Ar.eam.alloy", jaxpot.lennard_jones(cutoff=8.5), {"epsilon": 0.0104, "sigma": 3.4})
+        Traceback (most recent call last):
+        ...
+        ValueError: no file format holds lennard_jones; only potentials of EAM/ADP files can be saved, not sums of them
+    """
+    for form in FORMATS:
+        if form.save is not None and isinstance(potential.source, form.source_types):
+            form.save(path, potential, params, style)
+            return
+    kinds = ", ".join(form.name for form in FORMATS if form.save is not None)
+    raise ValueError(
+        f"no file format holds {potential.name}; only potentials of {kinds} files can be saved, not sums of them"
+    )
+
+
+def _format_of(paths: Sequence[Path], style: str | None) -> Format:
+    if style is not None:
+        for form in FORMATS:
+            if style in form.styles:
+                return form
+        known = ", ".join(s for form in FORMATS for s in form.styles)
+        raise ValueError(f"style is {style!r}; use one of {known}, or leave it out")
+    for claims in ("has_name", "has_content"):
+        for form in FORMATS:
+            if all(getattr(form, claims)(path) for path in paths):
+                return form
+    strange = next((path for path in paths if not any(form.has_content(path) for form in FORMATS)), paths[0])
+    known = ", ".join(form.name for form in FORMATS)
+    raise FileFormatError(strange, None, f"not recognised as a file of any kind that can be read ({known})",
+                          "check the file, or give style=...")  # fmt: skip
+
+
+def _is_name_of_set(path: str) -> bool:
+    """Whether a text names a published set: neither a file nor a path, and without a file's extension."""
+    return re.fullmatch(r"\w[\w-]*(:[\w-]+)?", path) is not None and not os.path.exists(path)
+
+
+def _load_published(
+    name: str, elements: Sequence[str] | None, style: str | None, cutoff: float | None
+) -> tuple[Potential, Params]:
+    from jaxpot.parameters import published
+
+    if style is not None:
+        raise ValueError(f"no file is called {name}, and published sets have no style; leave out style={style!r}")
+    full = name if elements is None or ":" in name else f"{name}:{'-'.join(elements)}"
+    try:
+        potential, params = published(full, **({} if cutoff is None else {"cutoff": cutoff}))
+    except ValueError as error:
+        if ":" in name:
+            raise
+        raise ValueError(f"no file is called {name}, and {error}") from error
+    if elements is not None and tuple(elements) != potential.elements:
+        raise ValueError(f"{name} is a set for {potential.elements}, not for {tuple(elements)}; leave out elements")
+    return potential, params

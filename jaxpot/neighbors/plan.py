@@ -1,0 +1,63 @@
+"""Static sizes of a neighbour list, and the geometry that allocation and rebuild share."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+__all__ = ["Built", "Plan", "complete_cell"]
+
+
+class Plan(NamedTuple):
+    """Everything about a list that is known when it is compiled.
+
+    Attributes:
+        cutoff: Å, without the skin.
+        skin: Å.
+        atoms: atoms of the system, padded ones included.
+        centers: central rows: the atoms, rounded up to whole blocks of the engine.
+        capacity: slots for neighbours of one atom.
+        rows: rows in all: centres and ghosts.
+        images: how many times the cell can repeat on either side, for each direction; 0 where it is not periodic.
+        stage_rows: rows after the ghosts of each direction have been added.
+        bins: number of bins in each direction, over the cell with its margin of ghosts; with (1, 1, 1) all rows are
+            compared with all.
+        bin_capacity: rows that one bin holds.
+        sort: whether central rows are sorted in space.
+        native: whether the compiled cell list rebuilds it instead of XLA's.
+    """
+
+    cutoff: float
+    skin: float
+    atoms: int
+    centers: int
+    capacity: int
+    rows: int
+    images: tuple[int, int, int]
+    stage_rows: tuple[int, int, int]
+    bins: tuple[int, int, int]
+    bin_capacity: int
+    sort: bool
+    native: bool = False
+
+    @property
+    def reach(self) -> float:
+        """Radius of the list, Å: cutoff and skin."""
+        return self.cutoff + self.skin
+
+
+class Built(NamedTuple):
+    """The arrays of a list, see :class:`jaxpot.neighbors.Neighbors`."""
+
+    rows: Any
+    source: Any
+    offset: Any
+    row_of_atom: Any
+    overflow: Any
+
+
+def complete_cell(cell: jax.Array, pbc: jax.Array, completion: jax.Array) -> jax.Array:
+    """[3, 3] the cell with the vectors of non-periodic directions replaced, so that it can be inverted."""
+    return jnp.where(pbc[:, None], cell, completion)

@@ -1,0 +1,215 @@
+"""The list rebuilt under jit, in fixed shapes: ghosts, bins, distances, compaction.
+
+Everything is O(atoms). The rows (atoms and ghosts) are sorted into bins at least as wide as the list's radius; the bins
+that hold atoms are compared with their 27 neighbours one batch at a time, so that temporaries stay small. What is kept
+of a comparison is one bit a pair; the slots of the list are then filled by counting bits.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxpot.neighbors import native
+from jaxpot.neighbors.plan import Built, Plan, complete_cell
+from jaxpot.system import System
+
+__all__ = ["build"]
+
+BATCH_PAIRS = 1 << 21  # comparisons held in memory at once
+
+
+def build(system: System, completion: jax.Array, plan: Plan) -> Built:
+    """The list of a system within ``plan``'s sizes; ``overflow`` is True when one of them was too small."""
+    full = complete_cell(system.cell, system.pbc, completion)
+    inverse = jnp.linalg.inv(full)
+    margin = plan.reach * jnp.linalg.norm(inverse, axis=0)  # reach over the distance between lattice planes
+    fractional = system.positions @ inverse
+    wraps = jnp.where(system.pbc[None, :], jnp.floor(fractional), 0.0)
+    wraps = jnp.where(system.real[:, None], wraps, 0.0)
+    fractional = fractional - wraps
+    wraps = wraps.astype(jnp.int32)
+
+    if plan.native:
+        return native.search(system.positions, fractional, wraps, system.real, full, margin, system.pbc, plan)
+    order = _spatial_order(fractional, margin, system.real) if plan.sort else jnp.arange(plan.atoms, dtype=jnp.int32)
+    row_of_atom = jnp.zeros(plan.atoms, jnp.int32).at[order].set(jnp.arange(plan.atoms, dtype=jnp.int32))
+
+    source, translation, valid, rows_fractional, overflow = _ghosts(fractional, order, system, margin, plan)
+    offset = translation - wraps[source]
+    positions = system.positions[source] + offset.astype(full.dtype) @ full
+    # a missing row is far from everything
+    positions = jnp.where(valid[:, None], positions, jnp.inf)
+
+    if plan.bins == (1, 1, 1):
+        everything = jnp.arange(plan.rows, dtype=jnp.int32)
+        rows, crowded = _search(positions, jnp.arange(plan.centers, dtype=jnp.int32)[None], everything[None], plan)
+        rows = rows[0]
+    else:
+        rows, crowded = _binned(positions, rows_fractional, valid, margin, system.pbc, plan)
+    # an empty slot in a row that does not exist stays empty
+    rows = jnp.where(valid[: plan.centers, None], rows, plan.rows)
+    source = jnp.where(valid, source, 0)
+    offset = jnp.where(valid[:, None], offset, 0)
+    return Built(rows, source, offset, row_of_atom, overflow | crowded)
+
+
+def _spatial_order(fractional: jax.Array, margin: jax.Array, real: jax.Array) -> jax.Array:
+    """[atoms] int32: atoms by cells of about the list's radius; padded atoms last."""
+    cell = jnp.floor(fractional / margin[None]).astype(jnp.int32)
+    low = jnp.min(jnp.where(real[:, None], cell, jnp.iinfo(jnp.int32).max), axis=0)
+    high = jnp.max(jnp.where(real[:, None], cell, jnp.iinfo(jnp.int32).min), axis=0)
+    cell, span = cell - low[None], high - low + 1
+    key = (cell[:, 0] * span[1] + cell[:, 1]) * span[2] + cell[:, 2]
+    key = jnp.where(real, key, jnp.iinfo(jnp.int32).max)
+    return jnp.argsort(key, stable=True).astype(jnp.int32)
+
+
+def _ghosts(
+    fractional: jax.Array, order: jax.Array, system: System, margin: jax.Array, plan: Plan
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array]:
+    """Source atom, translation, validity and fractional coordinates of every row: atoms first, then images.
+
+    One direction after the other: the images along it of all rows so far that lie within the margin around the cell.
+    """
+    padding = plan.centers - plan.atoms
+    source = jnp.pad(order, (0, padding))
+    valid = jnp.pad(system.real[order], (0, padding))
+    coordinates = jnp.pad(fractional[order], ((0, padding), (0, 0)))
+    translation = jnp.zeros((plan.centers, 3), jnp.int32)
+    overflow = jnp.zeros((), bool)
+    for d in range(3):
+        number = plan.images[d]
+        if number:
+            # beyond `number` images the margin does not reach; if it does by now, the plan is outdated
+            overflow |= system.pbc[d] & (margin[d] > number)
+            shifts = np.array([s for s in range(-number, number + 1) if s != 0], np.int32)
+            shifted = coordinates[None, :, d] + shifts[:, None].astype(coordinates.dtype)
+            wanted = valid[None] & (shifted >= -margin[d]) & (shifted <= 1 + margin[d])
+            room = plan.stage_rows[d] - source.shape[0]
+            slot = jnp.cumsum(wanted.ravel().astype(jnp.int32)) - 1
+            overflow |= slot[-1] >= room
+            chosen = jnp.full(room, wanted.size, jnp.int32)
+            target = jnp.where(wanted.ravel(), slot, room)
+            chosen = chosen.at[target].set(jnp.arange(wanted.size, dtype=jnp.int32), mode="drop")
+            found = chosen < wanted.size
+            chosen = jnp.where(found, chosen, 0)
+            row, image = chosen % source.shape[0], jnp.asarray(shifts)[chosen // source.shape[0]]
+            axis = np.eye(3, dtype=np.int32)[d]
+            step = image[:, None] * axis[None, :]
+            source, translation, coordinates, valid = (
+                jnp.concatenate([source, source[row]]),
+                jnp.concatenate([translation, translation[row] + step]),
+                jnp.concatenate([coordinates, coordinates[row] + step.astype(coordinates.dtype)]),
+                jnp.concatenate([valid, found]),
+            )
+    return source, translation, valid, coordinates, overflow
+
+
+def _binned(
+    positions: jax.Array, fractional: jax.Array, valid: jax.Array, margin: jax.Array, pbc: jax.Array, plan: Plan
+) -> tuple[jax.Array, jax.Array]:
+    """[centers, capacity] rows of the neighbours by a bin search, and whether a capacity was too small."""
+    number = np.array(plan.bins)
+    atoms_low = jnp.min(jnp.where(valid[:, None], fractional, jnp.inf), axis=0)
+    atoms_high = jnp.max(jnp.where(valid[:, None], fractional, -jnp.inf), axis=0)
+    low = jnp.where(pbc, -margin, atoms_low)
+    width = jnp.where(pbc, 1 + 2 * margin, atoms_high - atoms_low)
+    scale = jnp.where(width > 0, number.astype(margin.dtype) / jnp.where(width > 0, width, 1.0), 0.0)
+    # bins narrower than the list's radius would miss pairs
+    overflow = jnp.any((number > 1) & (scale * margin > 1.0))
+    index = jnp.floor((fractional - low[None]) * scale[None]).astype(jnp.int32)
+    index = jnp.clip(index, 0, jnp.asarray(number - 1, jnp.int32)[None])
+    flat = (index[:, 0] * plan.bins[1] + index[:, 1]) * plan.bins[2] + index[:, 2]
+    bins = int(number.prod())
+    flat = jnp.where(valid, flat, bins)
+
+    order = jnp.argsort(flat, stable=True).astype(jnp.int32)
+    starts = jnp.searchsorted(flat[order], jnp.arange(bins + 1, dtype=jnp.int32), method="sort").astype(jnp.int32)
+    counts = starts[1:] - starts[:-1]
+    overflow |= jnp.max(counts) > plan.bin_capacity
+    slots = jnp.arange(plan.bin_capacity, dtype=jnp.int32)
+    table = jnp.append(order, jnp.int32(plan.rows))[jnp.minimum(starts[:-1, None] + slots[None], plan.rows)]
+    table = jnp.where(slots[None] < counts[:, None], table, plan.rows)  # [bins, bin_capacity]
+    table = jnp.concatenate([table, jnp.full((1, plan.bin_capacity), plan.rows, jnp.int32)])
+
+    # the bins that may hold atoms rather than only ghosts: all but the outermost where the margin fills whole bins
+    homes, around = _bin_stencil(plan.bins)
+    capacity = plan.bin_capacity
+    batch = max(1, BATCH_PAIRS // (27 * capacity * capacity))
+    batches = -(-len(homes) // batch)
+    missing = batches * batch - len(homes)
+    homes = np.concatenate([homes, np.full(missing, bins)]).reshape(batches, batch)
+    around = np.concatenate([around, np.full((missing, 27), bins)]).reshape(batches, batch, 27)
+
+    def compare(one: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        home, near = one
+        return _search(positions, table[home], table[near].reshape(batch, 27 * capacity), plan)
+
+    found, crowded = jax.lax.map(compare, (jnp.asarray(homes, jnp.int32), jnp.asarray(around, jnp.int32)))
+    found = found.reshape(batches * batch * capacity, plan.capacity)
+    # where each central row was handled: its bin's place among the homes, and its rank within the bin
+    place = np.full(bins + 1, 0)
+    place[homes.ravel()[: homes.size - missing]] = np.arange(homes.size - missing)
+    rank = jnp.zeros(plan.rows, jnp.int32).at[order].set(jnp.arange(plan.rows, dtype=jnp.int32)) - starts[flat]
+    central = flat[: plan.centers]
+    where = jnp.asarray(place, jnp.int32)[central] * capacity + jnp.clip(rank[: plan.centers], 0, capacity - 1)
+    return found[where], overflow | jnp.any(crowded)
+
+
+def _bin_stencil(bins: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """[homes] the bins and [homes, 27] those around each; a bin that does not exist is the number of bins."""
+    total = int(np.prod(bins))
+    grid = np.stack(np.unravel_index(np.arange(total), bins), axis=1)
+    steps = np.array(list(itertools.product((-1, 0, 1), repeat=3)))
+    near = grid[:, None, :] + steps[None]
+    inside = ((near >= 0) & (near < np.array(bins))).all(axis=2)
+    flat = (near[..., 0] * bins[1] + near[..., 1]) * bins[2] + near[..., 2]
+    return np.arange(total), np.where(inside, flat, total)
+
+
+def _search(positions: jax.Array, centers: jax.Array, candidates: jax.Array, plan: Plan) -> tuple[jax.Array, jax.Array]:
+    """[groups, centers, capacity] the candidates within reach of each centre, and whether the capacity was too small.
+
+    ``centers`` [groups, n] and ``candidates`` [groups, m] are rows; ``plan.rows`` marks an empty place in either.
+    """
+    pad = -candidates.shape[1] % 32
+    candidates = jnp.pad(candidates, ((0, 0), (0, pad)), constant_values=plan.rows)
+    empty = jnp.full((1, 3), jnp.inf, positions.dtype)
+    points = jnp.concatenate([positions, empty])
+    own, other = points[centers], points[candidates]
+    squared = jnp.zeros((*centers.shape, candidates.shape[1]), positions.dtype)
+    for d in range(3):
+        difference = other[:, None, :, d] - own[:, :, None, d]
+        squared = squared + difference * difference
+    # inf - inf is NaN and compares False: empty places never match
+    near = (squared < plan.reach**2) & (candidates[:, None, :] != centers[:, :, None])
+    words = jnp.sum(
+        jnp.where(near.reshape(*near.shape[:2], -1, 32), jnp.uint32(1) << jnp.arange(32, dtype=jnp.uint32), 0),
+        axis=-1,
+        dtype=jnp.uint32,
+    )
+    bits = jax.lax.population_count(words).astype(jnp.int32)
+    upto = jnp.cumsum(bits, axis=-1)  # [groups, centers, words]
+    overflow = jnp.max(upto[..., -1]) > plan.capacity
+    slot = jnp.arange(plan.capacity, dtype=jnp.int32)
+    # the k-th neighbour lies in the first word whose running count exceeds k, ...
+    word = jnp.sum(upto[:, :, None, :] <= slot[None, None, :, None], axis=-1, dtype=jnp.int32)
+    filled = word < words.shape[-1]
+    word = jnp.minimum(word, words.shape[-1] - 1)
+    value = jnp.take_along_axis(words, word, axis=-1)
+    nth = slot[None, None] - (jnp.take_along_axis(upto, word, axis=-1) - jnp.take_along_axis(bits, word, axis=-1))
+    # ... at the n-th set bit of it, found by halving
+    position = jnp.zeros_like(nth)
+    for width in (16, 8, 4, 2, 1):
+        lower = (value >> position.astype(jnp.uint32)) & jnp.uint32((1 << width) - 1)
+        below = jax.lax.population_count(lower).astype(jnp.int32)
+        above = nth >= below
+        nth = jnp.where(above, nth - below, nth)
+        position = jnp.where(above, position + width, position)
+    chosen = jnp.minimum(word * 32 + position, candidates.shape[1] - 1)
+    group = jnp.arange(candidates.shape[0], dtype=jnp.int32)[:, None, None]
+    return jnp.where(filled, candidates[group, chosen], plan.rows), overflow

@@ -1,0 +1,1 @@
+"""Safe norms, switching functions, splines and small linear algebra."""

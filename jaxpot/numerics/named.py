@@ -1,0 +1,74 @@
+"""Named parameters: checked, and given the dtype of the positions, before a formula sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+__all__ = ["named_parameters", "within_cutoff"]
+
+
+def named_parameters(
+    owner: str, params: Any, dtype: Any, required: Sequence[str], optional: Sequence[str] = ()
+) -> dict[str, jax.Array]:
+    """The parameters of a formula as arrays of one dtype; a missing or misspelt name is an error.
+
+    Args:
+        owner: name of the potential, for the message.
+        params: mapping from names to numbers or arrays of any dtype.
+        dtype: that of the distances, so that the result of a formula has it too.
+        required: names that must be there.
+        optional: names that may be there.
+
+    Returns:
+        A dict in the order of ``required`` and ``optional``.
+
+    Raises:
+        ValueError: ``params`` is no mapping, or its names are not the expected ones.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxpot.numerics.named import named_parameters
+        >>> named_parameters("morse", {"D0": 1, "r0": 2.5}, jnp.float32, ["D0", "r0"])["D0"].dtype
+        dtype('float32')
+    """
+    expected = ", ".join(required) + (f" (and optionally {', '.join(optional)})" if optional else "")
+    if not isinstance(params, Mapping):
+        raise ValueError(f"{owner} takes params as a dict with {expected}; got {type(params).__name__}")
+    wrong = [n for n in required if n not in params] + [n for n in params if n not in (*required, *optional)]
+    if wrong:
+        raise ValueError(f"{owner} takes params with {expected}; got {', '.join(map(str, params)) or 'none'}")
+    return {name: jnp.asarray(params[name], dtype) for name in (*required, *optional) if name in params}
+
+
+def within_cutoff(owner: str, name: str, value: jax.Array, given: Any, cutoff: float) -> jax.Array:
+    """A parameter that is a range, checked not to reach beyond the neighbours that the potential asks for.
+
+    Pairs beyond the cutoff are unknown, so a larger range has no answer. Under jit, where its value is not known, it
+    becomes NaN, and with it the energy: drivers stop there.
+
+    Args:
+        owner: name of the potential, for the message.
+        name: of the parameter.
+        value: the parameter as an array, Å.
+        given: the same as the caller gave it, perhaps traced.
+        cutoff: of the potential, Å.
+
+    Returns:
+        ``value``, NaN where it is larger than ``cutoff``.
+
+    Raises:
+        ValueError: the value is known and larger than ``cutoff``.
+    """
+    limit = cutoff * (1 + 1e-6)  # the same number, rounded to float32, may come out larger
+    if not isinstance(given, jax.core.Tracer):
+        largest = float(np.max(np.asarray(given)))
+        if largest > limit:
+            raise ValueError(
+                f"{owner}: {name} = {largest:g} Å reaches beyond the cutoff {cutoff:g} Å; build it with a larger cutoff"
+            )
+    return jnp.where(value <= limit, value, jnp.nan)

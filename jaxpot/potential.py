@@ -1,0 +1,336 @@
+"""The one shape of every potential, and what is derived from it: forces, stress, Hessian, combinations."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxpot.neighbors import Neighbors
+from jaxpot.system import System
+
+__all__ = [
+    "Evaluation",
+    "Potential",
+    "add",
+    "atomic_energies",
+    "energy",
+    "energy_and_forces",
+    "energy_forces_and_stress",
+    "forces",
+    "hessian",
+    "scale",
+    "stress",
+    "virial",
+]
+
+Params = Any
+
+
+class Evaluation(NamedTuple):
+    """What one evaluation of a potential gives.
+
+    Attributes:
+        energies: [atoms] eV.
+        forces: [atoms, 3] eV/Å.
+        virial: [3, 3] eV, the derivative of the energy with respect to a homogeneous strain of positions and cell,
+            symmetric; divided by the volume it is the stress in ASE's sign.
+    """
+
+    energies: jax.Array
+    forces: jax.Array
+    virial: jax.Array
+
+
+def _no_init(*_: Any) -> Params:
+    raise ValueError(
+        "this potential has no default parameters; "
+        "take a published set (jaxpot.available()), read a file (jaxpot.load), or pass a pytree"
+    )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Potential:
+    """A potential: a pure function of (params, system, neighbors) with its static facts.
+
+    Build one with a factory such as :func:`jaxpot.lennard_jones`; write a new one with
+    :func:`jaxpot.pair_potential`, :func:`jaxpot.radial_potential` or :func:`jaxpot.environment_potential`.
+
+    Attributes:
+        name: of the kind of potential.
+        cutoff: Å, the range within which it needs neighbours; 0 where it needs none.
+        elements: chemical symbols whose order gives the species; None if it does not tell elements apart.
+        atomic_energies: ``(params, system, neighbors) -> [atoms]`` eV; the sum is the energy.
+        init: makes default parameters, where the potential has any.
+        evaluate: ``(params, system, neighbors) -> Evaluation``; by default by automatic differentiation of
+            ``atomic_energies``, while the engine gives its potentials a faster way to the same numbers.
+        source: what the file said besides the numbers that are fitted, or the grid of its tables; :func:`jaxpot.save`
+            writes it back. None for potentials that no file format holds, and for sums of potentials.
+    """
+
+    name: str
+    cutoff: float
+    elements: tuple[str, ...] | None
+    atomic_energies: Callable[[Params, System, Neighbors], jax.Array]
+    init: Callable[..., Params] = _no_init
+    evaluate: Callable[[Params, System, Neighbors], Evaluation] = None  # type: ignore[assignment]
+    source: Any = None
+
+    def __post_init__(self) -> None:
+        if self.evaluate is None:
+            object.__setattr__(self, "evaluate", functools.partial(evaluate_by_autodiff, self.atomic_energies))
+
+    def __add__(self, other: Potential) -> Potential:
+        return add(self, other)
+
+    def __repr__(self) -> str:
+        return f"Potential({self.name!r}, cutoff={self.cutoff:g}, elements={self.elements})"
+
+
+def evaluate_by_autodiff(
+    energies: Callable[[Params, System, Neighbors], jax.Array], params: Params, system: System, neighbors: Neighbors
+) -> Evaluation:
+    """Energies, forces and virial of any potential by one reverse pass through positions and strain."""
+
+    def strained(positions: jax.Array, strain: jax.Array) -> tuple[jax.Array, jax.Array]:
+        symmetric = 0.5 * (strain + strain.T)
+        moved = system.replace(positions=positions + positions @ symmetric, cell=system.cell + system.cell @ symmetric)
+        each = energies(params, moved, neighbors)
+        return each.sum(), each
+
+    zero = jnp.zeros((3, 3), system.positions.dtype)
+    (gradient, virial_), each = jax.grad(strained, (0, 1), has_aux=True)(system.positions, zero)
+    return Evaluation(each, -gradient, virial_)
+
+
+def atomic_energies(potential: Potential) -> Callable[[Params, System, Neighbors], jax.Array]:
+    """The function ``(params, system, neighbors) -> [atoms]`` of per-atom energies, eV.
+
+    Args:
+        potential: any potential.
+
+    Returns:
+        A pure function; padded atoms have energy 0.
+    """
+    return potential.atomic_energies
+
+
+def energy(potential: Potential) -> Callable[[Params, System, Neighbors], jax.Array]:
+    """The function ``(params, system, neighbors) -> scalar`` energy, eV.
+
+    Args:
+        potential: any potential.
+
+    Returns:
+        A pure function; ``jax.grad`` of it gives dE/dparams.
+
+    Example:
+        >>> import jaxpot
+        >>> potential = jaxpot.lennard_jones(cutoff=8.5)
+        >>> params = {"epsilon": 0.0104, "sigma": 3.4}
+        >>> system = jaxpot.System.create([[0.0, 0.0, 0.0], [0.0, 0.0, 3.4 * 2 ** (1 / 6)]])
+        >>> neighbors = jaxpot.neighbor_list(potential.cutoff).allocate(system)
+        >>> print(f"{jaxpot.energy(potential)(params, system, neighbors):.4f}")
+        -0.0104
+    """
+
+    def function(params: Params, system: System, neighbors: Neighbors) -> jax.Array:
+        return potential.atomic_energies(params, system, neighbors).sum()
+
+    return function
+
+
+def energy_and_forces(potential: Potential) -> Callable[[Params, System, Neighbors], tuple[jax.Array, jax.Array]]:
+    """The function ``(params, system, neighbors) -> (energy, forces)``, eV and [atoms, 3] eV/Å, in one pass.
+
+    Args:
+        potential: any potential.
+
+    Returns:
+        A pure function.
+    """
+
+    def function(params: Params, system: System, neighbors: Neighbors) -> tuple[jax.Array, jax.Array]:
+        result = potential.evaluate(params, system, neighbors)
+        return result.energies.sum(), result.forces
+
+    return function
+
+
+def forces(potential: Potential) -> Callable[[Params, System, Neighbors], jax.Array]:
+    """The function ``(params, system, neighbors) -> [atoms, 3]`` forces, eV/Å.
+
+    Args:
+        potential: any potential.
+
+    Returns:
+        A pure function.
+    """
+
+    def function(params: Params, system: System, neighbors: Neighbors) -> jax.Array:
+        return potential.evaluate(params, system, neighbors).forces
+
+    return function
+
+
+def virial(potential: Potential) -> Callable[[Params, System, Neighbors], jax.Array]:
+    """The function ``(params, system, neighbors) -> [3, 3]`` derivative of the energy with strain, eV.
+
+    Args:
+        potential: any potential.
+
+    Returns:
+        A pure function; unlike the stress it is defined without a cell.
+    """
+
+    def function(params: Params, system: System, neighbors: Neighbors) -> jax.Array:
+        return potential.evaluate(params, system, neighbors).virial
+
+    return function
+
+
+def stress(potential: Potential) -> Callable[[Params, System, Neighbors], jax.Array]:
+    """The function ``(params, system, neighbors) -> [3, 3]`` stress, eV/Å^3.
+
+    The sign is ASE's: the derivative of the energy with strain over the volume, positive under tension.
+    Without a volume (a molecule without a cell) there is no stress, and the result is not finite; :func:`virial` is
+    defined there.
+
+    Args:
+        potential: any potential.
+
+    Returns:
+        A pure function.
+    """
+
+    def function(params: Params, system: System, neighbors: Neighbors) -> jax.Array:
+        return potential.evaluate(params, system, neighbors).virial / system.volume
+
+    return function
+
+
+def energy_forces_and_stress(
+    potential: Potential,
+) -> Callable[[Params, System, Neighbors], tuple[jax.Array, jax.Array, jax.Array]]:
+    """The function ``(params, system, neighbors) -> (energy, forces, stress)`` in one pass.
+
+    Args:
+        potential: any potential.
+
+    Returns:
+        A pure function; eV, [atoms, 3] eV/Å, [3, 3] eV/Å^3 in ASE's sign.
+    """
+
+    def function(params: Params, system: System, neighbors: Neighbors) -> tuple[jax.Array, jax.Array, jax.Array]:
+        result = potential.evaluate(params, system, neighbors)
+        return result.energies.sum(), result.forces, result.virial / system.volume
+
+    return function
+
+
+def hessian(potential: Potential) -> Callable[[Params, System, Neighbors], jax.Array]:
+    """The function ``(params, system, neighbors) -> [atoms, 3, atoms, 3]`` second derivatives, eV/Å^2.
+
+    Args:
+        potential: any potential.
+
+    Returns:
+        A pure function, for systems whose dense Hessian fits in memory.
+    """
+
+    def function(params: Params, system: System, neighbors: Neighbors) -> jax.Array:
+        def gradient(positions: jax.Array) -> jax.Array:
+            return -potential.evaluate(params, system.replace(positions=positions), neighbors).forces
+
+        return jax.jacfwd(gradient)(system.positions)
+
+    return function
+
+
+def add(*potentials: Potential) -> Potential:
+    """The sum of potentials; its params are the tuple of the parts' params.
+
+    Args:
+        potentials: at least one; their ``elements`` agree, or are None.
+
+    Returns:
+        A :class:`Potential` with the largest cutoff of the parts.
+
+    Raises:
+        ValueError: no potential given, or the parts order their elements differently.
+
+    Example:
+        >>> import jaxpot
+        >>> both = jaxpot.lennard_jones(cutoff=8.0) + jaxpot.morse(cutoff=6.0)
+        >>> both.cutoff, both.name
+        (8.0, 'lennard_jones + morse')
+    """
+    if not potentials:
+        raise ValueError("add needs at least one potential")
+    known = {p.elements for p in potentials if p.elements is not None}
+    if len(known) > 1:
+        raise ValueError(
+            f"the parts order their elements differently: {sorted(known)}; build each with the same elements=..."
+        )
+
+    def energies(params: Params, system: System, neighbors: Neighbors) -> jax.Array:
+        parts = [p.atomic_energies(q, system, neighbors) for p, q in _zip(potentials, params)]
+        return sum(parts[1:], parts[0])
+
+    def evaluate(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
+        parts = [p.evaluate(q, system, neighbors) for p, q in _zip(potentials, params)]
+        return jax.tree.map(lambda *terms: sum(terms[1:], terms[0]), *parts)
+
+    def init(*args: Any) -> Params:
+        return tuple(p.init(*args) for p in potentials)
+
+    return Potential(
+        name=" + ".join(p.name for p in potentials),
+        cutoff=max(p.cutoff for p in potentials),
+        elements=known.pop() if known else None,
+        atomic_energies=energies,
+        init=init,
+        evaluate=evaluate,
+    )
+
+
+def _zip(potentials: tuple[Potential, ...], params: Params) -> list[tuple[Potential, Params]]:
+    if not isinstance(params, tuple | list) or len(params) != len(potentials):
+        names = ", ".join(p.name for p in potentials)
+        raise ValueError(f"params of this sum must be a tuple of {len(potentials)}, one each for {names}")
+    return list(zip(potentials, params, strict=True))
+
+
+def scale(potential: Potential, factor: float) -> Potential:
+    """A potential times a number; its params stay those of the potential.
+
+    Args:
+        potential: any potential.
+        factor: multiplies energies, forces and stress.
+
+    Returns:
+        The scaled :class:`Potential`.
+
+    Example:
+        >>> import jaxpot
+        >>> jaxpot.scale(jaxpot.lennard_jones(cutoff=8.0), 0.5).name
+        '0.5 * lennard_jones'
+    """
+
+    def energies(params: Params, system: System, neighbors: Neighbors) -> jax.Array:
+        return factor * potential.atomic_energies(params, system, neighbors)
+
+    def evaluate(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
+        return jax.tree.map(lambda x: factor * x, potential.evaluate(params, system, neighbors))
+
+    return dataclasses.replace(
+        potential,
+        name=f"{factor:g} * {potential.name}",
+        atomic_energies=energies,
+        evaluate=evaluate,
+        source=None,
+    )

@@ -1,0 +1,1 @@
+"""One potential a file."""

@@ -1,0 +1,195 @@
+"""Molecules from what a user has: RDKit, SMILES, SDF files, ASE ``Atoms`` with bonds."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from rdkit.Chem import Mol
+
+__all__ = ["MoleculeLike", "from_ase", "from_smiles", "molecules", "read_sdf"]
+
+MoleculeLike = Any  # an RDKit Mol, a SMILES string, a path of an SDF or MOL file, or ASE Atoms
+
+Bonds = Sequence[Sequence[int]] | None
+Charges = int | Sequence[int] | None
+
+SUFFIXES = (".sdf", ".sdf.gz", ".mol", ".mol.gz")
+
+
+def molecules(
+    source: MoleculeLike | Sequence[MoleculeLike],
+    bonds: Bonds = None,
+    charges: Charges = None,
+) -> list[Mol]:
+    """RDKit molecules, with hydrogens and with coordinates, from anything that names some.
+
+    Args:
+        source: an RDKit ``Mol`` with hydrogens and conformers; a SMILES string (gets hydrogens and one embedded
+            conformer); the path of an SDF or MOL file, gzipped or not (all of its molecules); ASE ``Atoms`` (needs
+            ``bonds``); or a sequence of these.
+        bonds: for ASE ``Atoms``, [bonds] of (i, j, order) with order 1, 2 or 3, or of (i, j): the orders then follow
+            from the total charge.
+        charges: for ASE ``Atoms``, the formal charge of each atom, or the total charge where orders are to be found.
+
+    Returns:
+        One molecule each.
+
+    Raises:
+        ValueError: the source is none of these, or cannot be understood.
+        ImportError: RDKit is not installed.
+    """
+    require_rdkit()
+    if isinstance(source, os.PathLike) or (isinstance(source, str) and source.lower().endswith(SUFFIXES)):
+        return read_sdf(Path(source))
+    if isinstance(source, str):
+        return [from_smiles(source)]
+    if hasattr(source, "get_atomic_numbers"):
+        return [from_ase(source, bonds, charges)]
+    if hasattr(source, "GetNumConformers"):
+        if source.GetNumConformers() == 0:
+            raise ValueError("the molecule has no conformer; embed one with rdkit.Chem.AllChem.EmbedMolecule(mol)")
+        return [source]
+    if isinstance(source, Sequence):
+        return [mol for item in source for mol in molecules(item)]
+    raise ValueError(
+        f"cannot make a molecule of {type(source).__name__}; give an RDKit Mol, a SMILES string, the path of an SDF "
+        "file, or ASE Atoms with bonds"
+    )
+
+
+def require_rdkit() -> None:
+    """Raise ImportError, saying what to install, where RDKit is missing."""
+    try:
+        import rdkit  # noqa: F401
+    except ImportError as error:
+        raise ImportError("MMFF94 takes its atom types from RDKit: pip install 'jaxpot[molecules]'") from error
+
+
+def from_smiles(smiles: str, conformers: int = 1, seed: int = 0) -> Mol:
+    """A molecule with hydrogens and embedded conformers.
+
+    Args:
+        smiles: of the molecule.
+        conformers: how many to embed.
+        seed: of the embedding; the same seed gives the same conformers.
+
+    Returns:
+        The RDKit molecule.
+
+    Raises:
+        ValueError: the SMILES cannot be parsed, or no conformer be embedded.
+    """
+    from rdkit import Chem
+    from rdkit.Chem import rdDistGeom
+
+    mol = Chem.MolFromSmiles(smiles)
+    if mol is None or mol.GetNumAtoms() == 0:
+        raise ValueError(f"not a SMILES string, nor the name of an {' or '.join(SUFFIXES[::2])} file: {smiles!r}")
+    mol = Chem.AddHs(mol)
+    # RDKit multiplies its seed by the number of the conformer: with 0 all would be the same
+    found = rdDistGeom.EmbedMultipleConfs(mol, conformers, randomSeed=seed + 1)
+    if len(found) < conformers:
+        raise ValueError(
+            f"RDKit embedded {len(found)} of {conformers} conformers of {smiles!r}; give a molecule with coordinates"
+        )
+    return mol
+
+
+def read_sdf(path: Path) -> list[Mol]:
+    """All molecules of an SDF or MOL file.
+
+    Args:
+        path: of the file; ``.gz`` is unpacked.
+
+    Returns:
+        The molecules, with the hydrogens that the file has.
+
+    Raises:
+        ValueError: a record cannot be read, or the file has none.
+        FileNotFoundError: there is no such file.
+    """
+    from rdkit import Chem
+
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rb") as stream:
+        found = list(Chem.ForwardSDMolSupplier(stream, removeHs=False))
+    for number, mol in enumerate(found, start=1):
+        if mol is None:
+            raise ValueError(f"{path}: record {number} is not a molecule that RDKit can read; see its message above")
+    if not found:
+        raise ValueError(f"{path}: no molecule in this file")
+    return found
+
+
+def from_ase(
+    atoms: Atoms,
+    bonds: Bonds,
+    charges: Charges = None,
+) -> Mol:
+    """A molecule from ASE ``Atoms`` and its bonds.
+
+    Args:
+        atoms: positions and elements, hydrogens included.
+        bonds: [bonds] of (i, j, order) with order 1, 2 or 3, or all of (i, j): the orders then follow from the charge.
+        charges: formal charge of each atom (0 if None); without orders, the total charge.
+
+    Returns:
+        The RDKit molecule.
+
+    Raises:
+        ValueError: no bonds, a bond that does not exist, or a valence that makes no sense.
+    """
+    from rdkit import Chem
+    from rdkit.Chem import rdDetermineBonds
+    from rdkit.Geometry import Point3D
+
+    count = len(atoms)
+    if bonds is None:
+        raise ValueError("ASE Atoms carry no bonds; pass bonds=[(i, j, order), ...]")
+    widths = {len(bond) for bond in bonds}
+    if not widths <= {2} and not widths <= {3}:
+        raise ValueError("bonds must be (i, j, order) for all, or (i, j) for all")
+    ordered = widths != {2}
+    each = _formal_charges(charges, count, ordered)
+    edited = Chem.RWMol()
+    for number, charge in zip(atoms.get_atomic_numbers(), each, strict=True):
+        atom = Chem.Atom(int(number))
+        atom.SetFormalCharge(charge)
+        atom.SetNoImplicit(True)
+        edited.AddAtom(atom)
+    orders = {1: Chem.BondType.SINGLE, 2: Chem.BondType.DOUBLE, 3: Chem.BondType.TRIPLE}
+    for i, j, order in ((*map(int, bond[:2]), bond[2] if ordered else 1) for bond in bonds):
+        if not (0 <= i < count and 0 <= j < count and i != j):
+            raise ValueError(f"no bond can join atoms {i} and {j} of {count}")
+        if order not in orders:
+            raise ValueError(f"the order of a bond must be 1, 2 or 3, got {order} between atoms {i} and {j}")
+        edited.AddBond(i, j, orders[order])
+    conformer = Chem.Conformer(count)
+    for index, position in enumerate(atoms.get_positions()):
+        conformer.SetAtomPosition(index, Point3D(*map(float, position)))
+    edited.AddConformer(conformer)
+    try:
+        if not ordered:
+            total = charges if isinstance(charges, int) else 0
+            rdDetermineBonds.DetermineBondOrders(edited, charge=total)
+        Chem.SanitizeMol(edited)
+    except ValueError as error:
+        raise ValueError(f"RDKit finds no valid molecule in these bonds and charges: {error}") from error
+    return edited.GetMol()
+
+
+def _formal_charges(charges: Charges, count: int, ordered: bool) -> list[int]:
+    if charges is None or (not ordered and isinstance(charges, int)):
+        return [0] * count
+    if ordered and not isinstance(charges, int) and len(charges) == count:
+        return [int(charge) for charge in charges]
+    expected = (
+        f"one formal charge for each of the {count} atoms" if ordered else "the total charge, for bonds without order"
+    )
+    raise ValueError(f"charges must be {expected}; got {charges}")

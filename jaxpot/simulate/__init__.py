@@ -1,0 +1,21 @@
+"""Molecular dynamics drivers and differentiable trajectories."""
+
+from jaxpot.simulate.ensembles import Ensemble
+from jaxpot.simulate.failure import SimulationError
+from jaxpot.simulate.restart import RestartError
+from jaxpot.simulate.run import RunResult, run_md
+from jaxpot.simulate.settings import RunFiles, RunSettings
+from jaxpot.simulate.thermo import Thermo
+from jaxpot.simulate.velocities import maxwell_boltzmann
+
+__all__ = [
+    "Ensemble",
+    "RestartError",
+    "RunFiles",
+    "RunResult",
+    "RunSettings",
+    "SimulationError",
+    "Thermo",
+    "maxwell_boltzmann",
+    "run_md",
+]

@@ -1,0 +1,194 @@
+"""The files that a run writes as it goes, each of which can be cut back to where it was at a restart."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import Any, Protocol, TextIO
+
+import numpy as np
+
+from jaxpot.simulate.restart import RestartError
+from jaxpot.simulate.thermo import Thermo
+
+__all__ = ["Extxyz", "ThermoFile", "Trajectory", "TrajectoryFile", "open_trajectory", "read_thermo"]
+
+
+class ThermoFile:
+    """``thermo.csv``: one line a record.
+
+    Args:
+        path: of the file.
+        mark: where to cut an existing file off, from an earlier :meth:`mark`; None starts anew.
+    """
+
+    def __init__(self, path: Path, mark: int | None = None) -> None:
+        self._file = _text_file(path, mark)
+        if mark is None:
+            self._file.write(",".join(Thermo._fields) + "\n")
+
+    def write(self, row: Thermo) -> None:
+        """Append a line; numbers in full, so that reading gives them back.
+
+        Args:
+            row: the record.
+        """
+        self._file.write(",".join(_text(x) for x in row) + "\n")
+        self._file.flush()
+
+    def mark(self) -> int:
+        """How long the file is, once it is safely on the disk."""
+        return _synced(self._file)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class Trajectory(Protocol):
+    """What a trajectory file can do."""
+
+    def write(self, atoms: Any) -> None:
+        """Append a frame."""
+
+    def mark(self) -> int:
+        """How much there is, once it is safely on the disk."""
+
+    def close(self) -> None:
+        """Close the file."""
+
+
+class Extxyz:
+    """An extended XYZ file.
+
+    Args:
+        path: of the file.
+        mark: where to cut an existing file off; None starts anew.
+    """
+
+    def __init__(self, path: Path, mark: int | None = None) -> None:
+        self._file = _text_file(path, mark)
+
+    def write(self, atoms: Any) -> None:
+        """Append a frame.
+
+        Args:
+            atoms: ASE ``Atoms``.
+        """
+        from ase.io.extxyz import write_extxyz
+
+        write_extxyz(self._file, [atoms])
+        self._file.flush()
+
+    def mark(self) -> int:
+        """How long the file is, in bytes, once it is safely on the disk."""
+        return _synced(self._file)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class TrajectoryFile:
+    """An ASE ``.traj`` file.
+
+    Args:
+        path: of the file.
+        mark: after how many frames to cut an existing file off; None starts anew.
+    """
+
+    def __init__(self, path: Path, mark: int | None = None) -> None:
+        from ase.io.trajectory import Trajectory as AseTrajectory
+
+        self._path = path
+        frames = []
+        if mark is not None:
+            with AseTrajectory(path, "r") as old:
+                if len(old) < mark:
+                    raise RestartError(f"{path}: holds {len(old)} frames, the restart file knows of {mark}")
+                frames = [old[k] for k in range(mark)]
+        temporary = path.with_name(f".{path.name}.new") if frames else path
+        self._file = AseTrajectory(temporary, "w")
+        self._frames = 0
+        for frame in frames:
+            self.write(frame)
+        if frames:
+            os.replace(temporary, path)
+
+    def write(self, atoms: Any) -> None:
+        """Append a frame.
+
+        Args:
+            atoms: ASE ``Atoms``.
+        """
+        self._file.write(atoms)
+        self._frames += 1
+
+    def mark(self) -> int:
+        """How many frames there are, once they are safely on the disk."""
+        handle = os.open(self._path, os.O_RDONLY)
+        os.fsync(handle)
+        os.close(handle)
+        return self._frames
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def open_trajectory(path: Path, mark: int | None = None) -> Trajectory:
+    """A trajectory file in the format of its name: ``.traj`` or extended XYZ.
+
+    Args:
+        path: of the file.
+        mark: where to cut an existing file off, from an earlier ``mark()``; None starts anew.
+
+    Returns:
+        The open file.
+    """
+    return TrajectoryFile(path, mark) if path.suffix == ".traj" else Extxyz(path, mark)
+
+
+def read_thermo(path: Path) -> dict[str, np.ndarray]:
+    """The columns of a ``thermo.csv`` by name; NaN where nothing is written.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        Arrays [records].
+
+    Raises:
+        ValueError: the file is not one that a run has written.
+    """
+    lines = path.read_text().splitlines()
+    if not lines or lines[0].split(",") != list(Thermo._fields):
+        raise ValueError(f"{path}: the first line is not that of a thermo.csv; name the output folder of a run")
+    rows = [[float(x) if x else math.nan for x in line.split(",")] for line in lines[1:]]
+    table = np.array(rows, dtype=np.float64).reshape(len(rows), len(Thermo._fields))
+    return dict(zip(Thermo._fields, table.T, strict=True))
+
+
+def _text(value: int | float) -> str:
+    if isinstance(value, float):
+        return "" if math.isnan(value) else repr(value)
+    return str(value)
+
+
+def _text_file(path: Path, mark: int | None) -> TextIO:
+    if mark is None:
+        return open(path, "w", encoding="utf-8", newline="\n")
+    if not path.exists() or path.stat().st_size < mark:
+        raise RestartError(
+            f"{path}: shorter than the {mark} bytes that the restart file knows of; start anew with --force"
+        )
+    with open(path, "r+b") as file:
+        file.truncate(mark)
+    return open(path, "a", encoding="utf-8", newline="\n")
+
+
+def _synced(file: TextIO) -> int:
+    file.flush()
+    os.fsync(file.fileno())
+    return os.fstat(file.fileno()).st_size

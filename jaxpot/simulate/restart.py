@@ -1,0 +1,177 @@
+"""Restart files: the complete state of the time loop, written atomically, read back bit for bit; no pickle."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxpot.neighbors import Neighbors
+from jaxpot.neighbors.plan import Plan
+from jaxpot.simulate.dynamics import Carry
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+__all__ = ["Restart", "RestartError", "load_restart", "save_restart", "write_atomically"]
+
+FORMAT = 1
+
+
+class RestartError(ValueError):
+    """A restart file that cannot be used; the message names the file."""
+
+
+def save_restart(path: Path, carry: Carry, atoms: Atoms, facts: dict[str, Any]) -> None:
+    """Write everything that the next step depends on, such that the file is either the old or the new one, never half.
+
+    Args:
+        path: of the file; a numpy ``.npz``.
+        carry: the state of the time loop.
+        atoms: the structure that the run began with: its elements, masses, periodicity and cell are saved.
+        facts: anything that JSON holds, to be given back by :func:`load_restart`.
+    """
+    arrays: dict[str, Any] = {name: np.asarray(leaf) for name, leaf in _named(carry).items()}
+    arrays |= {
+        "atoms.numbers": atoms.numbers,
+        "atoms.masses": atoms.get_masses(),
+        "atoms.pbc": atoms.pbc,
+        "atoms.cell": atoms.cell.array,
+    }
+    plan = None if carry.neighbors is None else carry.neighbors.plan._asdict()
+    header = json.dumps({"format": FORMAT, "plan": plan, "facts": facts})
+    buffer = io.BytesIO()
+    np.savez(buffer, header=np.array(header), **arrays)
+    write_atomically(path, buffer.getvalue())
+
+
+class Restart(NamedTuple):
+    """A restart file that has been read.
+
+    Attributes:
+        path: where it was.
+        arrays: everything in it, by name.
+        plan: of the neighbour list, None where there is none.
+        facts: what was handed to :func:`save_restart`.
+    """
+
+    path: Path
+    arrays: dict[str, np.ndarray]
+    plan: dict[str, Any] | None
+    facts: dict[str, Any]
+
+    @property
+    def atoms(self) -> Atoms:
+        """The structure that the run began with, without its positions."""
+        from ase import Atoms
+
+        numbers, masses, pbc, cell = (self.arrays[f"atoms.{name}"] for name in ("numbers", "masses", "pbc", "cell"))
+        return Atoms(numbers, positions=np.zeros((len(numbers), 3)), masses=masses, pbc=pbc, cell=cell)
+
+    def carry(self, shapes: Callable[[Any], Carry]) -> Carry:
+        """The state of the time loop, bit for bit.
+
+        Args:
+            shapes: gives the shapes and types of a state for a list; ``Dynamics.shapes`` with the model bound.
+
+        Returns:
+            The state.
+
+        Raises:
+            RestartError: it does not belong to this simulation.
+        """
+        neighbors = None if self.plan is None else _neighbors(self.plan, self.arrays)
+        template = shapes(neighbors)
+        wanted = _named(template)
+        for name, leaf in wanted.items():
+            found = self.arrays.get(name)
+            if found is None or found.shape != leaf.shape or found.dtype != leaf.dtype:
+                there = "nothing" if found is None else f"{found.dtype} {list(found.shape)}"
+                raise RestartError(
+                    f"{self.path}: {name} should be {leaf.dtype} {list(leaf.shape)} but is {there}; "
+                    "resume with the settings that the run was started with"
+                )
+        leaves = [jnp.asarray(self.arrays[name]) for name in wanted]
+        return jax.tree.unflatten(jax.tree.structure(template), leaves)
+
+
+def load_restart(path: Path) -> Restart:
+    """A restart file.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        What is in it.
+
+    Raises:
+        RestartError: the file is missing, cut off, or not a restart file of this version.
+    """
+    if not path.exists():
+        raise RestartError(f"{path}: no restart file here; start the run without --resume")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        header = json.loads(str(arrays.pop("header")))
+        version, plan, facts = header["format"], header["plan"], header["facts"]
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        what = " ".join(str(error).split())
+        raise RestartError(f"{path}: not a complete restart file ({what}); start the run anew with --force") from error
+    if version != FORMAT:
+        raise RestartError(f"{path}: written by another version of jaxpot (format {version}, here {FORMAT})")
+    return Restart(path, arrays, plan, facts)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace a file as a whole, on the disk too, before returning.
+
+    Args:
+        path: of the file.
+        data: its new content.
+    """
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _named(tree: Any) -> dict[str, Any]:
+    """Leaves by the path to them, such as ``state.position``."""
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="."): leaf
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    }
+
+
+def _neighbors(plan: dict[str, Any], arrays: dict[str, np.ndarray]) -> Neighbors:
+    fields = {name.removeprefix("neighbors."): x for name, x in arrays.items() if name.startswith("neighbors.")}
+    known: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in plan.items()}
+    return Neighbors(**{name: jnp.asarray(x) for name, x in fields.items()}, plan=Plan(**known))

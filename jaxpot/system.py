@@ -1,0 +1,188 @@
+"""The atoms: positions, species and cell as one pytree."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+__all__ = ["System", "stack_systems"]
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class System:
+    """Atoms in a cell, a pytree whose four leaves may be traced, differentiated and vmapped.
+
+    Build it with :meth:`create` or :meth:`from_ase`, which check their input; the bare constructor does not.
+
+    Attributes:
+        positions: [atoms, 3], Å. Atoms may lie outside of the cell.
+        species: [atoms] int32, index into the potential's ``elements``; -1 marks a padded atom, which has no energy,
+            no force and no neighbours.
+        cell: [3, 3], Å, one lattice vector a row. The rows of non-periodic directions may be zero.
+        pbc: [3] bool, the directions in which the cell repeats.
+
+    Example:
+        >>> import jaxpot
+        >>> system = jaxpot.System.create([[0.0, 0.0, 0.0], [0.0, 0.0, 1.1]], cell=[10.0, 10.0, 10.0], pbc=True)
+        >>> system.positions.shape, float(system.volume)
+        ((2, 3), 1000.0)
+    """
+
+    positions: jax.Array
+    species: jax.Array
+    cell: jax.Array
+    pbc: jax.Array
+
+    @classmethod
+    def create(
+        cls,
+        positions: Any,
+        species: Any = 0,
+        cell: Any = None,
+        pbc: bool | Sequence[bool] | None = None,
+        dtype: Any = None,
+    ) -> System:
+        """A checked system from plain arrays.
+
+        Args:
+            positions: [atoms, 3], Å.
+            species: [atoms] or one int for all, index into the potential's elements; -1 marks a padded atom.
+            cell: None, [3] for an orthorhombic cell, or [3, 3] with one lattice vector a row, Å.
+            pbc: one bool or three; by default True where a cell is given.
+            dtype: of positions and cell; JAX's default float type if None.
+
+        Returns:
+            The :class:`System`.
+
+        Raises:
+            ValueError: shapes do not fit, a value is not finite, or the periodic lattice vectors span no volume.
+        """
+        dtype = jnp.dtype(dtype) if dtype is not None else jnp.result_type(float)
+        positions = np.asarray(positions)
+        if positions.ndim != 2 or positions.shape[1] != 3:
+            raise ValueError(f"positions must have shape [atoms, 3], got {list(positions.shape)}")
+        cell = np.zeros((3, 3)) if cell is None else np.asarray(cell, dtype=np.float64)
+        if cell.shape == (3,):
+            cell = np.diag(cell)
+        if cell.shape != (3, 3):
+            raise ValueError(f"cell must have shape [3, 3] (or [3] for an orthorhombic one), got {list(cell.shape)}")
+        periodic = np.broadcast_to(np.asarray(np.any(cell) if pbc is None else pbc, dtype=bool), (3,))
+        check_geometry(positions, cell, periodic)
+        species = np.broadcast_to(np.asarray(species, dtype=np.int32), positions.shape[:1])
+        return cls(jnp.asarray(positions, dtype), jnp.asarray(species), jnp.asarray(cell, dtype), jnp.asarray(periodic))
+
+    @classmethod
+    def from_ase(cls, atoms: Atoms, elements: Sequence[str] | None = None, dtype: Any = None) -> System:
+        """The system of an ASE ``Atoms``.
+
+        Args:
+            atoms: positions, numbers, cell and pbc are taken.
+            elements: the potential's elements; an atom's species is the place of its symbol in them. None gives every
+                atom species 0 (potentials that do not tell elements apart).
+            dtype: of positions and cell; JAX's default float type if None.
+
+        Returns:
+            The :class:`System`.
+
+        Raises:
+            ValueError: an atom's element is not among ``elements``, or as in :meth:`create`.
+        """
+        species: Any = 0
+        if elements is not None:
+            index = {symbol: k for k, symbol in enumerate(elements)}
+            symbols = atoms.get_chemical_symbols()
+            for i, symbol in enumerate(symbols):
+                if symbol not in index:
+                    raise ValueError(
+                        f"atom {i} is {symbol}, but the potential knows only {', '.join(elements)}; "
+                        "load a potential that has this element or remove the atom"
+                    )
+            species = np.array([index[symbol] for symbol in symbols], dtype=np.int32)
+        return cls.create(atoms.get_positions(), species, atoms.cell.array, atoms.get_pbc(), dtype)
+
+    @property
+    def volume(self) -> jax.Array:
+        """Volume of the cell, Å^3; 0 where a lattice vector is missing."""
+        return jnp.abs(jnp.linalg.det(self.cell))
+
+    @property
+    def real(self) -> jax.Array:
+        """[atoms] bool, False for padded atoms."""
+        return self.species >= 0
+
+    def replace(self, **changes: Any) -> System:
+        """A copy with the named fields replaced.
+
+        Args:
+            changes: new values of ``positions``, ``species``, ``cell`` or ``pbc``.
+
+        Returns:
+            The new :class:`System`.
+        """
+        return dataclasses.replace(self, **changes)
+
+    def pad(self, atoms: int) -> System:
+        """The same system with padded atoms (species -1) appended up to ``atoms`` in all.
+
+        Args:
+            atoms: number of atoms after padding.
+
+        Returns:
+            The padded :class:`System`.
+
+        Raises:
+            ValueError: the system is larger than ``atoms``.
+        """
+        extra = atoms - self.positions.shape[0]
+        if extra < 0:
+            raise ValueError(f"cannot pad {self.positions.shape[0]} atoms to {atoms}")
+        return self.replace(
+            positions=jnp.pad(self.positions, ((0, extra), (0, 0))),
+            species=jnp.pad(self.species, (0, extra), constant_values=-1),
+        )
+
+
+def check_geometry(positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray) -> None:
+    """Raise ValueError where positions are not finite or the periodic lattice vectors span no volume."""
+    bad = np.flatnonzero(~np.isfinite(positions).all(axis=1))
+    if bad.size:
+        raise ValueError(f"position of atom {bad[0]} is not finite: {positions[bad[0]]}; repair the structure")
+    if not np.isfinite(cell).all():
+        raise ValueError(f"cell is not finite: {cell.tolist()}; repair the structure")
+    vectors = cell[pbc]
+    if len(vectors):
+        lengths = np.linalg.norm(vectors, axis=1)
+        singular = np.linalg.svd(vectors, compute_uv=False)
+        if lengths.min() == 0.0 or singular.min() < 1e-6 * lengths.max():
+            raise ValueError(
+                f"the periodic lattice vectors span no volume: cell {cell.tolist()}, pbc {pbc.tolist()}; "
+                "give linearly independent vectors or switch pbc off"
+            )
+
+
+def stack_systems(systems: Sequence[System]) -> System:
+    """One batched System from several, padded to the largest number of atoms.
+
+    Args:
+        systems: each with leaves [atoms, 3], [atoms], [3, 3], [3].
+
+    Returns:
+        A :class:`System` whose leaves have a leading axis [structures]; use it under ``jax.vmap``.
+
+    Example:
+        >>> import jaxpot
+        >>> pair = [jaxpot.System.create([[0.0, 0.0, z] for z in range(n)]) for n in (2, 3)]
+        >>> jaxpot.stack_systems(pair).positions.shape
+        (2, 3, 3)
+    """
+    atoms = max(s.positions.shape[0] for s in systems)
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *[s.pad(atoms) for s in systems])

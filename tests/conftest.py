@@ -1,0 +1,62 @@
+"""Settings that every test runs under.
+
+Two passes share these tests. `make test` runs all of them in float64. A second pass in float32 sets
+`JAXPOT_TEST_FLOAT32=1`; tests that take their tolerance from the `precision` fixture, and the tests of float32 itself,
+are meant for both, and `-m` or file names select what else runs. The library itself never touches jax_enable_x64.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+# JAX reads these while it is imported. Tests run on the CPU unless somebody asks for another platform.
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("MPLBACKEND", "agg")
+
+import hypothesis
+import jax
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+FLOAT32 = os.environ.get("JAXPOT_TEST_FLOAT32", "0") == "1"
+
+jax.config.update("jax_enable_x64", not FLOAT32)
+jax.config.update("jax_numpy_rank_promotion", "raise")
+# Compiled programs are kept between runs, the smallest too: tests compile thousands of them.
+CACHE = os.environ.get("JAX_COMPILATION_CACHE_DIR", str(REPOSITORY / ".cache" / "jax"))
+jax.config.update("jax_compilation_cache_dir", CACHE)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+hypothesis.settings.register_profile("default", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+@dataclass(frozen=True)
+class Precision:
+    """The floating-point type under test and the relative tolerances that go with it."""
+
+    name: str
+    energy: float
+    forces: float
+
+
+@pytest.fixture(scope="session")
+def precision() -> Precision:
+    """float64 with the tolerances against LAMMPS, or float32 with those against float64."""
+    return Precision("float32", 1e-5, 1e-4) if FLOAT32 else Precision("float64", 1e-10, 1e-8)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of reference data that is too large, or not licensed, to be in the repository."""
+    named = os.environ.get("JAXPOT_DATA")
+    folder = Path(named) if named else REPOSITORY.parent / "shared" / "data"
+    if named and not folder.is_dir():
+        pytest.fail(f"JAXPOT_DATA={named} is no folder; point it at the reference data or unset it")
+    if not folder.is_dir():
+        pytest.skip(f"reference data not found: no folder {folder}; set JAXPOT_DATA to the folder that holds it")
+    return folder

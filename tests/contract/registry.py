@@ -1,0 +1,237 @@
+"""One small example of every potential, with published or plausible parameters."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jaxpot
+
+Params = Any
+
+
+@dataclass(frozen=True)
+class Example:
+    """A potential and the structures it is tried on.
+
+    Attributes:
+        name: for test ids.
+        build: makes potential and params.
+        elements: of the test structures.
+        a: lattice constant of the test structures, Å; near the minimum, so that nothing flies apart.
+        structure: of the crystal that is rattled and sheared, as in `tests.structures.crystal`.
+        continuity: what goes to zero at the cutoff: 0 nothing, 1 the energy, 2 also the force.
+        fixed: names of params that are no smooth degree of freedom.
+        isolated: energy of an atom alone, eV.
+    """
+
+    name: str
+    build: Callable[[], tuple[jaxpot.Potential, Params]]
+    elements: tuple[str, ...]
+    a: float
+    structure: str = "fcc"
+    continuity: int = 2
+    fixed: tuple[str, ...] = ()
+    isolated: float = 0.0
+
+
+EXAMPLES: list[Example] = []
+
+
+def example(
+    elements: tuple[str, ...], a: float, **rest: Any
+) -> Callable[[Callable[[], tuple[jaxpot.Potential, Params]]], Callable[[], tuple[jaxpot.Potential, Params]]]:
+    """Enter a function that makes potential and params under its own name."""
+
+    def enter(build: Callable[[], tuple[jaxpot.Potential, Params]]) -> Callable[[], tuple[jaxpot.Potential, Params]]:
+        once = functools.cache(build)
+        EXAMPLES.append(Example(build.__name__, once, elements, a, **rest))
+        return once
+
+    return enter
+
+
+NOBLE = ("Ar", "Xe")
+# Argon and xenon by their liquids' parameters, with Lorentz-Berthelot mixing written out
+NOBLE_PARAMS = {
+    "epsilon": np.array([[0.01032, 0.01410], [0.01410, 0.01926]]),
+    "sigma": np.array([[3.405, 3.725], [3.725, 4.045]]),
+}
+
+
+@example(NOBLE, 5.6, continuity=0)
+def lennard_jones() -> tuple[jaxpot.Potential, Params]:
+    return jaxpot.lennard_jones(7.0, NOBLE), NOBLE_PARAMS
+
+
+@example(NOBLE, 5.6)
+def lennard_jones_force_shifted() -> tuple[jaxpot.Potential, Params]:
+    return jaxpot.lennard_jones([[6.0, 6.5], [6.5, 7.0]], NOBLE, mode="force_shifted"), NOBLE_PARAMS
+
+
+@example(("Ar",), 5.3)
+def lennard_jones_switched() -> tuple[jaxpot.Potential, Params]:
+    return jaxpot.lennard_jones(7.0, mode="switched", switch_from=5.5), {"epsilon": 0.01032, "sigma": 3.405}
+
+
+@example(NOBLE, 5.6)
+def wang_frenkel() -> tuple[jaxpot.Potential, Params]:
+    return jaxpot.wang_frenkel(7.0, NOBLE), NOBLE_PARAMS
+
+
+@example(NOBLE, 5.6)
+def wang_frenkel_all_free() -> tuple[jaxpot.Potential, Params]:
+    ranges = np.array([[5.8, 6.3], [6.3, 6.8]])
+    params = NOBLE_PARAMS | {"rc": ranges, "mu": np.array([[1.0, 1.3], [1.3, 1.6]]), "nu": np.array(1.4)}
+    return jaxpot.wang_frenkel(7.0, NOBLE, mu=None, nu=None), params
+
+
+@example(("Cu", "Ag"), 3.8)
+def morse_force_shifted() -> tuple[jaxpot.Potential, Params]:
+    # L. A. Girifalco and V. G. Weizer, Phys. Rev. 114, 687 (1959), table I, and their means for the mixed pair
+    params = {
+        "D0": np.array([[0.3429, 0.3376], [0.3376, 0.3323]]),
+        "alpha": np.array([[1.3588, 1.3639], [1.3639, 1.3690]]),
+        "r0": np.array([[2.866, 2.9905], [2.9905, 3.115]]),
+    }
+    return jaxpot.morse(6.0, ("Cu", "Ag"), mode="force_shifted"), params
+
+
+@example(("Mg", "O"), 2.6, structure="sc", continuity=1)
+def buckingham_shifted() -> tuple[jaxpot.Potential, Params]:
+    # without charges ions would not hold together: a stronger dispersion keeps them near a distance of 2.6 Å
+    params = {
+        "A": np.array([[0.0, 1428.5], [1428.5, 22764.3]]),
+        "rho": np.array([[0.3, 0.2945], [0.2945, 0.149]]),
+        "C": np.array([[0.0, 40.0], [40.0, 27.88]]),
+    }
+    return jaxpot.buckingham(5.5, ("Mg", "O"), mode="shifted"), params
+
+
+@example(("Si", "W"), 2.6)
+def zbl() -> tuple[jaxpot.Potential, Params]:
+    potential = jaxpot.zbl(2.0, 3.0, ("Si", "W"))
+    return potential, potential.init()
+
+
+@example(("Fe",), 2.87, structure="bcc")
+def finnis_sinclair() -> tuple[jaxpot.Potential, Params]:
+    _, params = jaxpot.load("finnis_sinclair_1984:Fe")
+    return jaxpot.finnis_sinclair(4.0, ("Fe",)), params
+
+
+@example(("V", "Ta"), 3.15, structure="bcc")
+def finnis_sinclair_alloy_with_core() -> tuple[jaxpot.Potential, Params]:
+    pure = [jaxpot.load(f"ackland_thetford_1987:{symbol}")[1] for symbol in ("V", "Ta")]
+    # unlike pairs by means of the like ones: no fitted alloy, but every table is in use
+    params: dict[str, Any] = {
+        name: np.array([[pure[i][name] / 2 + pure[j][name] / 2 for j in range(2)] for i in range(2)])
+        for name in pure[0]
+        if name != "A"
+    }
+    return jaxpot.finnis_sinclair(4.5, ("V", "Ta")), params | {"A": np.array([p["A"] for p in pure])}
+
+
+@example(("Cu", "Ag"), 3.8)
+def sutton_chen() -> tuple[jaxpot.Potential, Params]:
+    params = jaxpot.sutton_chen_mixing([1.2382e-2, 2.5415e-3], [3.61, 4.09], [39.432, 144.41], [9, 12], [6, 6])
+    return jaxpot.sutton_chen(6.5, ("Cu", "Ag"), mode="switched", switch_from=5.0), params
+
+
+def tables(count: int, n_r: int, cutoff: float) -> tuple[np.ndarray, ...]:
+    """Smooth functions of distance, different for each pair of elements, which end at the cutoff."""
+    r = np.linspace(0.0, cutoff, n_r)
+    end = np.where(r < cutoff, (1 - (r / cutoff) ** 2) ** 3, 0.0)
+    own, other = np.arange(count)[:, None, None], np.arange(count)[None, :, None]
+    density = (1.0 + 0.3 * own + 0.5 * other) * np.exp(-0.8 * (r - 2.5)) * end
+    pair = 0.35 * (1 + 0.2 * (own + other)) * np.exp(-2.5 * (r - 2.4 - 0.1 * (own + other))) * end * r
+    wave = np.cos(r + 0.4 * (own + other)) * end
+    return density, pair, wave
+
+
+def embedding(count: int, n_rho: int, last: float) -> np.ndarray:
+    rho = np.linspace(0.0, last, n_rho)[None, :]
+    species = np.arange(count)[:, None]
+    return -(1.0 + 0.2 * species) * rho / np.sqrt(1.0 + 0.3 * rho)
+
+
+@example(("Cu", "Ag"), 3.7)
+def eam() -> tuple[jaxpot.Potential, Params]:
+    potential = jaxpot.eam(("Cu", "Ag"), 4.5, n_rho=61, d_rho=0.5, n_r=151, d_r=0.03)
+    density, pair, _ = tables(2, 151, 4.5)
+    return potential, potential.init(embedding(2, 61, 30.0), density[0], pair)
+
+
+@example(("Cu", "Ag"), 3.7)
+def eam_fs() -> tuple[jaxpot.Potential, Params]:
+    # densities run beyond the end of the embedding table, where it is continued by a line
+    potential = jaxpot.eam(("Cu", "Ag"), 4.5, n_rho=41, d_rho=0.2, n_r=151, d_r=0.03, density="fs")
+    density, pair, _ = tables(2, 151, 4.5)
+    return potential, potential.init(embedding(2, 41, 8.0), density, pair)
+
+
+@example(("Cu", "Ag"), 3.7)
+def adp() -> tuple[jaxpot.Potential, Params]:
+    potential = jaxpot.adp(("Cu", "Ag"), 4.5, n_rho=61, d_rho=0.5, n_r=151, d_r=0.03)
+    density, pair, wave = tables(2, 151, 4.5)
+    return potential, potential.init(embedding(2, 61, 30.0), density[0], pair, 0.3 * wave, 0.1 * wave)
+
+
+@example(("Si", "W"), 3.9)
+def sum_of_potentials() -> tuple[jaxpot.Potential, Params]:
+    core = jaxpot.zbl(2.0, 3.0, ("Si", "W"))
+    bonds = jaxpot.morse(5.5, ("Si", "W"), mode="force_shifted")
+    bond = {"D0": np.array([[0.3, 0.4], [0.4, 0.5]]), "alpha": 1.4, "r0": 2.7}
+    return jaxpot.scale(core, 0.7) + bonds, (core.init(), bond)
+
+
+@example(("Cu", "Ag"), 3.7)
+def radial_toy() -> tuple[jaxpot.Potential, Params]:
+    """Two sums, of which one is not symmetric in the species, and a function of both that depends on the species."""
+
+    def contributions(p: Params, r: jax.Array, species: jaxpot.PairSpecies) -> tuple[jax.Array, ...]:
+        end = (1 - (r / 4.5) ** 2) ** 3
+        return species.directed(p["spread"]) * end, species.pair(p["core"]) * species.of_other(p["size"]) * end / r**4
+
+    def atom_energy(p: Params, sums: tuple[jax.Array, ...], species: jax.Array) -> jax.Array:
+        bonds, cores = sums
+        return cores - p["depth"][species] * (jnp.sqrt(1.0 + bonds) - 1.0) + p["cross"] * bonds * cores
+
+    params = {
+        "spread": np.array([[1.0, 1.6], [0.7, 2.0]]),
+        "core": np.array([[14.0, 17.0], [17.0, 20.0]]),
+        "size": np.array([1.0, 1.3]),
+        "depth": np.array([2.0, 3.0]),
+        "cross": np.array(0.01),
+    }
+    return jaxpot.radial_potential(contributions, atom_energy, 4.5, ("Cu", "Ag"), "radial_toy"), params
+
+
+@example(("Si", "Ge"), 5.5, structure="diamond")
+def environment_toy() -> tuple[jaxpot.Potential, Params]:
+    """Bonds, and angles between all pairs of them as in Stillinger and Weber's potential, for two species."""
+
+    def energy(p: Params, env: jaxpot.Environment) -> jax.Array:
+        end = jnp.where(env.distances < 4.4, (1 - (env.distances / 4.4) ** 2) ** 3, 0.0)
+        strength = p["strength"][env.own_species, env.species]
+        bonds = strength * end * (p["core"] / env.distances**4 - 1.0)
+        unit = [v / env.distances for v in (env.x, env.y, env.z)]
+        cosine = sum(u[:, None] * u[None, :] for u in unit)
+        other = (
+            (jnp.arange(cosine.shape[0])[:, None] != jnp.arange(cosine.shape[0])[None, :]) * end[:, None] * end[None]
+        )
+        angles = p["angle"][env.own_species] * (cosine + 1.0 / 3.0) ** 2 * other
+        return env.sum(bonds) + env.sum(env.sum(angles))
+
+    params = {
+        "strength": np.array([[2.0, 1.8], [1.8, 1.6]]),
+        "core": np.array(16.0),
+        "angle": np.array([1.5, 1.2]),
+    }
+    return jaxpot.environment_potential(energy, 4.4, ("Si", "Ge"), "environment_toy"), params

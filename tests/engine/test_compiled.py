@@ -1,0 +1,212 @@
+"""The compiled cell list and the compiled loop over pairs against the traced ones and a plain image sum.
+
+Both are chosen for large systems only; here small ones are handed to them, so that the tests stay quick.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxpot
+from jaxpot.engine import compiled
+from jaxpot.neighbors import native
+from tests import structures
+
+pytest.importorskip("numba", reason="the compiled paths need the extra `fast`")
+
+CUTOFF = 5.0
+REBUILD = jax.jit(jaxpot.neighbor_list(CUTOFF, 0.0).update)  # without a skin every update rebuilds
+
+
+def native_list(system: jaxpot.System, cutoff: float = CUTOFF) -> jaxpot.Neighbors:
+    """A list that the compiled cell list has built under jit."""
+    neighbors = jaxpot.neighbor_list(cutoff, 0.0).allocate(system)
+    neighbors = dataclasses.replace(neighbors, plan=neighbors.plan._replace(native=True))
+    rebuilt = REBUILD(system, neighbors)
+    assert int(rebuilt.rebuilds) == 1
+    assert not bool(rebuilt.overflow)
+    return rebuilt
+
+
+def traced(neighbors: jaxpot.Neighbors) -> jaxpot.Neighbors:
+    return dataclasses.replace(neighbors, plan=neighbors.plan._replace(native=False))
+
+
+def edges(neighbors: jaxpot.Neighbors) -> set[tuple[int, ...]]:
+    others, shifts = np.asarray(neighbors.others), np.asarray(neighbors.shifts)
+    atom, slot = np.nonzero(np.asarray(neighbors.mask))
+    return {(int(i), int(others[i, k]), *map(int, shifts[i, k])) for i, k in zip(atom, slot, strict=True)}
+
+
+@pytest.mark.parametrize("kind", structures.KINDS)
+def test_compiled_cell_list_equals_image_sum(kind: str) -> None:
+    atoms = structures.make(kind, ["Cu", "Al"], 4.0, "fcc", seed=5)
+    system = jaxpot.System.from_ase(atoms)
+    i, j, shifts, _ = structures.brute_force_pairs(atoms, CUTOFF)
+    expected = {(int(a), int(b), *map(int, s)) for a, b, s in zip(i, j, shifts, strict=True)}
+    assert expected
+    assert edges(native_list(system)) == expected
+
+
+def test_compiled_cell_list_in_many_bins_with_padded_atoms() -> None:
+    atoms = structures.crystal(["Cu"], 4.0, "fcc", repeat=(7, 3, 5), rattle=0.3, seed=1)
+    system = jaxpot.System.from_ase(atoms)
+    i, j, shifts, _ = structures.brute_force_pairs(atoms, CUTOFF)
+    expected = {(int(a), int(b), *map(int, s)) for a, b, s in zip(i, j, shifts, strict=True)}
+    assert edges(native_list(system.pad(len(atoms) + 9))) == expected
+
+
+def test_compiled_cell_list_says_when_a_capacity_is_too_small() -> None:
+    system = jaxpot.System.from_ase(structures.crystal(["Cu"], 4.0, "fcc", repeat=3, seed=2))
+    neighbors = jaxpot.neighbor_list(CUTOFF, 0.0).allocate(system)
+    assert neighbors.capacity > 16
+    small = dataclasses.replace(
+        neighbors, rows=neighbors.rows[:, :16], plan=neighbors.plan._replace(native=True, capacity=16)
+    )
+    assert bool(jax.jit(jaxpot.neighbor_list(CUTOFF, 0.0).update)(system, small).overflow)
+
+
+def test_large_systems_take_the_compiled_list_and_loop() -> None:
+    system = jaxpot.System.from_ase(structures.crystal(["Cu"], 4.0, "fcc", repeat=(11, 10, 10), seed=2))
+    neighbors = jaxpot.neighbor_list(CUTOFF).allocate(system)
+    assert neighbors.plan.native
+    assert compiled.available(neighbors, system.positions.dtype)
+    fewer = neighbors.plan._replace(native=False, bins=(8, 7, 7), bin_capacity=80)
+    again = jax.jit(jaxpot.neighbor_list(CUTOFF, 0.0).update)
+    assert edges(again(system, dataclasses.replace(neighbors, plan=fewer))) == edges(neighbors)
+
+
+def toy(mode: Callable[[Any, Any], Any], elements: tuple[str, ...]) -> jaxpot.Potential:
+    return jaxpot.pair_potential(mode, CUTOFF, elements)
+
+
+PAIR = {"epsilon": np.array([[0.4, 0.3], [0.3, 0.2]]), "sigma": np.array([[2.3, 2.4], [2.4, 2.6]])}
+EXAMPLES: dict[str, tuple[jaxpot.Potential, Any]] = {
+    "lennard_jones": (jaxpot.lennard_jones(CUTOFF), {"epsilon": 0.4, "sigma": 2.4}),
+    "lennard_jones, two species, switched": (
+        jaxpot.lennard_jones(CUTOFF, ("Cu", "Al"), "switched", switch_from=4.0),
+        PAIR,
+    ),
+    "powers, roots, exponentials": (
+        toy(
+            lambda p, r: (
+                p["epsilon"] * jnp.sqrt(r) * (p["sigma"] / r) ** 5 + jnp.log(r) * r**-3 + jnp.tanh(jnp.exp(-r))
+            ),
+            ("Cu", "Al"),
+        ),
+        PAIR,
+    ),
+    "many-body of two sums": (
+        jaxpot.radial_potential(
+            lambda p, r, s: (s.directed(p["a"]) * jnp.exp(-r), 0.5 * s.pair(p["b"]) / r),
+            lambda p, sums, species: -jnp.sqrt(sums[0]) * p["c"][species] + sums[1],
+            CUTOFF,
+            ("Cu", "Al"),
+        ),
+        {
+            "a": np.array([[1.0, 2.0], [3.0, 4.0]]),
+            "b": np.array([[0.5, 0.7], [0.7, 0.9]]),
+            "c": np.array([1.0, 1.5]),
+        },
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def case() -> tuple[jaxpot.System, jaxpot.Neighbors]:
+    atoms = structures.crystal(["Cu", "Al"], 4.0, "fcc", repeat=2, rattle=0.2, seed=7)
+    system = jaxpot.System.from_ase(atoms, ("Cu", "Al")).pad(len(atoms) + 3)
+    return system, native_list(system)
+
+
+def scalar(evaluation: jaxpot.Evaluation) -> jax.Array:
+    weights = jnp.arange(evaluation.forces.size, dtype=evaluation.forces.dtype).reshape(evaluation.forces.shape)
+    return evaluation.energies.sum() + (jnp.sin(weights) * evaluation.forces).sum() + evaluation.virial[0, 1]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_compiled_loop_equals_traced_formula(
+    name: str, case: tuple[jaxpot.System, jaxpot.Neighbors], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    potential, params = EXAMPLES[name]
+    system, neighbors = case
+    calls = []
+    pair_loop = compiled.pair_loop
+    monkeypatch.setattr(compiled, "pair_loop", lambda *a: calls.append(1) or pair_loop(*a))
+    got = jax.jit(potential.evaluate)(params, system, neighbors)
+    assert calls  # it was not the traced one that answered
+    expected = jax.jit(potential.evaluate)(params, system, traced(neighbors))
+    for a, b in zip(got, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-11 * float(jnp.abs(b).max()))
+
+    # what is derived from it goes through the traced formula: the same numbers again, and a compiled primal
+    for argument in (0, 1):
+        derived = [
+            jax.jit(jax.grad(lambda *a: scalar(potential.evaluate(*a)), argument, allow_int=True))(params, system, n)
+            for n in (neighbors, traced(neighbors))
+        ]
+        for a, b in zip(*(jax.tree.leaves(d) for d in derived), strict=True):
+            if jnp.issubdtype(b.dtype, jnp.floating):
+                np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10 * float(jnp.abs(b).max()))
+
+
+def test_compiled_loop_keeps_float32(case: tuple[jaxpot.System, jaxpot.Neighbors]) -> None:
+    potential, params = EXAMPLES["many-body of two sums"]
+    system, neighbors = case
+    single = jax.tree.map(lambda x: x.astype(jnp.float32) if jnp.issubdtype(x.dtype, jnp.floating) else x, system)
+    params = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), params)
+    got = potential.evaluate(params, single, neighbors)
+    assert {x.dtype for x in got} == {jnp.dtype("float32")}
+    expected = potential.evaluate(EXAMPLES["many-body of two sums"][1], system, traced(neighbors))
+    np.testing.assert_allclose(got.forces, expected.forces, atol=1e-4 * float(jnp.abs(expected.forces).max()))
+
+
+def test_ensembles_through_the_compiled_loop(case: tuple[jaxpot.System, jaxpot.Neighbors]) -> None:
+    potential = jaxpot.lennard_jones(CUTOFF)
+    system, neighbors = case
+    ensemble = {"epsilon": jnp.array([0.3, 0.4, 0.5]), "sigma": jnp.array([2.4, 2.3, 2.2])}
+    together = jax.jit(jax.vmap(jaxpot.forces(potential), (0, None, None)))(ensemble, system, neighbors)
+    for k in range(3):
+        member = jax.tree.map(lambda x, k=k: x[k], ensemble)
+        alone = jaxpot.forces(potential)(member, system, traced(neighbors))
+        np.testing.assert_allclose(together[k], alone, rtol=1e-10, atol=1e-10)
+
+
+def test_formulas_without_scalar_code_are_traced(case: tuple[jaxpot.System, jaxpot.Neighbors]) -> None:
+    system, neighbors = case
+
+    def sum_of_gaussians(p: Any, r: jax.Array) -> jax.Array:
+        return jnp.exp(-((r[..., None] - jnp.linspace(1.0, 4.0, 5).reshape((1,) * r.ndim + (5,))) ** 2)).sum(-1) * p
+
+    potential = jaxpot.pair_potential(sum_of_gaussians, CUTOFF, ("Cu", "Al"))
+    with pytest.raises(compiled.UnsupportedError):
+        compiled.pair_loop(
+            lambda p, r, *_: ((sum_of_gaussians(p, r),), None), 1.0, *_rows(system, neighbors), neighbors, CUTOFF
+        )
+    got = potential.evaluate(1.0, system, neighbors)
+    expected = potential.evaluate(1.0, system, traced(neighbors))
+    np.testing.assert_allclose(got.forces, expected.forces, rtol=1e-12, atol=1e-12)
+
+
+def _rows(system: jaxpot.System, neighbors: jaxpot.Neighbors) -> tuple[Any]:
+    from jaxpot.engine.rows import rows_of
+
+    return (rows_of(system, neighbors),)
+
+
+def test_a_position_that_is_not_a_number_shows_in_the_forces(case: tuple[jaxpot.System, jaxpot.Neighbors]) -> None:
+    system, neighbors = case
+    broken = system.replace(positions=system.positions.at[4, 1].set(jnp.nan))
+    potential, params = EXAMPLES["lennard_jones"]
+    assert bool(jnp.isnan(potential.evaluate(params, broken, neighbors).forces[4]).any())
+
+
+def test_numba_is_found() -> None:
+    assert native.available()
