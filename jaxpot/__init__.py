@@ -4,6 +4,7 @@ from jaxpot.batch import Batch, Result, batch, evaluate, pad_neighbors
 from jaxpot.engine import Environment, PairSpecies, environment_potential, pair_potential, radial_potential
 from jaxpot.io.errors import FileFormatError
 from jaxpot.io.load import load, save
+from jaxpot.io.mmff94 import MolecularModel, mmff94
 from jaxpot.neighbors import NeighborList, Neighbors, neighbor_list
 from jaxpot.parameters import PublishedSet, available, published
 from jaxpot.potential import (
@@ -29,6 +30,7 @@ from jaxpot.potentials.morse import morse
 from jaxpot.potentials.sutton_chen import sutton_chen, sutton_chen_mixing
 from jaxpot.potentials.wang_frenkel import wang_frenkel
 from jaxpot.potentials.zbl import zbl
+from jaxpot.simulate.relaxation import Relaxation, relax_conformers
 from jaxpot.system import System, stack_systems
 
 __version__ = "0.1.0"
@@ -38,11 +40,13 @@ __all__ = [
     "Environment",
     "Evaluation",
     "FileFormatError",
+    "MolecularModel",
     "NeighborList",
     "Neighbors",
     "PairSpecies",
     "Potential",
     "PublishedSet",
+    "Relaxation",
     "Result",
     "System",
     "add",
@@ -63,12 +67,14 @@ __all__ = [
     "lennard_jones",
     "lennard_jones_mixing",
     "load",
+    "mmff94",
     "morse",
     "neighbor_list",
     "pad_neighbors",
     "pair_potential",
     "published",
     "radial_potential",
+    "relax_conformers",
     "save",
     "scale",
     "stack_systems",

@@ -37,7 +37,7 @@ def angle_bending(params: RowParams, angles: jax.Array, rows: jax.Array) -> jax.
         >>> from jaxpot.potentials.mmff94 import angle_bending
         >>> params = {"ka": jnp.array([0.658]), "theta0": jnp.array([103.978])}  # water
         >>> print(f"{angle_bending(params, jnp.array([90.0]), jnp.array([0]))[0]:.4f}")
-        3.0931
+        3.0934
     """
     ka, theta0 = rows_of("angle_bending", params, rows, angles.ndim, angles.dtype)
     d = angles - theta0

@@ -10,13 +10,13 @@ import jax.numpy as jnp
 from jaxpot.potentials.mmff94.parameters import RowParams, rows_of
 from jaxpot.potentials.mmff94.topology import EXCLUDED, ONE_FOUR, both
 
-__all__ = ["VACUUM", "Dielectric", "charge_products", "coulomb_and_slope", "electrostatics"]
+__all__ = ["VACUUM", "Dielectric", "DielectricModel", "charge_products", "coulomb_and_slope", "electrostatics"]
 
 COULOMB = 332.0716  # kcal/mol Å / e^2, Halgren's value
 BUFFER = 0.05  # Å
 ONE_FOUR_SCALE = 0.75
 
-Model = Literal["constant", "distance"]
+DielectricModel = Literal["constant", "distance"]
 
 
 class Dielectric(NamedTuple):
@@ -28,12 +28,14 @@ class Dielectric(NamedTuple):
     """
 
     constant: float = 1.0
-    model: Model = "constant"
+    model: DielectricModel = "constant"
 
     def checked(self) -> Dielectric:
         """Itself, or ValueError where the constant is not positive or the model is unknown."""
-        if self.model not in get_args(Model):
-            raise ValueError(f"the dielectric model must be one of {', '.join(get_args(Model))}, got {self.model!r}")
+        if self.model not in get_args(DielectricModel):
+            raise ValueError(
+                f"the dielectric model must be one of {', '.join(get_args(DielectricModel))}, got {self.model!r}"
+            )
         if not 0 < self.constant < float("inf"):
             raise ValueError(f"the dielectric constant must be a positive number, got {self.constant}")
         return self

@@ -79,7 +79,7 @@ def energy_terms(
         >>> positions = jnp.array([[0.0, 0.0, 0.0], [0.0, 0.0, 1.069], [0.0, 0.969, 0.0]])
         >>> terms = energy_terms(water.params, water.topologies[0], positions)
         >>> {name: round(float(energy), 3) for name, energy in terms.items() if energy != 0}
-        {'bond_stretching': 4.669, 'angle_bending': 3.093, 'stretch_bending': -0.829}
+        {'bond_stretching': 4.669, 'angle_bending': 3.093, 'stretch_bending': -0.737}
     """
     check_terms(params)
     bonded = bonded_energies(params, topology, positions)

@@ -50,12 +50,12 @@ def stretch_bending(
         >>> params = {  # water
         ...     "bond_stretching": {"kb": jnp.array([7.88]), "r0": jnp.array([0.969])},
         ...     "angle_bending": {"ka": jnp.array([0.658]), "theta0": jnp.array([103.978])},
-        ...     "stretch_bending": {"kba_ijk": jnp.array([0.236]), "kba_kji": jnp.array([0.236])},
+        ...     "stretch_bending": {"kba_ijk": jnp.array([0.21]), "kba_kji": jnp.array([0.21])},
         ... }
         >>> lengths, angles, row = jnp.array([1.069, 0.969]), jnp.array([90.0]), jnp.array([0])
         >>> energy = stretch_bending(params, lengths, angles, row, jnp.array([0, 0]), row, jnp.array([[0, 1]]))
         >>> print(f"{energy[0]:.4f}")
-        -0.8287
+        -0.7374
     """
     shape = angles.ndim, angles.dtype
     _, r0 = rows_of("bond_stretching", params["bond_stretching"], bond_rows, *shape)

@@ -47,8 +47,8 @@ def van_der_waals(
         >>> from jaxpot.potentials.mmff94 import van_der_waals
         >>> alkane = {"alpha": [1.05, 0.25], "N": [2.49, 0.8], "A": [3.89, 4.2], "G": [1.282, 1.209]}  # C and H
         >>> atoms, roles, kinds = jnp.array([0, 1]), jnp.array([0, 0]), jnp.array([[2, 0]])
-        >>> print(f"{van_der_waals(alkane, jnp.array([[3.2, 3.2]]), atoms, roles, kinds)[0, 0]:.4f}")
-        0.0070
+        >>> print(f"{van_der_waals(alkane, jnp.array([[2.9, 2.9]]), atoms, roles, kinds)[0, 0]:.4f}")
+        0.1469
     """
     minima, depths = minima_and_depths(params, rows, donor_acceptor, pair_kinds, distances.dtype)
     shape = minima.shape + (1,) * (distances.ndim - 2)

@@ -184,7 +184,9 @@ def stack_molecules(
 
     Example:
         >>> import jax, jax.numpy as jnp
-        >>> from jaxpot.potentials.mmff94 import assign, energies_and_gradients, molecules, stack_molecules
+        >>> from jaxpot.batch.molecules import stack_molecules
+        >>> from jaxpot.io.molecules import molecules
+        >>> from jaxpot.potentials.mmff94 import assign, energies_and_gradients
         >>> mols = molecules(["CCO", "O"])
         >>> typed = assign(mols)
         >>> params, topologies = stack_molecules(typed.params, typed.topologies)

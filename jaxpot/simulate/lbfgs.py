@@ -124,9 +124,7 @@ def advance(evaluate: Evaluate, state: Minimization, tolerance: jax.Array, limit
     useful = taken & (curvature > jnp.finfo(energies.dtype).eps * jnp.sqrt(_dot(step, step) * _dot(change, change)))
     moves = state.moves.at[state.turn].set(_choose(useful, step, jnp.zeros_like(step)))
     changes = state.changes.at[state.turn].set(_choose(useful, change, jnp.zeros_like(change)))
-    curvatures = state.curvatures.at[state.turn].set(
-        jnp.where(useful, 1.0 / jnp.where(useful, curvature, 1.0), 0.0)
-    )
+    curvatures = state.curvatures.at[state.turn].set(jnp.where(useful, 1.0 / jnp.where(useful, curvature, 1.0), 0.0))
 
     positions = _choose(taken, trial, state.positions)
     best = jnp.where(taken, energies, state.energies)

@@ -11,14 +11,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxpot.potentials.mmff94.assignment import Variant, assign
-from jaxpot.potentials.mmff94.batches import Sizes, bucket, own_tables, pad_topology, sizes_of
-from jaxpot.potentials.mmff94.electrostatics import Dielectric, Model
-from jaxpot.potentials.mmff94.energies import energies_and_gradients
-from jaxpot.potentials.mmff94.lbfgs import Evaluate, Minimization, advance, largest_force, start
-from jaxpot.potentials.mmff94.molecules import MoleculeLike, molecules
+from jaxpot.batch.molecules import Sizes, bucket, own_tables, pad_topology, sizes_of
+from jaxpot.io.molecules import MoleculeLike, molecules
+from jaxpot.potentials.mmff94 import Dielectric, DielectricModel, Topology, Variant, assign, energies_and_gradients
 from jaxpot.potentials.mmff94.parameters import Params
-from jaxpot.potentials.mmff94.topology import Topology
+from jaxpot.simulate.lbfgs import Evaluate, Minimization, advance, largest_force, start
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -56,7 +53,7 @@ def relax_conformers(
     max_steps: int = 2000,
     params: Params | None = None,
     dielectric_constant: float = 1.0,
-    dielectric_model: Model = "constant",
+    dielectric_model: DielectricModel = "constant",
     batch_size: int | None = None,
     dtype: Any = None,
     progress: bool = True,
@@ -89,8 +86,9 @@ def relax_conformers(
         ImportError: RDKit is not installed.
 
     Example:
-        >>> from jaxpot.potentials.mmff94 import from_smiles, relax_conformers
-        >>> relaxed = relax_conformers(from_smiles("CCCC", conformers=4), force_tolerance=0.01, progress=False)
+        >>> import jaxpot
+        >>> from jaxpot.io.molecules import from_smiles
+        >>> relaxed = jaxpot.relax_conformers(from_smiles("CCCC", conformers=4), force_tolerance=0.01, progress=False)
         >>> relaxed.positions.shape, bool(relaxed.converged.all())
         ((4, 14, 3), True)
     """
@@ -106,7 +104,9 @@ def relax_conformers(
     starts = [np.array([c.GetPositions() for c in mol.GetConformers()], dtype) for mol in mols]
     for number, conformers in enumerate(starts):
         if len(conformers) == 0:
-            raise ValueError(f"molecule {number} has no conformer; embed some with rdkit.Chem.AllChem.EmbedMultipleConfs")
+            raise ValueError(
+                f"molecule {number} has no conformer; embed some with rdkit.Chem.AllChem.EmbedMultipleConfs"
+            )
 
     groups: dict[Sizes, list[int]] = {}
     for number, topology in enumerate(assigned.topologies):
