@@ -96,8 +96,8 @@ def advance(evaluate: Evaluate, state: Minimization, tolerance: jax.Array, limit
     """One evaluation for every structure that is not done.
 
     A step along the quasi-Newton direction is taken if it lowers the energy as Armijo asks; else the next trial is
-    shorter. (J. Nocedal, Math. Comput. 35, 773 (1980); J. Nocedal, S. J. Wright, Numerical Optimization, 2nd ed. (2006),
-    algorithm 7.4.)
+    shorter. (J. Nocedal, Math. Comput. 35, 773 (1980); J. Nocedal, S. J. Wright, Numerical Optimization, 2nd ed.,
+    2006, algorithm 7.4.)
 
     Args:
         evaluate: energies and gradients of positions.

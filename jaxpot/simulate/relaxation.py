@@ -61,8 +61,8 @@ def relax_conformers(
     """Relaxes all conformers of one molecule or of several with MMFF94, many at a time.
 
     Each conformer is minimised by L-BFGS until the largest force on an atom is within the tolerance. As many as
-    ``batch_size`` are worked on at once; one that has converged makes room for the next. Molecules of similar size share
-    a compiled program.
+    ``batch_size`` are worked on at once; one that has converged makes room for the next. Molecules of similar size
+    share a compiled program.
 
     Args:
         mol_or_mols: an RDKit ``Mol`` with conformers, a SMILES string, the path of an SDF file; or a sequence of these.

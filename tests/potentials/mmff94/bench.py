@@ -34,7 +34,7 @@ STRENGTHS = {
 
 
 class Found(NamedTuple):
-    """Of one molecule: term (or "total") -> energy, kcal/mol, and gradient [atoms, 3], kcal/mol/Å; and `energy_terms`."""
+    """Of one molecule: term, or "total" -> kcal/mol and [atoms, 3] kcal/mol/Å; and what `energy_terms` gives."""
 
     energies: dict[str, float]
     gradients: dict[str, np.ndarray]

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rdkit import Chem
-from rdkit.Chem import rdDistGeom
 
 from jaxpot.potentials.mmff94 import TERMS
 from tests.conftest import FLOAT32
