@@ -202,9 +202,9 @@ def radial_potential(
     def embedded(
         params: Params, sums: tuple[jax.Array, ...], own: jax.Array, real: jax.Array
     ) -> tuple[jax.Array, tuple[jax.Array, ...]]:
-        """Energies G [centers], and dG/dS for each sum."""
+        """Energies G [centers], and dG/dS for each sum, 0 where there is no atom."""
         each, pull = jax.vjp(lambda s: embed(params, s, own, real), sums)
-        (weights,) = pull(jnp.ones_like(each))
+        (weights,) = pull(real.astype(each.dtype))
         return each, weights
 
     def of_rows(weights: tuple[jax.Array, ...], neighbors: Neighbors) -> tuple[jax.Array, ...]:
