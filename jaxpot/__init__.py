@@ -23,6 +23,7 @@ from jaxpot.potential import (
 )
 from jaxpot.potentials.adp import adp
 from jaxpot.potentials.buckingham import buckingham
+from jaxpot.potentials.committee import committee
 from jaxpot.potentials.eam import eam
 from jaxpot.potentials.finnis_sinclair import finnis_sinclair
 from jaxpot.potentials.lennard_jones import lennard_jones, lennard_jones_mixing
@@ -55,6 +56,7 @@ __all__ = [
     "available",
     "batch",
     "buckingham",
+    "committee",
     "eam",
     "energy",
     "energy_and_forces",

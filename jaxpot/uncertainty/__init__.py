@@ -1,1 +1,23 @@
-"""Ensembles and calibrated uncertainties."""
+"""What a potential does not know: the spread of ensembles, and whether it can be believed."""
+
+from jaxpot.uncertainty.calibration import (
+    Reliability,
+    Rescaling,
+    miscalibration_area,
+    reliability,
+    rescaling,
+    sharpness,
+)
+from jaxpot.uncertainty.ensemble import Spread, largest_force_spread, with_spread
+
+__all__ = [
+    "Reliability",
+    "Rescaling",
+    "Spread",
+    "largest_force_spread",
+    "miscalibration_area",
+    "reliability",
+    "rescaling",
+    "sharpness",
+    "with_spread",
+]

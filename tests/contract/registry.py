@@ -235,3 +235,11 @@ def environment_toy() -> tuple[jaxpot.Potential, Params]:
         "angle": np.array([1.5, 1.2]),
     }
     return jaxpot.environment_potential(energy, 4.4, ("Si", "Ge"), "environment_toy"), params
+
+
+@example(("Ar",), 5.3)
+def committee_of_wang_frenkel() -> tuple[jaxpot.Potential, Params]:
+    return jaxpot.committee(jaxpot.wang_frenkel(7.0)), {
+        "epsilon": np.array([0.0104, 0.0110, 0.0098]),
+        "sigma": np.array([3.4, 3.38, 3.43]),
+    }

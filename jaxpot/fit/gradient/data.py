@@ -1,0 +1,292 @@
+"""Labelled structures in a few shapes, in memory or in memory-mapped files."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxpot.batch.batches import group
+from jaxpot.batch.padding import Sizes, fixed_plan, pad_system, resized, round_up, sizes_used
+from jaxpot.fit.dataset import Frame
+from jaxpot.neighbors import Neighbors, neighbor_list
+from jaxpot.potential import Potential
+from jaxpot.system import System
+
+__all__ = ["Counts", "Examples", "Features", "TrainingData", "open_data", "prepare_data"]
+
+STORE = "store.json"
+VERSION = 1
+
+# What else is stored of one structure, made once: (system, neighbors) -> pytree of arrays of shapes that theirs fix.
+Features = Callable[[System, Neighbors | None], Any]
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Examples:
+    """Structures of one shape with their labels; every leaf has a leading axis [structures].
+
+    Attributes:
+        system: stacked :class:`jaxpot.System`, padded with atoms of species -1.
+        neighbors: stacked :class:`jaxpot.Neighbors`; None for a potential without a cutoff.
+        energy: [structures] eV, 0 where not known.
+        forces: [structures, atoms, 3] eV/Å.
+        stress: [structures, 3, 3] eV/Å^3.
+        energy_known: [structures] bool.
+        forces_known: [structures, atoms] bool, False for padded atoms.
+        stress_known: [structures] bool.
+        weight: [structures], factor of this structure's part of the loss; 0 for fillings of a batch.
+        index: [structures] int32, place in the sequence that the data was made of.
+        features: what else a model keeps of each structure.
+    """
+
+    system: System
+    neighbors: Neighbors | None
+    energy: Any
+    forces: Any
+    stress: Any
+    energy_known: Any
+    forces_known: Any
+    stress_known: Any
+    weight: Any
+    index: Any
+    features: Any = None
+
+    def __len__(self) -> int:
+        return self.weight.shape[0]
+
+    def take(self, chosen: Any) -> Examples:
+        """The chosen structures, copied.
+
+        Args:
+            chosen: [number] places.
+        """
+        return jax.tree.map(lambda leaf: leaf[chosen], self)
+
+
+class Counts(NamedTuple):
+    """How many labels there are: what a mean is taken over."""
+
+    structures: int
+    energies: int
+    force_components: int
+    stresses: int
+
+
+class TrainingData:
+    """Labelled structures, prepared for a potential.
+
+    Args:
+        buckets: structures of one shape each.
+        cutoff: Å, for which the neighbour lists were made.
+        elements: whose order gives the species.
+    """
+
+    def __init__(self, buckets: Sequence[Examples], cutoff: float, elements: tuple[str, ...] | None) -> None:
+        self.buckets, self.cutoff, self.elements = list(buckets), cutoff, elements
+        self.counts = Counts(
+            sum(len(b) for b in self.buckets),
+            sum(int(np.sum(b.energy_known)) for b in self.buckets),
+            sum(3 * int(np.sum(b.forces_known)) for b in self.buckets),
+            sum(int(np.sum(b.stress_known)) for b in self.buckets),
+        )
+
+    def __len__(self) -> int:
+        return self.counts.structures
+
+    @property
+    def bytes(self) -> int:
+        """Memory of all arrays, or size of their files."""
+        return sum(leaf.nbytes for b in self.buckets for leaf in jax.tree.leaves(b))
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether the arrays are memory-mapped files."""
+        return any(isinstance(leaf, np.memmap) for b in self.buckets for leaf in jax.tree.leaves(b))
+
+
+def prepare_data(
+    frames: Sequence[Frame] | Callable[[], Iterable[Frame]],
+    potential: Potential,
+    dtype: Any,
+    max_shapes: int = 3,
+    folder: str | Path | None = None,
+    features: Features | None = None,
+    labels_dtype: Any = None,
+) -> TrainingData:
+    """Neighbour lists, padding and labels of structures, in memory or as files that need not fit into it.
+
+    Args:
+        frames: structures with labels; or a function that begins to yield them anew whenever it is called, as for files
+            larger than memory: they are gone through twice, and one at a time is in memory.
+        potential: whose cutoff and elements count.
+        dtype: of positions and cells, hence of the evaluation.
+        max_shapes: how many shapes there are at most.
+        folder: writes memory-mapped arrays there instead of keeping them in memory; :func:`open_data` finds them again.
+        features: ``(system, neighbors) -> pytree``, kept with each structure.
+        labels_dtype: of the labels; that of the positions by default.
+
+    Returns:
+        The :class:`TrainingData`.
+
+    Raises:
+        ValueError: no structures, an unknown element, a label that is not finite, or a structure without any label; the
+            message names the frame.
+    """
+
+    def iterate() -> Iterable[Frame]:
+        return frames() if callable(frames) else frames
+
+    dtype = np.dtype(dtype)
+    labels_dtype = dtype if labels_dtype is None else np.dtype(labels_dtype)
+    memory: list[tuple[System, Neighbors | None]] = []
+    sizes: list[Sizes] = []
+    for k, frame in enumerate(iterate()):
+        system, neighbors = _structure(k, frame, potential, dtype)
+        atoms = system.positions.shape[0]
+        sizes.append(Sizes(round_up(atoms), 1, 0) if neighbors is None else sizes_used(neighbors).rounded())
+        if folder is None:
+            memory.append((system, neighbors))
+    if not sizes:
+        raise ValueError("there are no structures to train on; give at least one")
+    groups = group(sizes, max_shapes)
+    place = {k: (b, row) for b, (_, members) in enumerate(groups) for row, k in enumerate(members)}
+    buckets: list[Any] = [None] * len(groups)
+    for k, frame in enumerate(iterate()):
+        b, row = place[k]
+        shape, members = groups[b]
+        pair = memory[k] if folder is None else _structure(k, frame, potential, dtype)
+        one = _example(k, frame, pair, shape, labels_dtype, features)
+        if buckets[b] is None:
+            where = None if folder is None else Path(folder) / f"bucket_{b}"
+            buckets[b] = _room(one, len(members), where)
+        for room, value in zip(jax.tree.leaves(buckets[b]), jax.tree.leaves(one), strict=True):
+            room[row] = value
+    if folder is not None:
+        for leaf in (leaf for b in buckets for leaf in jax.tree.leaves(b)):
+            leaf.flush()
+        facts = {
+            "version": VERSION,
+            "cutoff": potential.cutoff,
+            "elements": potential.elements,
+            "dtype": dtype.name,
+            "features": features is not None,
+            "shapes": [shape._asdict() for shape, _ in groups],
+        }
+        (Path(folder) / STORE).write_text(json.dumps(facts) + "\n")
+    return TrainingData(buckets, potential.cutoff, potential.elements)
+
+
+def open_data(folder: str | Path, potential: Potential) -> TrainingData:
+    """Data that :func:`prepare_data` wrote to a folder, memory-mapped.
+
+    Args:
+        folder: where it is.
+        potential: for which it was prepared.
+
+    Returns:
+        The :class:`TrainingData`.
+
+    Raises:
+        ValueError: the folder holds no such data, or it was made for another cutoff or other elements.
+    """
+    path = Path(folder) / STORE
+    if not path.is_file():
+        raise ValueError(f"{folder} holds no prepared data; make it with jaxpot.fit.prepare_data(..., folder=...)")
+    facts = json.loads(path.read_text())
+    elements = None if facts["elements"] is None else tuple(facts["elements"])
+    if facts["cutoff"] != potential.cutoff or elements != potential.elements:
+        raise ValueError(
+            f"{folder} was prepared for cutoff {facts['cutoff']:g} Å and elements {elements}, but the potential has "
+            f"{potential.cutoff:g} Å and {potential.elements}; prepare it anew"
+        )
+    if facts["features"]:
+        raise ValueError(f"{folder} holds features of a model; only data without them can be opened again")
+    buckets = []
+    for b, sizes in enumerate(facts["shapes"]):
+        shape, where = Sizes(**sizes), Path(folder) / f"bucket_{b}"
+        plan = fixed_plan(potential.cutoff, 0.0, shape)
+        neighbors = None
+        if potential.cutoff > 0:
+            names = [f.name for f in dataclasses.fields(Neighbors) if f.name != "plan"]
+            neighbors = Neighbors(**dict.fromkeys(names, 0), plan=plan)  # type: ignore[arg-type]
+        labels = [f.name for f in dataclasses.fields(Examples) if f.name not in ("system", "neighbors", "features")]
+        tree: Any = jax.tree.structure(Examples(System(0, 0, 0, 0), neighbors, **dict.fromkeys(labels, 0)))  # type: ignore[arg-type]
+        leaves = [np.load(where / f"{k}.npy", mmap_mode="r") for k in range(tree.num_leaves)]
+        buckets.append(jax.tree.unflatten(tree, leaves))
+    return TrainingData(buckets, potential.cutoff, potential.elements)
+
+
+def _structure(place: int, frame: Frame, potential: Potential, dtype: np.dtype) -> tuple[System, Neighbors | None]:
+    where = f"frame {place}" if frame.source == "frame" else frame.source
+    for name in ("energy", "forces", "stress"):
+        value = getattr(frame, name)
+        if value is not None and not np.isfinite(value).all():
+            raise ValueError(f"{where}: {name} is not finite; repair or delete the frame")
+    if frame.energy is None and frame.forces is None and frame.stress is None:
+        raise ValueError(f"{where}: has no energy, forces or stress to learn from; delete the frame")
+    if frame.forces is not None and np.shape(frame.forces) != (len(frame.atoms), 3):
+        raise ValueError(
+            f"{where}: forces must have shape [{len(frame.atoms)}, 3], got {list(np.shape(frame.forces))}; "
+            "repair or delete the frame"
+        )
+    if frame.stress is not None and not abs(np.linalg.det(frame.atoms.cell.array)) > 0:
+        raise ValueError(f"{where}: has a stress, but its cell has no volume; give it a cell or leave the stress out")
+    try:
+        system = System.from_ase(frame.atoms, potential.elements, dtype)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
+    system = jax.tree.map(np.asarray, system)
+    if not potential.cutoff > 0:
+        return system, None
+    neighbors = neighbor_list(potential.cutoff, 0.0, capacity_multiplier=1.0).allocate(system)
+    return system, jax.tree.map(np.asarray, neighbors)
+
+
+def _example(
+    place: int,
+    frame: Frame,
+    pair: tuple[System, Neighbors | None],
+    shape: Sizes,
+    dtype: np.dtype,
+    features: Features | None,
+) -> Examples:
+    count = len(frame.atoms)
+    system, neighbors = pair
+    system = pad_system(system, shape.atoms)
+    neighbors = None if neighbors is None else resized(neighbors, shape)
+    forces = np.zeros((shape.atoms, 3), dtype)
+    if frame.forces is not None:
+        forces[:count] = frame.forces
+    return Examples(
+        system=system,
+        neighbors=neighbors,
+        energy=np.asarray(frame.energy or 0.0, dtype),
+        forces=forces,
+        stress=np.asarray(np.zeros((3, 3)) if frame.stress is None else frame.stress, dtype),
+        energy_known=np.asarray(frame.energy is not None),
+        forces_known=(np.arange(shape.atoms) < count) & (frame.forces is not None),
+        stress_known=np.asarray(frame.stress is not None),
+        weight=np.asarray(1.0, dtype),
+        index=np.asarray(place, np.int32),
+        features=None if features is None else jax.tree.map(np.asarray, features(system, neighbors)),
+    )
+
+
+def _room(one: Examples, number: int, where: Path | None) -> Examples:
+    """Empty arrays for ``number`` structures like the given one."""
+    leaves, tree = jax.tree.flatten(one)
+    if where is None:
+        return jax.tree.unflatten(tree, [np.empty((number, *leaf.shape), leaf.dtype) for leaf in leaves])
+    where.mkdir(parents=True, exist_ok=True)
+    rooms = [
+        np.lib.format.open_memmap(where / f"{k}.npy", "w+", leaf.dtype, (number, *leaf.shape))
+        for k, leaf in enumerate(leaves)
+    ]
+    return jax.tree.unflatten(tree, rooms)
