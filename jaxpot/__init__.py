@@ -1,7 +1,16 @@
 """jaxpot: interatomic potentials in JAX, as pure functions of parameters and positions."""
 
 from jaxpot.batch import Batch, Result, batch, evaluate, pad_neighbors
-from jaxpot.engine import Environment, PairSpecies, environment_potential, pair_potential, radial_potential
+from jaxpot.engine import (
+    DesignRows,
+    Environment,
+    LinearForm,
+    PairSpecies,
+    environment_potential,
+    linear_potential,
+    pair_potential,
+    radial_potential,
+)
 from jaxpot.io.errors import FileFormatError
 from jaxpot.io.load import load, save
 from jaxpot.io.mmff94 import MolecularModel, mmff94
@@ -28,6 +37,7 @@ from jaxpot.potentials.eam import eam
 from jaxpot.potentials.finnis_sinclair import finnis_sinclair
 from jaxpot.potentials.lennard_jones import lennard_jones, lennard_jones_mixing
 from jaxpot.potentials.morse import morse
+from jaxpot.potentials.snap import snap
 from jaxpot.potentials.sutton_chen import sutton_chen, sutton_chen_mixing
 from jaxpot.potentials.wang_frenkel import wang_frenkel
 from jaxpot.potentials.zbl import zbl
@@ -38,9 +48,11 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Batch",
+    "DesignRows",
     "Environment",
     "Evaluation",
     "FileFormatError",
+    "LinearForm",
     "MolecularModel",
     "NeighborList",
     "Neighbors",
@@ -68,6 +80,7 @@ __all__ = [
     "hessian",
     "lennard_jones",
     "lennard_jones_mixing",
+    "linear_potential",
     "load",
     "mmff94",
     "morse",
@@ -79,6 +92,7 @@ __all__ = [
     "relax_conformers",
     "save",
     "scale",
+    "snap",
     "stack_systems",
     "stress",
     "sutton_chen",

@@ -14,7 +14,9 @@ from jaxpot.neighbors import Neighbors
 from jaxpot.system import System
 
 __all__ = [
+    "DesignRows",
     "Evaluation",
+    "LinearForm",
     "Potential",
     "add",
     "atomic_energies",
@@ -46,6 +48,36 @@ class Evaluation(NamedTuple):
     virial: jax.Array
 
 
+class DesignRows(NamedTuple):
+    """How energy, forces and virial of a structure depend on the coefficients of a potential that is linear in them.
+
+    The energy is ``sum(energies * coefficients)``, and likewise along the last two axes for forces and virial.
+
+    Attributes:
+        energies: [species, features].
+        forces: [atoms, 3, species, features] 1/Å.
+        virial: [3, 3, species, features].
+    """
+
+    energies: jax.Array
+    forces: jax.Array
+    virial: jax.Array
+
+
+class LinearForm(NamedTuple):
+    """That a potential is linear in ``params["coefficients"]`` [species, features].
+
+    Attributes:
+        features: how many coefficients a species has.
+        names: of the features.
+        rows: ``(system, neighbors) -> DesignRows``, a pure function.
+    """
+
+    features: int
+    names: tuple[str, ...]
+    rows: Callable[[System, Neighbors], DesignRows]
+
+
 def _no_init(*_: Any) -> Params:
     raise ValueError(
         "this potential has no default parameters; "
@@ -70,6 +102,7 @@ class Potential:
             ``atomic_energies``, while the engine gives its potentials a faster way to the same numbers.
         source: what the file said besides the numbers that are fitted, or the grid of its tables; :func:`jaxpot.save`
             writes it back. None for potentials that no file format holds, and for sums of potentials.
+        linear: for potentials that are linear in their coefficients, how they depend on them; None for others.
     """
 
     name: str
@@ -79,6 +112,7 @@ class Potential:
     init: Callable[..., Params] = _no_init
     evaluate: Callable[[Params, System, Neighbors], Evaluation] = None  # type: ignore[assignment]
     source: Any = None
+    linear: LinearForm | None = None
 
     def __post_init__(self) -> None:
         if self.evaluate is None:
@@ -333,4 +367,5 @@ def scale(potential: Potential, factor: float) -> Potential:
         atomic_energies=energies,
         evaluate=evaluate,
         source=None,
+        linear=None,
     )

@@ -1,7 +1,17 @@
 """The engine: turns formulas of one pair or one atom's environment into potentials."""
 
 from jaxpot.engine.environment import Environment, environment_potential
+from jaxpot.engine.linear import DesignRows, LinearForm, linear_potential
 from jaxpot.engine.radial import pair_potential, radial_potential
 from jaxpot.engine.species import PairSpecies
 
-__all__ = ["Environment", "PairSpecies", "environment_potential", "pair_potential", "radial_potential"]
+__all__ = [
+    "DesignRows",
+    "Environment",
+    "LinearForm",
+    "PairSpecies",
+    "environment_potential",
+    "linear_potential",
+    "pair_potential",
+    "radial_potential",
+]

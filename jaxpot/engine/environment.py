@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from jaxpot.engine.rows import Rows, check_cutoff, edges_of, map_blocks, real_centers, rows_of, take, to_atoms
+from jaxpot.engine.rows import Rows, check_cutoff, real_centers, rows_of, take, to_atoms
 from jaxpot.neighbors import Neighbors
 from jaxpot.potential import Evaluation, Params, Potential, _no_init
 from jaxpot.system import System
 
-__all__ = ["Environment", "environment_potential"]
+__all__ = ["Blocks", "Environment", "blocks_of", "environment_potential", "environments_of", "map_environments"]
+
+BLOCK = 64  # atoms whose environments are in memory at once: temporaries of a many-body formula stay in cache
 
 
 class Environment(NamedTuple):
@@ -31,6 +33,9 @@ class Environment(NamedTuple):
         species: [neighbors] int32.
         own_species: scalar int32.
         mask: [neighbors] bool.
+
+    A formula that asks for ``together=True`` sees many environments at once: all arrays then have one more axis, the
+    last, along which the atoms lie ([neighbors, atoms], own_species [atoms]).
     """
 
     x: jax.Array
@@ -40,6 +45,19 @@ class Environment(NamedTuple):
     species: jax.Array
     own_species: jax.Array
     mask: jax.Array
+
+    def moved(self, x: jax.Array, y: jax.Array, z: jax.Array) -> Environment:
+        """The same environment with other displacements.
+
+        Args:
+            x: [neighbors] Å.
+            y: [neighbors] Å.
+            z: [neighbors] Å.
+
+        Returns:
+            The :class:`Environment`, with the distances of the new displacements.
+        """
+        return self._replace(x=x, y=y, z=z, distances=jnp.sqrt(x * x + y * y + z * z))
 
     def sum(self, values: jax.Array) -> jax.Array:
         """The sum over real neighbours.
@@ -60,6 +78,7 @@ def environment_potential(
     elements: tuple[str, ...] | None = None,
     name: str = "environment",
     init: Callable[..., Params] | None = None,
+    together: bool = False,
 ) -> Potential:
     """A potential E = sum_i e(environment of i) from the function e of one environment.
 
@@ -70,6 +89,8 @@ def environment_potential(
         elements: chemical symbols whose order gives the species; None for one kind of atom.
         name: of the potential.
         init: makes default parameters.
+        together: whether ``energy`` takes the environments of many atoms at once, which lie along the last axis of
+            every array, and gives ``[atoms]`` energies; for formulas that are faster so.
 
     Returns:
         The :class:`jaxpot.Potential`.
@@ -92,67 +113,39 @@ def environment_potential(
     if not 0 < cutoff < float("inf"):
         raise ValueError(f"{name}: the cutoff must be a positive length in Å, got {cutoff}")
     elements = None if elements is None else tuple(elements)
+    many = energy if together else jax.vmap(energy, (None, -1))
 
-    def block_energies(
-        params: Params,
-        x: jax.Array,
-        y: jax.Array,
-        z: jax.Array,
-        species: jax.Array,
-        own: jax.Array,
-        mask: jax.Array,
-    ) -> jax.Array:
-        def one(
-            x: jax.Array, y: jax.Array, z: jax.Array, species: jax.Array, own: jax.Array, mask: jax.Array
-        ) -> jax.Array:
-            distances = jnp.sqrt(x * x + y * y + z * z)
-            return energy(params, Environment(x, y, z, distances, species, own, mask))
-
-        return jax.vmap(one)(x, y, z, species, own, mask)
-
-    def safe_edges(
-        rows: Rows, slots: jax.Array, x: jax.Array, y: jax.Array, z: jax.Array
-    ) -> tuple[tuple[jax.Array, jax.Array, jax.Array], jax.Array]:
-        edges = edges_of(rows, (x, y, z), slots, cutoff)
-        # directions that differ from slot to slot, so that no angle between padded edges is singular
-        angle = jnp.arange(slots.shape[1]).astype(edges.x.dtype)[None, :]
-        spare = (cutoff * jnp.cos(angle) * 0.8, cutoff * jnp.sin(angle) * 0.8, jnp.full_like(angle, 0.6 * cutoff))
-        dx, dy, dz = (jnp.where(edges.inside, d, s) for d, s in zip(edges[:3], spare, strict=True))
-        return (dx, dy, dz), edges.inside
-
-    def prepare(system: System, neighbors: Neighbors) -> tuple[Rows, tuple[jax.Array, ...]]:
+    def prepare(system: System, neighbors: Neighbors) -> tuple[Rows, Blocks]:
         check_cutoff(name, cutoff, system, neighbors)
         rows = rows_of(system, neighbors)
-        number = neighbors.rows.shape[0]
-        return rows, tuple(v[:number] for v in rows)
+        return rows, blocks_of(rows, system, neighbors)
 
     def energies(params: Params, system: System, neighbors: Neighbors) -> jax.Array:
-        rows, centers = prepare(system, neighbors)
+        rows, blocks = prepare(system, neighbors)
 
-        def block(slots: jax.Array, x: jax.Array, y: jax.Array, z: jax.Array, own: jax.Array) -> jax.Array:
-            safe, inside = safe_edges(rows, slots, x, y, z)
-            return block_energies(params, *safe, take(rows.species, slots), own, inside)
+        def block(one: Blocks) -> jax.Array:
+            return many(params, environments_of(rows, one, cutoff))
 
-        return to_atoms(map_blocks(block, neighbors, *centers), system, neighbors)
+        return to_atoms(map_environments(block, blocks), system, neighbors)
 
     def evaluate(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
-        rows, centers = prepare(system, neighbors)
-        real = real_centers(system, neighbors)
+        rows, blocks = prepare(system, neighbors)
 
-        def block(
-            slots: jax.Array, x: jax.Array, y: jax.Array, z: jax.Array, own: jax.Array, real: jax.Array
-        ) -> tuple[jax.Array, ...]:
-            (dx, dy, dz), inside = safe_edges(rows, slots, x, y, z)
-            species = take(rows.species, slots)
-            each, pull = jax.vjp(
-                lambda dx, dy, dz: block_energies(params, dx, dy, dz, species, own, inside), dx, dy, dz
-            )
+        def block(one: Blocks) -> tuple[jax.Array, ...]:
+            environment = environments_of(rows, one, cutoff)
+
+            def of_edges(x: jax.Array, y: jax.Array, z: jax.Array) -> jax.Array:
+                return many(params, environment.moved(x, y, z))
+
+            edges = environment.x, environment.y, environment.z
+            each, pull = jax.vjp(of_edges, *edges)
             # dE/d(edge); a row without an atom has no energy
-            gx, gy, gz = (jnp.where(inside & real[:, None], g, 0.0) for g in pull(jnp.ones_like(each)))
-            virial = [(g * d).sum(axis=1) for g, d in ((gx, dx), (gy, dy), (gz, dz), (gy, dz), (gx, dz), (gx, dy))]
-            return (each, gx, gy, gz, *virial)
+            gx, gy, gz = (jnp.where(environment.mask, g, 0.0) for g in pull(jnp.ones_like(each)))
+            dx, dy, dz = edges
+            virial = [(g * d).sum(axis=0) for g, d in ((gx, dx), (gy, dy), (gz, dz), (gy, dz), (gx, dz), (gx, dy))]
+            return (each, gx.T, gy.T, gz.T, *virial)
 
-        each, gx, gy, gz, *virial = map_blocks(block, neighbors, *centers, real)
+        each, gx, gy, gz, *virial = map_environments(block, blocks)
         forces = jnp.stack([_collect(g, system, neighbors) for g in (gx, gy, gz)], axis=1)
         xx, yy, zz, yz, xz, xy = (v.sum() for v in virial)
         return Evaluation(
@@ -164,8 +157,67 @@ def environment_potential(
     return Potential(name, cutoff, elements, energies, init or _no_init, evaluate)
 
 
+class Blocks(NamedTuple):
+    """Central rows in blocks, all [blocks, atoms of a block, ...]; without the first axis, one block of them."""
+
+    slots: jax.Array
+    x: jax.Array
+    y: jax.Array
+    z: jax.Array
+    species: jax.Array
+    real: jax.Array
+
+
+def blocks_of(rows: Rows, system: System, neighbors: Neighbors, most: int = BLOCK) -> Blocks:
+    """The central rows of a list in blocks, the last one filled up with rows that show no atom."""
+    number = neighbors.rows.shape[0]
+    size = min(most, number)
+    missing = -number % size
+    real = real_centers(system, neighbors)
+
+    def split(values: jax.Array, fill: Any) -> jax.Array:
+        padding = [(0, missing)] + [(0, 0)] * (values.ndim - 1)
+        return jnp.pad(values, padding, constant_values=fill).reshape(-1, size, *values.shape[1:])
+
+    return Blocks(
+        slots=split(neighbors.rows, neighbors.source.shape[0]),
+        x=split(rows.x[:number], 0),
+        y=split(rows.y[:number], 0),
+        z=split(rows.z[:number], 0),
+        species=split(rows.species[:number], 0),
+        real=split(real, False),
+    )
+
+
+def environments_of(rows: Rows, block: Blocks, cutoff: float) -> Environment:
+    """The environments of a block of atoms, [neighbors, atoms]; slots that hold no neighbour have a harmless edge."""
+    slots = block.slots.T
+    x = take(rows.x, slots) - block.x[None]
+    y = take(rows.y, slots) - block.y[None]
+    z = take(rows.z, slots) - block.z[None]
+    mask = (x * x + y * y + z * z < cutoff * cutoff) & block.real[None]
+    # directions that differ from slot to slot, so that no angle between padded edges is singular
+    angle = jnp.arange(slots.shape[0]).astype(x.dtype)[:, None]
+    spare = (cutoff * jnp.cos(angle) * 0.8, cutoff * jnp.sin(angle) * 0.8, jnp.full_like(angle, 0.6 * cutoff))
+    x, y, z = (jnp.where(mask, d, s) for d, s in zip((x, y, z), spare, strict=True))
+    distances = jnp.sqrt(x * x + y * y + z * z)
+    return Environment(x, y, z, distances, take(rows.species, slots), block.species, mask)
+
+
+def map_environments(function: Callable[[Blocks], Any], blocks: Blocks) -> Any:
+    """``function`` of each block, results joined along the first axis.
+
+    Reverse passes recompute a block instead of storing what it took, so memory is bounded by the block.
+    """
+    if blocks.slots.shape[0] == 1:
+        return function(jax.tree.map(lambda leaf: leaf[0], blocks))
+    found = jax.lax.map(jax.checkpoint(function), blocks)
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), found)
+
+
 def _collect(gradient: jax.Array, system: System, neighbors: Neighbors) -> jax.Array:
     """[atoms] one component of the forces from dE/d(edge) [centers, capacity]: pull of all edges at both their ends."""
+    gradient = gradient[: neighbors.rows.shape[0]]
     pushed = jnp.zeros(neighbors.source.shape[0], gradient.dtype).at[neighbors.rows].add(gradient, mode="drop")
     pulled = to_atoms(gradient.sum(axis=1), system, neighbors)
     return pulled.at[neighbors.source].add(-pushed)

@@ -243,3 +243,39 @@ def committee_of_wang_frenkel() -> tuple[jaxpot.Potential, Params]:
         "epsilon": np.array([0.0104, 0.0110, 0.0098]),
         "sigma": np.array([3.4, 3.38, 3.43]),
     }
+
+
+@example(("Ta", "W"), 3.3, structure="bcc")
+def snap() -> tuple[jaxpot.Potential, Params]:
+    potential = jaxpot.snap(("Ta", "W"), 4, (4.7, 4.4), (1.0, 0.9), rmin0=0.4)
+    return potential, {"coefficients": snap_coefficients(potential)}
+
+
+@example(("Ta", "W"), 3.3, structure="bcc")
+def snap_quadratic_of_two_densities() -> tuple[jaxpot.Potential, Params]:
+    inner = ((1.2, 1.1), (0.4, 0.5))
+    potential = jaxpot.snap(
+        ("Ta", "W"), 2, 4.6, quadratic=True, inner=inner, by_elements=True, self_in_all=True, normalize=True
+    )
+    return potential, {"coefficients": snap_coefficients(potential)}
+
+
+def snap_coefficients(potential: jaxpot.Potential) -> np.ndarray:
+    """Coefficients as large as a fit gives, with no energy for an isolated atom."""
+    assert potential.linear is not None
+    size = np.array([0.0, *(0.3 / (1 + name.count("*")) ** 6 for name in potential.linear.names[1:])])
+    return np.random.default_rng(8).normal(size=(len(potential.elements or ()), len(size))) * size
+
+
+@example(("Cu", "Ag"), 3.7)
+def linear_toy() -> tuple[jaxpot.Potential, Params]:
+    """Squared sums of smooth bond vectors, and their products."""
+
+    def descriptors(env: jaxpot.Environment) -> jax.Array:
+        end = (1 - (env.distances / 4.5) ** 2) ** 3
+        dipole = sum(env.sum(end * d) ** 2 for d in (env.x, env.y, env.z))
+        return jnp.stack([env.sum(end * env.species), env.sum(end * env.distances), dipole])
+
+    potential = jaxpot.linear_potential(descriptors, 3, 4.5, ("Cu", "Ag"), "linear_toy", expand="quadratic")
+    coefficients = np.random.default_rng(9).normal(size=(2, 10)) * 0.1
+    return potential, {"coefficients": np.where(np.arange(10) == 0, 0.0, coefficients)}

@@ -1,0 +1,142 @@
+"""The spectral neighbor analysis potential, linear and quadratic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxpot.descriptors.bispectrum import Bispectrum, bispectrum, bispectrum_triples
+from jaxpot.engine import Environment, linear_potential
+from jaxpot.potential import Params, Potential
+
+__all__ = ["snap"]
+
+
+def snap(
+    elements: Sequence[str],
+    twojmax: int,
+    cutoff: float | Sequence[float],
+    weights: Sequence[float] | None = None,
+    quadratic: bool = False,
+    rfac0: float = 0.99363,
+    rmin0: float = 0.0,
+    switch: bool = True,
+    inner: tuple[Sequence[float], Sequence[float]] | None = None,
+    subtract_isolated: bool = True,
+    normalize: bool = False,
+    by_elements: bool = False,
+    self_in_all: bool = False,
+    source: Any = None,
+) -> Potential:
+    """The spectral neighbor analysis potential (SNAP).
+
+    E = sum_i beta_0 + beta . B_i  (+ B_i . alpha . B_i / 2), with the bispectrum B_i of the neighbours of atom i
+    (:func:`jaxpot.descriptors.bispectrum.bispectrum`) and coefficients beta, alpha of its element.
+
+    The params are ``{"coefficients": [species, features]}``, eV: beta_0, beta and, if quadratic, the upper triangle of
+    alpha row by row, in the order of a ``.snapcoeff`` file.
+
+    Args:
+        elements: chemical symbols whose order gives the species.
+        twojmax: 2J, the largest degree of the hyperspherical harmonics, even or odd.
+        cutoff: Å, one number, or one an element of which the mean holds for a pair.
+        weights: of the elements in the density; by default 1.
+        quadratic: whether products of components count too.
+        rfac0: fraction of the half circle that distances up to the cutoff are mapped to, between 0 and 1.
+        rmin0: Å, the distance that is mapped to the pole.
+        switch: whether atoms fade out between ``rmin0`` and the cutoff.
+        inner: None, or (centres, half widths), Å, one of each an element, of an inner switch, whose means hold for a
+            pair: atoms closer than centre - half width are not seen.
+        subtract_isolated: whether the components of an isolated atom are subtracted (LAMMPS's ``bzeroflag``).
+        normalize: whether components are divided by j + 1 (``bnormflag``).
+        by_elements: whether every element has its own density (``chemflag``): explicit multi-element SNAP.
+        self_in_all: whether the atom itself is in the density of every element (``wselfallflag``).
+        source: what a file said, for :func:`jaxpot.save`.
+
+    Returns:
+        The :class:`jaxpot.Potential`, with ``linear``.
+
+    Raises:
+        ValueError: no elements, a degree, length, fraction or weight that makes no sense, or lists of another length
+            than that of the elements.
+
+    Example:
+        >>> import jaxpot, numpy as np
+        >>> potential = jaxpot.snap(["Ta"], twojmax=2, cutoff=4.7)
+        >>> potential.linear.names
+        ('1', 'B[0,0,0]', 'B[1,0,1]', 'B[1,1,2]', 'B[2,0,2]', 'B[2,2,2]')
+        >>> system = jaxpot.System.create([[0.0, 0.0, 0.0], [0.0, 0.0, 2.5]])
+        >>> neighbors = jaxpot.neighbor_list(potential.cutoff).allocate(system)
+        >>> params = {"coefficients": np.array([[-3.0, 0.0, 0.1, 0.0, 0.0, 0.0]])}
+        >>> jaxpot.energy(potential)(params, system, neighbors).shape
+        ()
+
+    Reference: A. P. Thompson, L. P. Swiler, C. R. Trott, S. M. Foiles and G. J. Tucker, J. Comput. Phys. 285, 316
+    (2015); quadratic: M. A. Wood and A. P. Thompson, J. Chem. Phys. 148, 241721 (2018); explicit multi-element:
+    M. A. Cusentino, M. A. Wood and A. P. Thompson, J. Phys. Chem. A 124, 5456 (2020); LAMMPS's ``pair_style snap``.
+    """
+    elements = tuple(elements)
+    cutoffs = (cutoff,) * len(elements) if isinstance(cutoff, int | float) else tuple(cutoff)
+    settings = Bispectrum(
+        twojmax=twojmax,
+        radii=tuple(0.5 * float(c) for c in cutoffs),
+        weights=tuple(float(w) for w in weights) if weights is not None else (1.0,) * len(elements),
+        rfac0=rfac0,
+        rmin0=rmin0,
+        switch=switch,
+        inner=inner if inner is None else (tuple(map(float, inner[0])), tuple(map(float, inner[1]))),
+        subtract_isolated=subtract_isolated,
+        normalize=normalize,
+        by_elements=by_elements,
+        self_in_all=self_in_all,
+    )
+    check(settings, elements)
+
+    def descriptors(environment: Environment) -> jax.Array:
+        return bispectrum(settings, *environment)
+
+    names = [f"B[{j1},{j2},{j}]" for j1, j2, j in bispectrum_triples(twojmax)]
+    if by_elements:
+        names = [f"{n}({a},{b},{c})" for a in elements for b in elements for c in elements for n in names]
+    size = 1 + settings.number + (settings.number * (settings.number + 1) // 2 if quadratic else 0)
+
+    def init() -> Params:
+        return {"coefficients": jnp.zeros((len(elements), size))}
+
+    return linear_potential(
+        descriptors,
+        settings.number,
+        settings.cutoff,
+        elements,
+        "quadratic snap" if quadratic else "snap",
+        expand="quadratic" if quadratic else None,
+        names=names,
+        together=True,
+        init=init,
+        source=source,
+    )
+
+
+def check(settings: Bispectrum, elements: tuple[str, ...]) -> None:
+    """Raise ValueError for settings that make no sense."""
+    number = len(elements)
+    if number == 0:
+        raise ValueError("snap: no elements; give at least one chemical symbol")
+    if not isinstance(settings.twojmax, int) or settings.twojmax < 0:
+        raise ValueError(f"snap: twojmax is {settings.twojmax!r}; it must be an integer, not negative")
+    lengths = [("cutoff", settings.radii), ("weights", settings.weights)]
+    if settings.inner is not None:
+        lengths += [("the centres of inner", settings.inner[0]), ("the half widths of inner", settings.inner[1])]
+    for name, values in lengths:
+        if len(values) != number:
+            raise ValueError(f"snap: {name} has {len(values)} numbers for {number} elements; give one an element")
+    for name, values in [lengths[0], *lengths[3:]]:
+        if not all(0 < v < float("inf") for v in values):
+            raise ValueError(f"snap: {name} must be positive lengths in Å, got {values}")
+    if not 0 <= settings.rmin0 < 2 * min(settings.radii):
+        raise ValueError(f"snap: rmin0 is {settings.rmin0} Å; it must be between 0 and the cutoff")
+    if not 0 < settings.rfac0 <= 1:
+        raise ValueError(f"snap: rfac0 is {settings.rfac0}; it must be a fraction between 0 and 1")
