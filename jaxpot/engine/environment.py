@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxpot.engine.rows import Rows, check_cutoff, real_centers, rows_of, take, to_atoms
+from jaxpot.engine.rows import Rows, cast_params, check_cutoff, real_centers, rows_of, take, to_atoms
 from jaxpot.neighbors import Neighbors
 from jaxpot.potential import Evaluation, Params, Potential, _no_init
 from jaxpot.system import System
@@ -122,6 +122,7 @@ def environment_potential(
 
     def energies(params: Params, system: System, neighbors: Neighbors) -> jax.Array:
         rows, blocks = prepare(system, neighbors)
+        params = cast_params(params, system.positions.dtype)
 
         def block(one: Blocks) -> jax.Array:
             return many(params, environments_of(rows, one, cutoff))
@@ -130,6 +131,7 @@ def environment_potential(
 
     def evaluate(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
         rows, blocks = prepare(system, neighbors)
+        params = cast_params(params, system.positions.dtype)
 
         def block(one: Blocks) -> tuple[jax.Array, ...]:
             environment = environments_of(rows, one, cutoff)

@@ -13,7 +13,18 @@ import jax
 import jax.numpy as jnp
 
 from jaxpot.engine import compiled
-from jaxpot.engine.rows import Edges, Rows, check_cutoff, edges_of, map_blocks, real_centers, rows_of, take, to_atoms
+from jaxpot.engine.rows import (
+    Edges,
+    Rows,
+    cast_params,
+    check_cutoff,
+    edges_of,
+    map_blocks,
+    real_centers,
+    rows_of,
+    take,
+    to_atoms,
+)
 from jaxpot.engine.species import PairSpecies
 from jaxpot.neighbors import Neighbors
 from jaxpot.potential import Evaluation, Params, Potential, _no_init
@@ -143,6 +154,7 @@ def radial_potential(
 
     def energies(params: Params, system: System, neighbors: Neighbors) -> jax.Array:
         check_cutoff(name, cutoff, system, neighbors)
+        params = cast_params(params, system.positions.dtype)
         rows = rows_of(system, neighbors)
         sums = all_sums(params, rows, neighbors)
         own = rows.species[: neighbors.rows.shape[0]]
@@ -150,6 +162,7 @@ def radial_potential(
 
     def evaluate(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
         check_cutoff(name, cutoff, system, neighbors)
+        params = cast_params(params, system.positions.dtype)
         if compiled.available(neighbors, system.positions.dtype):
             return evaluate_compiled(params, system, neighbors)
         return evaluate_traced(params, system, neighbors)

@@ -11,7 +11,17 @@ import jax.numpy as jnp
 from jaxpot.neighbors import Neighbors
 from jaxpot.system import System
 
-__all__ = ["Edges", "Rows", "check_cutoff", "edges_of", "map_blocks", "real_centers", "rows_of", "to_atoms"]
+__all__ = [
+    "Edges",
+    "Rows",
+    "cast_params",
+    "check_cutoff",
+    "edges_of",
+    "map_blocks",
+    "real_centers",
+    "rows_of",
+    "to_atoms",
+]
 
 BLOCK = 4096  # atoms whose edges are in memory at once; lists of more atoms come in whole blocks
 FAR = 1e6  # Å; where empty slots point, out of every cutoff
@@ -50,6 +60,15 @@ def check_cutoff(name: str, cutoff: float, system: System, neighbors: Neighbors)
             f"the system has {system.positions.shape[-2]} atoms, but the neighbour list was made for "
             f"{neighbors.row_of_atom.shape[-1]}; allocate a new list"
         )
+
+
+def cast_params(params: Any, dtype: Any) -> Any:
+    """Params with every float in the type of the positions, which that of the results follows."""
+
+    def cast(leaf: Any) -> Any:
+        return jnp.asarray(leaf, dtype) if jnp.issubdtype(jnp.result_type(leaf), jnp.floating) else leaf
+
+    return jax.tree.map(cast, params)
 
 
 def rows_of(system: System, neighbors: Neighbors) -> Rows:

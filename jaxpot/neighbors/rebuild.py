@@ -83,12 +83,12 @@ def _ghosts(
     overflow = jnp.zeros((), bool)
     for d in range(3):
         number = plan.images[d]
+        # beyond `number` images the margin does not reach; if it does by now, the plan is outdated
+        overflow |= system.pbc[d] & (margin[d] > number)
         if number:
-            # beyond `number` images the margin does not reach; if it does by now, the plan is outdated
-            overflow |= system.pbc[d] & (margin[d] > number)
             shifts = np.array([s for s in range(-number, number + 1) if s != 0], np.int32)
             shifted = coordinates[None, :, d] + shifts[:, None].astype(coordinates.dtype)
-            wanted = valid[None] & (shifted >= -margin[d]) & (shifted <= 1 + margin[d])
+            wanted = system.pbc[d] & valid[None] & (shifted >= -margin[d]) & (shifted <= 1 + margin[d])
             room = plan.stage_rows[d] - source.shape[0]
             slot = jnp.cumsum(wanted.ravel().astype(jnp.int32)) - 1
             overflow |= slot[-1] >= room
