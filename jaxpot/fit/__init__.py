@@ -1,5 +1,6 @@
-"""Fitting: data sets, and linear least squares for every potential that is linear in its coefficients."""
+"""Fitting: data sets, linear least squares for potentials that are linear in coefficients, gradients for all others."""
 
+from jaxpot.fit import linear
 from jaxpot.fit.dataset import Dataset, Frame, read_dataset
 from jaxpot.fit.dataset_checks import Finding
 from jaxpot.fit.dataset_statistics import GroupStatistics, Statistics
@@ -12,17 +13,22 @@ from jaxpot.fit.gradient import (
     prepare_data,
     train,
 )
+from jaxpot.fit.linear import LinearFit, Weights, fit_linear
 
 __all__ = [
     "Dataset",
     "Finding",
     "Frame",
     "GroupStatistics",
+    "LinearFit",
     "Statistics",
     "TrainResult",
     "TrainSettings",
     "TrainingData",
     "TrainingError",
+    "Weights",
+    "fit_linear",
+    "linear",
     "open_data",
     "prepare_data",
     "read_dataset",

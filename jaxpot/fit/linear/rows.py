@@ -1,0 +1,280 @@
+"""The rows of a linear fit: how energies, forces and stresses of structures depend on the coefficients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxpot.batch import Result, batch, evaluate
+from jaxpot.batch.checks import checked_dtype, checked_params
+from jaxpot.fit.dataset import Dataset
+from jaxpot.neighbors import Neighbors
+from jaxpot.potential import DesignRows, Evaluation, Params, Potential
+from jaxpot.system import System
+
+__all__ = ["LinearProblem", "Rows", "linear_problem", "rows_of", "targets_of"]
+
+BUDGET = 256_000_000  # bytes of rows in memory at once
+
+
+class LinearProblem(NamedTuple):
+    """A potential as a linear function of some columns of coefficients, plus what does not depend on them.
+
+    Attributes:
+        potential: the potential.
+        names: of the columns.
+        constant: [columns] bool, the columns whose feature is 1 for every atom of one element; no fit shrinks them.
+        rows: ``(system, neighbors) -> DesignRows`` with one species and ``columns`` features.
+        offset: ``(system, neighbors) -> Evaluation`` of what does not depend on them; None for nothing.
+        params: makes the potential's params of the coefficients [columns].
+    """
+
+    potential: Potential
+    names: tuple[str, ...]
+    constant: np.ndarray
+    rows: Callable[[System, Neighbors], DesignRows]
+    offset: Callable[[System, Neighbors], Evaluation] | None
+    params: Callable[[np.ndarray], Params]
+
+    @property
+    def columns(self) -> int:
+        """How many coefficients there are."""
+        return len(self.names)
+
+
+class Rows(NamedTuple):
+    """Rows of the problem of one frame, unweighted.
+
+    Attributes:
+        frame: its place in the data set.
+        energy: [columns], and the target, eV per atom; None where the frame has no energy.
+        forces: [3 atoms, columns], and the targets, eV/Å.
+        stress: [6, columns], and the targets, eV/Å^3, ASE's order.
+    """
+
+    frame: int
+    energy: tuple[np.ndarray, float] | None
+    forces: tuple[np.ndarray, np.ndarray] | None
+    stress: tuple[np.ndarray, np.ndarray] | None
+
+
+def linear_problem(potential: Potential, params: Params = None, leaf: str | None = None) -> LinearProblem:
+    """What a linear fit needs to know of a potential.
+
+    Args:
+        potential: one with ``linear``; or any other that is linear (with or without an offset) in one leaf of its
+            params, whose rows then come from forward-mode differentiation.
+        params: of the latter: all leaves, those that stay as they are and the one that is fitted, of which only shape
+            counts.
+        leaf: of the latter: the key of the leaf that is fitted, such as ``"epsilon"``.
+
+    Returns:
+        The :class:`LinearProblem`.
+
+    Raises:
+        ValueError: the potential does not say that it is linear and no leaf is named, or there is no such leaf.
+    """
+    form = potential.linear
+    if form is not None and leaf is None:
+        species = 1 if potential.elements is None else len(potential.elements)
+        symbols = ("",) if potential.elements is None or species == 1 else tuple(f"{e} " for e in potential.elements)
+        shape = (species, form.features)
+
+        def flat(system: System, neighbors: Neighbors) -> DesignRows:
+            found = form.rows(system, neighbors)
+            return DesignRows(*(leaf.reshape(*leaf.shape[:-2], 1, species * form.features) for leaf in found))
+
+        return LinearProblem(
+            potential,
+            tuple(f"{symbol}{name}" for symbol in symbols for name in form.names),
+            np.tile(np.array([name == "1" for name in form.names]), species),
+            flat,
+            None,
+            lambda coefficients: {"coefficients": jnp.asarray(coefficients.reshape(shape), jnp.result_type(float))},
+        )
+    if leaf is None or params is None:
+        raise ValueError(
+            f"{potential.name} does not say that it is linear in coefficients; name the leaf of its params in which it "
+            "is, leaf=..., and give all params, of which the others stay as they are"
+        )
+    return _by_differentiation(potential, params, leaf)
+
+
+def _by_differentiation(potential: Potential, params: Params, name: str) -> LinearProblem:
+    if not isinstance(params, Mapping) or name not in params:
+        known = ", ".join(params) if isinstance(params, Mapping) else type(params).__name__
+        raise ValueError(f"{potential.name} has no params called {name!r}, but {known}; name one of them")
+    shape = np.shape(params[name])
+    size = int(np.prod(shape, dtype=int))
+
+    def whole(coefficients: Any) -> Params:
+        return {**params, name: jnp.reshape(jnp.asarray(coefficients, jnp.result_type(float)), shape)}
+
+    def evaluation(coefficients: jax.Array, system: System, neighbors: Neighbors) -> Evaluation:
+        dtype = system.positions.dtype
+        cast = {key: jnp.asarray(value, dtype) for key, value in params.items()}
+        return potential.evaluate({**cast, name: coefficients.reshape(shape)}, system, neighbors)
+
+    def rows(system: System, neighbors: Neighbors) -> DesignRows:
+        zero = jnp.zeros(size, system.positions.dtype)
+        slope = jax.jacfwd(evaluation)(zero, system, neighbors)
+        return DesignRows(slope.energies.sum(axis=0)[None], slope.forces[:, :, None], slope.virial[:, :, None])
+
+    def offset(system: System, neighbors: Neighbors) -> Evaluation:
+        return evaluation(jnp.zeros(size, system.positions.dtype), system, neighbors)
+
+    names = tuple(f"{name}{list(map(int, at)) if shape else ''}" for at in np.ndindex(*shape))
+    return LinearProblem(potential, names, np.zeros(size, bool), rows, offset, whole)
+
+
+def targets_of(
+    dataset: Dataset,
+    reference: tuple[Potential, Params] | None,
+    atom_energies: Mapping[str, float] | None,
+    dtype: Any = None,
+) -> tuple[np.ndarray, list[Result] | None]:
+    """What is subtracted before the fit: energies [frames] eV of isolated atoms, and the reference's results."""
+    alone = np.zeros(len(dataset))
+    if atom_energies is not None:
+        missing = sorted(set(dataset.elements) - set(atom_energies))
+        if missing:
+            raise ValueError(f"no energy of an isolated atom of {', '.join(missing)}; give one for every element")
+        alone = np.array([sum(atom_energies[s] for s in frame.atoms.get_chemical_symbols()) for frame in dataset])
+    return alone, None if reference is None else evaluate(*reference, dataset.atoms, dtype)
+
+
+def rows_of(
+    problem: LinearProblem,
+    dataset: Dataset,
+    alone: np.ndarray,
+    reference: Sequence[Result] | None,
+    stress: bool = False,
+    dtype: Any = None,
+    batch_size: int | None = None,
+    progress: bool = False,
+) -> Iterator[Rows]:
+    """The rows of all frames, in batches of equal shape; not in the order of the data set.
+
+    Args:
+        problem: of the potential.
+        dataset: the frames.
+        alone: [frames] eV, subtracted from the energies.
+        reference: of each frame, subtracted; None for nothing.
+        stress: whether rows of the stress are wanted.
+        dtype: float type of the evaluation; JAX's default if None.
+        batch_size: most structures at once; by default what fits in 256 MB.
+        progress: whether a bar shows how far it is.
+
+    Yields:
+        :class:`Rows` of one frame after another.
+    """
+    dtype = checked_dtype(dtype)
+    potential = problem.potential
+    systems = []
+    for frame in dataset:
+        try:
+            systems.append(System.from_ase(frame.atoms, potential.elements, dtype))
+        except ValueError as error:
+            raise ValueError(f"{frame.source}: {error}") from None
+    largest = max(len(s.positions) for s in systems)
+    if batch_size is None:
+        batch_size = max(BUDGET // (largest * 3 * problem.columns * dtype.itemsize * 4), 1)
+    batches = batch(systems, potential.cutoff, max_shapes=2, batch_size=batch_size)
+    compute = jax.jit(jax.vmap(problem.rows))
+    offset = None if problem.offset is None else jax.jit(jax.vmap(problem.offset))
+    if problem.offset is not None:
+        _check_linear(problem, batches[0])
+    with _bar(len(dataset), progress) as advance:
+        for one in batches:
+            found: Any = jax.device_get(compute(one.system, one.neighbors))
+            fixed: Any = None if offset is None else jax.device_get(offset(one.system, one.neighbors))
+            for place, index in enumerate(np.asarray(one.indices).tolist()):
+                if index < len(dataset):
+                    own, rest = jax.tree.map(lambda x, k=place: np.asarray(x[k], np.float64), (found, fixed))
+                    yield _rows(dataset, index, own, rest, alone[index], reference, stress)
+                    advance()
+
+
+def _rows(
+    dataset: Dataset,
+    index: int,
+    rows: Any,
+    fixed: Any,
+    alone: float,
+    reference: Sequence[Result] | None,
+    stress: bool,
+) -> Rows:
+    frame = dataset[index]
+    atoms = len(frame.atoms)
+    energies, forces, virial = rows.energies[0], rows.forces[:atoms, :, 0], rows.virial[:, :, 0]
+    if not (np.isfinite(energies).all() and np.isfinite(forces).all()):
+        raise FloatingPointError(f"{frame.source}: the features are not finite; look for atoms on top of each other")
+    known = None if reference is None else reference[index]
+
+    def rest(label: Any, ours: Any, of_reference: Any) -> Any:
+        return label - (0.0 if fixed is None else ours) - (0.0 if known is None else of_reference)
+
+    energy_rows = force_rows = stress_rows = None
+    if frame.energy is not None:
+        left = rest(
+            frame.energy, None if fixed is None else fixed.energies.sum(), None if known is None else known.energy
+        )
+        energy_rows = (energies / atoms, float(left - alone) / atoms)
+    if frame.forces is not None:
+        left = rest(
+            frame.forces, None if fixed is None else fixed.forces[:atoms], None if known is None else known.forces
+        )
+        force_rows = (forces.reshape(3 * atoms, -1), left.ravel())
+    if stress and frame.stress is not None:
+        volume = frame.atoms.cell.volume
+        left = rest(
+            frame.stress, None if fixed is None else fixed.virial / volume, None if known is None else known.stress
+        )
+        voigt = ((0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1))
+        stress_rows = (virial[voigt] / volume, left[voigt])
+    return Rows(index, energy_rows, force_rows, stress_rows)
+
+
+def _check_linear(problem: LinearProblem, one: Any) -> None:
+    """Raise ValueError unless the energies and forces of a batch are what the rows say, for random coefficients."""
+    random = np.random.default_rng(0).normal(size=problem.columns) + 0.5
+    dtype = one.system.positions.dtype
+    params = checked_params(problem.params(random), np.dtype(dtype))
+    rows = jax.jit(jax.vmap(problem.rows))(one.system, one.neighbors)
+    assert problem.offset is not None
+    start = jax.jit(jax.vmap(problem.offset))(one.system, one.neighbors)
+    found = jax.jit(jax.vmap(problem.potential.evaluate, (None, 0, 0)))(params, one.system, one.neighbors)
+    tolerance = 1e-3 if dtype == jnp.float32 else 1e-9
+    pairs = (
+        (found.energies.sum(axis=1), start.energies.sum(axis=1), rows.energies[:, 0]),
+        (found.forces, start.forces, rows.forces[:, :, :, 0]),
+    )
+    for value, base, slope in pairs:
+        parts = np.asarray(slope) * random
+        scale = np.abs(parts).sum(axis=-1).max() + np.abs(base).max()
+        if not np.allclose(value, base + parts.sum(axis=-1), rtol=0, atol=tolerance * float(scale)):
+            raise ValueError(
+                f"{problem.potential.name} is not linear in {problem.names[0]} ...; fit it by gradients instead"
+            )
+
+
+class _bar:
+    """A progress bar, or none."""
+
+    def __init__(self, total: int, shown: bool) -> None:
+        self._bar: Any = None
+        if shown:
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=total, desc="rows of the fit", unit=" structures", leave=False)
+
+    def __enter__(self) -> Callable[[], None]:
+        return lambda: None if self._bar is None else self._bar.update()
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()

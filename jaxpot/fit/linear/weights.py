@@ -1,0 +1,252 @@
+"""How much energies, forces and stresses count in a fit, and the choice of it by cross-validation."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import scipy.linalg
+
+from jaxpot.fit.linear.factor import Factor
+
+__all__ = ["EnergyRows", "Validation", "Weights", "choose_weights"]
+
+FACTORS = (2.0, 3.0, 5.0, 7.0, 10.0, 14.0, 20.0, 30.0, 50.0)
+STRENGTHS = (1e-9, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2)  # and half a decade around the best
+LEAST_SHARE = 0.2  # a group's energy error counts as at least this part of that of all
+ROUNDS = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Weights:
+    """What residuals are multiplied with before they are squared.
+
+    The fit minimises the sum of (weight * residual)^2 over energies per atom, force components and stress components.
+
+    Attributes:
+        energy: of the energies, a residual being in eV per atom.
+        forces: of force components, in eV/Å.
+        stress: of stress components, in eV/Å^3; 0 leaves them out.
+        groups: by group of frames, factors (energy, forces, stress) on top of these; 1 for groups not named.
+
+    Example:
+        >>> from jaxpot.fit import Weights
+        >>> Weights(energy=300.0, groups={"surface": (0.1, 1.0, 0.0)}).of("surface")
+        (30.0, 1.0, 0.0)
+    """
+
+    energy: float = 100.0
+    forces: float = 1.0
+    stress: float = 0.0
+    groups: Mapping[str, tuple[float, float, float]] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, factors in {"all": (self.energy, self.forces, self.stress), **self.groups}.items():
+            if len(factors) != 3 or not all(np.isfinite(f) and f >= 0 for f in factors):
+                raise ValueError(f"weights of {name} must be three numbers that are not negative, got {factors}")
+
+    def of(self, group: str) -> tuple[float, float, float]:
+        """The weights of energies, forces and stresses of a group.
+
+        Args:
+            group: of frames.
+        """
+        factors = self.groups.get(group, (1.0, 1.0, 1.0))
+        return self.energy * factors[0], self.forces * factors[1], self.stress * factors[2]
+
+
+class EnergyRows(NamedTuple):
+    """The rows of the energies, unweighted.
+
+    Attributes:
+        a: [energies, columns].
+        b: [energies] eV per atom.
+        fold: [energies] int.
+        group: [energies] names.
+    """
+
+    a: np.ndarray
+    b: np.ndarray
+    fold: np.ndarray
+    group: np.ndarray
+
+
+class Validation(NamedTuple):
+    """What cross-validation found.
+
+    Attributes:
+        factor: by which an energy, over its group's error, counts more than a force component over the force error.
+        strength: of the ridge, chosen along with it.
+        energy_error: mean absolute error of left-out energies, eV per atom.
+        force_error: root mean square error of left-out force components, eV/Å.
+        table: (factor, strength, energy error, force error) of everything that was tried.
+    """
+
+    factor: float
+    strength: float
+    energy_error: float
+    force_error: float
+    table: tuple[tuple[float, float, float, float], ...]
+
+
+def choose_weights(
+    energies: EnergyRows,
+    forces: Sequence[Factor],
+    constant: np.ndarray,
+    weights: Weights,
+    factors: Sequence[float] = FACTORS,
+    strengths: Sequence[float] = STRENGTHS,
+) -> tuple[Weights, Validation, np.ndarray]:
+    """Weights of the energies and the strength of the ridge, by cross-validation on the training data alone.
+
+    Energies of different kinds of structure can be fitted to very different accuracy. The energies of each group are
+    weighted by the inverse of that group's own error s_g (root mean square over left-out frames, iterated, and not less
+    than a fifth of that of all energies), as maximum likelihood would:
+
+        w_g = factor * s_forces / s_g.
+
+    Force errors of one structure are correlated and by far more than energies, so that likelihood does not tell what
+    energies should count against them. The one factor, and the strength of the ridge, are those of the least product of
+    the two errors of left-out frames, which no choice of units changes.
+
+    Args:
+        energies: the rows of all energies.
+        forces: of each fold, force (and stress) rows with their weights.
+        constant: [columns] bool, columns that are not shrunk.
+        weights: whose factors by group, on forces, and whose forces and stress weights stay.
+        factors: to try.
+        strengths: to try.
+
+    Returns:
+        The weights, what cross-validation found, and the penalty [columns] of squared coefficients.
+    """
+    scale = _column_scale(energies, forces, constant)
+    free = ~constant
+    number = max(sum(f.rows for f in forces), len(energies.b))
+    normals = [f.normal() for f in forces]
+    best: tuple[float, np.ndarray, float, float, float, float] | None = None
+    table = []
+    count = sum(f.rows for f in forces)
+    tried: list[float] = []
+    while len(tried) < len(strengths) + 2:
+        if len(tried) < len(strengths):
+            strength = strengths[len(tried)]
+        else:
+            assert best is not None
+            strength = best[3] * (10**0.5 if len(tried) == len(strengths) else 10**-0.5)
+            if len(strengths) == 1:
+                break
+        tried.append(strength)
+        penalty = strength * number * scale[free] ** 2
+        folds = [_Fold(energies, normals, forces[k], k, free, penalty) for k in range(len(forces))]
+        spread, force_error = np.full(len(energies.b), 1.0 / 300.0), 1.0
+        for factor in factors:
+            for _ in range(ROUNDS):
+                errors, squares = _left_out(folds, energies, factor * force_error / spread)
+                force_error = float(np.sqrt(squares / count)) if count else 1.0
+                spread = _spread(errors, energies.group)
+            found = float(np.abs(errors).mean()) if len(errors) else 1.0
+            table.append((factor, strength, found, force_error))
+            score = np.log(found) + np.log(force_error)
+            if best is None or score < best[0]:
+                best = (score, factor * force_error / spread, factor, strength, found, force_error)
+            if not count or not len(errors):
+                break  # nothing to balance
+    assert best is not None
+    chosen = best[1]
+    groups = {}
+    for group in dict.fromkeys(energies.group):
+        own = weights.groups.get(group, (1.0, 1.0, 1.0))
+        groups[str(group)] = (float(chosen[energies.group == group][0]), own[1], own[2])
+    kept = {name: factors for name, factors in weights.groups.items() if name not in groups}
+    full = np.where(constant, 0.0, best[3] * number * scale**2)
+    result = Weights(1.0, weights.forces, weights.stress, {**kept, **groups})
+    return result, Validation(*best[2:], tuple(table)), full
+
+
+def _column_scale(energies: EnergyRows, forces: Sequence[Factor], constant: np.ndarray) -> np.ndarray:
+    """[columns] root mean square of each column, by which a ridge has no unit."""
+    squares = sum((f.problem()[0] ** 2).sum(axis=0) for f in forces)
+    count = sum(f.rows for f in forces)
+    if not count:
+        squares, count = ((energies.a - energies.a.mean(axis=0)) ** 2).sum(axis=0), len(energies.a)
+    scale = np.sqrt(squares / count)
+    return np.where(constant | (scale == 0), 1.0, scale)
+
+
+def _spread(errors: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """[energies] root mean square error of the group of each."""
+    if not len(errors):
+        return errors
+    least = LEAST_SHARE * np.sqrt((errors**2).mean())
+    each = {g: max(np.sqrt((errors[group == g] ** 2).mean()), least) for g in dict.fromkeys(group)}
+    return np.array([each[g] for g in group])
+
+
+class _Fold:
+    """All but one fold, ready to be solved for any weights of the energies, and what is left out.
+
+    With K = forces' normal matrix + penalty, b their right-hand side, energies y = C c0 + E c1 and weights w, the least
+    squares solution is
+
+        c1 = K^-1 (b + E^T V^-1 (y - E K^-1 b - C c0)),   V = E K^-1 E^T + w^-2,
+
+    with c0 that of generalised least squares: weights enter in a matrix of the size of the energies alone. Where there
+    are more energies than coefficients, the normal equations are smaller.
+    """
+
+    def __init__(
+        self,
+        energies: EnergyRows,
+        normals: Sequence[tuple[np.ndarray, np.ndarray]],
+        forces: Factor,
+        k: int,
+        free: np.ndarray,
+        penalty: np.ndarray,
+    ) -> None:
+        self.out = energies.fold == k
+        self.rows, self.target = energies.a[~self.out], energies.b[~self.out]
+        self.inside, self.free, self.forces = ~self.out, free, forces
+        self.left_rows, self.left_target = energies.a[self.out], energies.b[self.out]
+        others = [normal for i, normal in enumerate(normals) if i != k]
+        self.matrix = sum((a[np.ix_(free, free)] for a, _ in others), np.diag(penalty))
+        self.vector = sum((b[free] for _, b in others), np.zeros(int(free.sum())))
+        self.dual = len(self.target) <= 2 * len(free)
+        if self.dual:
+            factor = scipy.linalg.cho_factor(self.matrix, check_finite=False)
+            self.base = scipy.linalg.cho_solve(factor, self.vector)
+            self.reach = scipy.linalg.cho_solve(factor, self.rows[:, free].T)  # [free, energies]
+            self.cross = self.rows[:, free] @ self.reach
+
+    def coefficients(self, weight: np.ndarray) -> np.ndarray:
+        """[columns] the solution, given weights of the energies that are not left out."""
+        free, rows = self.free, self.rows
+        found = np.zeros(len(free))
+        if self.dual:
+            matrix = self.cross + np.diag(weight**-2.0)
+            left = np.column_stack([self.target - rows[:, free] @ self.base, rows[:, ~free]])
+            solved = scipy.linalg.solve(matrix, left, assume_a="pos", check_finite=False) if len(rows) else left
+            found[~free] = np.linalg.lstsq(rows[:, ~free].T @ solved[:, 1:], rows[:, ~free].T @ solved[:, 0])[0]
+            found[free] = self.base + self.reach @ (solved[:, 0] - solved[:, 1:] @ found[~free])
+            return found
+        weighted = rows * weight[:, None] ** 2
+        matrix = weighted.T @ rows
+        matrix[np.ix_(free, free)] += self.matrix
+        vector = weighted.T @ self.target
+        vector[free] += self.vector
+        return np.linalg.lstsq(matrix, vector, rcond=1e-14)[0]
+
+    def solve(self, weight: np.ndarray) -> tuple[np.ndarray, float]:
+        """Residuals of the energies left out, and the sum of squares of the forces left out."""
+        found = self.coefficients(weight[self.inside])
+        return self.left_rows @ found - self.left_target, self.forces.loss(found) if self.forces.rows else 0.0
+
+
+def _left_out(folds: Sequence[_Fold], energies: EnergyRows, weight: np.ndarray) -> tuple[np.ndarray, float]:
+    errors, squares = np.zeros(len(energies.b)), 0.0
+    for fold in folds:
+        errors[fold.out], more = fold.solve(weight)
+        squares += more
+    return errors, squares
