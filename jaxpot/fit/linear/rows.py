@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -28,7 +29,7 @@ class LinearProblem(NamedTuple):
         potential: the potential.
         names: of the columns.
         constant: [columns] bool, the columns whose feature is 1 for every atom of one element; no fit shrinks them.
-        rows: ``(system, neighbors) -> DesignRows`` with one species and ``columns`` features.
+        rows: ``(system, neighbors) -> DesignRows``, whose last two axes are the columns.
         offset: ``(system, neighbors) -> Evaluation`` of what does not depend on them; None for nothing.
         params: makes the potential's params of the coefficients [columns].
     """
@@ -84,15 +85,11 @@ def linear_problem(potential: Potential, params: Params = None, leaf: str | None
         symbols = ("",) if potential.elements is None or species == 1 else tuple(f"{e} " for e in potential.elements)
         shape = (species, form.features)
 
-        def flat(system: System, neighbors: Neighbors) -> DesignRows:
-            found = form.rows(system, neighbors)
-            return DesignRows(*(leaf.reshape(*leaf.shape[:-2], 1, species * form.features) for leaf in found))
-
         return LinearProblem(
             potential,
             tuple(f"{symbol}{name}" for symbol in symbols for name in form.names),
             np.tile(np.array([name == "1" for name in form.names]), species),
-            flat,
+            form.rows,
             None,
             lambda coefficients: {"coefficients": jnp.asarray(coefficients.reshape(shape), jnp.result_type(float))},
         )
@@ -184,8 +181,8 @@ def rows_of(
     if batch_size is None:
         batch_size = max(BUDGET // (largest * 3 * problem.columns * dtype.itemsize * 4), 1)
     batches = batch(systems, potential.cutoff, max_shapes=2, batch_size=batch_size)
-    compute = jax.jit(jax.vmap(problem.rows))
-    offset = None if problem.offset is None else jax.jit(jax.vmap(problem.offset))
+    compute = _compiled(problem.rows)
+    offset = None if problem.offset is None else _compiled(problem.offset)
     if problem.offset is not None:
         _check_linear(problem, batches[0])
     with _bar(len(dataset), progress) as advance:
@@ -210,7 +207,8 @@ def _rows(
 ) -> Rows:
     frame = dataset[index]
     atoms = len(frame.atoms)
-    energies, forces, virial = rows.energies[0], rows.forces[:atoms, :, 0], rows.virial[:, :, 0]
+    energies, forces = rows.energies.ravel(), rows.forces[:atoms].reshape(3 * atoms, -1)
+    virial = rows.virial.reshape(3, 3, -1)
     if not (np.isfinite(energies).all() and np.isfinite(forces).all()):
         raise FloatingPointError(f"{frame.source}: the features are not finite; look for atoms on top of each other")
     known = None if reference is None else reference[index]
@@ -228,7 +226,7 @@ def _rows(
         left = rest(
             frame.forces, None if fixed is None else fixed.forces[:atoms], None if known is None else known.forces
         )
-        force_rows = (forces.reshape(3 * atoms, -1), left.ravel())
+        force_rows = (forces, left.ravel())
     if stress and frame.stress is not None:
         volume = frame.atoms.cell.volume
         left = rest(
@@ -244,9 +242,9 @@ def _check_linear(problem: LinearProblem, one: Any) -> None:
     random = np.random.default_rng(0).normal(size=problem.columns) + 0.5
     dtype = one.system.positions.dtype
     params = checked_params(problem.params(random), np.dtype(dtype))
-    rows = jax.jit(jax.vmap(problem.rows))(one.system, one.neighbors)
+    rows = _compiled(problem.rows)(one.system, one.neighbors)
     assert problem.offset is not None
-    start = jax.jit(jax.vmap(problem.offset))(one.system, one.neighbors)
+    start = _compiled(problem.offset)(one.system, one.neighbors)
     found = jax.jit(jax.vmap(problem.potential.evaluate, (None, 0, 0)))(params, one.system, one.neighbors)
     tolerance = 1e-3 if dtype == jnp.float32 else 1e-9
     pairs = (
@@ -260,6 +258,12 @@ def _check_linear(problem: LinearProblem, one: Any) -> None:
             raise ValueError(
                 f"{problem.potential.name} is not linear in {problem.names[0]} ...; fit it by gradients instead"
             )
+
+
+@functools.lru_cache(maxsize=32)
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A batch of it, compiled once however often a potential is fitted."""
+    return jax.jit(jax.vmap(function))
 
 
 class _bar:
