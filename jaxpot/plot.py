@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ase import Atoms
     from matplotlib.figure import Figure
 
-__all__ = ["plot_radial_distribution", "plot_thermo", "radial_distribution"]
+__all__ = ["plot_parity", "plot_radial_distribution", "plot_thermo", "radial_distribution"]
 
 BLUE, ORANGE, GREY, RED = "#2a6fbb", "#d9822b", "#7a7a7a", "#b5342a"
 
@@ -126,6 +126,46 @@ def plot_thermo(columns: dict[str, Any], path: str | os.PathLike[str], title: st
         panels[2].set_ylabel("pressure (GPa)")
     panels[-1].set_xlabel("time (ps)")
     panels[0].set_title(title, fontsize=11)
+    return _saved(figure, path)
+
+
+def plot_parity(
+    reference: dict[str, Any],
+    found: dict[str, Any],
+    groups: dict[str, Any],
+    path: str | os.PathLike[str],
+    title: str = "",
+) -> Path:
+    """A picture of predictions against labels, one panel a quantity, one colour a group.
+
+    Args:
+        reference: labels by quantity, such as ``"energy (eV/atom)"``, [values].
+        found: predictions likewise.
+        groups: name of the group of each value likewise, [values].
+        path: of the picture; its ending chooses the format.
+        title: over the picture.
+
+    Returns:
+        The path.
+    """
+    names = [name for name, values in reference.items() if len(values)]
+    figure = _figure(4.4 * len(names), 4.4)
+    kinds = list(dict.fromkeys(group for name in names for group in groups[name]))
+    colors = [BLUE, ORANGE, "#4a9d5b", RED, "#8560a8", GREY]
+    for axes, name in zip(np.atleast_1d(figure.subplots(1, len(names))), names, strict=True):
+        own = np.asarray(groups[name])
+        x, y = np.asarray(reference[name]), np.asarray(found[name])
+        ends = [min(x.min(), y.min()), max(x.max(), y.max())]
+        axes.plot(ends, ends, color="black", linewidth=0.8)
+        for k, kind in enumerate(kinds):
+            some = own == kind
+            axes.plot(x[some], y[some], ".", markersize=3, color=colors[k % len(colors)], label=kind or None)
+        error = np.abs(x - y)
+        axes.set(xlabel=f"reference {name}", ylabel=f"potential {name}", aspect="equal")
+        axes.set_title(f"MAE {error.mean():.4g}, RMSE {np.sqrt((error**2).mean()):.4g}", fontsize=10)
+    if any(kinds):
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=8, frameon=False)
+    figure.suptitle(title, fontsize=11)
     return _saved(figure, path)
 
 

@@ -10,6 +10,9 @@ from typing import Any
 
 import click
 
+from jaxpot.cli.fit import fit
+from jaxpot.cli.verify import DifferenceError, verify
+
 __all__ = ["cli", "run"]
 
 BAD_INPUT = 2
@@ -28,6 +31,8 @@ def run(arguments: list[str] | None) -> int:
         return _say(error.format_message(), BAD_INPUT)
     except (ValueError, OSError, FloatingPointError) as error:
         return _say(str(error), BAD_INPUT)
+    except DifferenceError as error:
+        return _say(str(error), 1)
     except RuntimeError as error:
         from jaxpot.simulate import RestartError, SimulationError
 
@@ -48,6 +53,10 @@ def _say(message: str, status: int) -> int:
 @click.version_option(package_name="jaxpot")
 def cli() -> None:
     """Interatomic potentials in JAX: molecular dynamics, relaxation and evaluation from the command line."""
+
+
+cli.add_command(fit)
+cli.add_command(verify)
 
 
 def model_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -4,6 +4,7 @@ from jaxpot.fit import linear
 from jaxpot.fit.dataset import Dataset, Frame, read_dataset
 from jaxpot.fit.dataset_checks import Finding
 from jaxpot.fit.dataset_statistics import GroupStatistics, Statistics
+from jaxpot.fit.errors import Errors, GroupErrors, errors
 from jaxpot.fit.gradient import (
     TrainingData,
     TrainingError,
@@ -17,8 +18,10 @@ from jaxpot.fit.linear import LinearFit, Weights, fit_linear
 
 __all__ = [
     "Dataset",
+    "Errors",
     "Finding",
     "Frame",
+    "GroupErrors",
     "GroupStatistics",
     "LinearFit",
     "Statistics",
@@ -27,6 +30,7 @@ __all__ = [
     "TrainingData",
     "TrainingError",
     "Weights",
+    "errors",
     "fit_linear",
     "linear",
     "open_data",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -15,7 +14,6 @@ from ase import Atoms
 import jaxpot
 from jaxpot.fit import Dataset, Frame, Weights, fit_linear, linear
 from jaxpot.fit.linear.rows import rows_of, targets_of
-from jaxpot.potential import LinearForm
 from jaxpot.uncertainty import with_spread
 from tests import structures
 from tests.conftest import FLOAT32
@@ -27,30 +25,27 @@ TRUTH = np.array([[-3.5, 0.30, -0.42, 0.11], [-3.1, 0.25, -0.31, 0.17]])
 pytestmark = pytest.mark.skipif(FLOAT32, reason="fits are in float64")
 
 
-@functools.cache
-def radial() -> jaxpot.Potential:
-    """Linear in coefficients [species, 4]: a constant, and three bumps of the distance with a square in it."""
-
-    def energy(params: Any, env: jaxpot.Environment) -> jax.Array:
-        fade = (1 - (env.distances / 4.2) ** 2) ** 2
-        sums = [env.sum(fade * jnp.exp(-(((env.distances - r) / 0.6) ** 2))) for r in CENTERS]
-        features = jnp.stack([jnp.ones(()), sums[0], sums[1], sums[2] ** 2 / 10])
-        return params["coefficients"][env.own_species] @ features
-
-    return jaxpot.environment_potential(energy, 4.2, ELEMENTS, "bumps")
+def features(env: jaxpot.Environment) -> jax.Array:
+    """Three bumps of the distance, the last with a square in it."""
+    fade = (1 - (env.distances / 4.2) ** 2) ** 2
+    sums = [env.sum(fade * jnp.exp(-(((env.distances - r) / 0.6) ** 2))) for r in CENTERS]
+    return jnp.stack([sums[0], sums[1], 3 * sums[2] ** 2])
 
 
 @functools.cache
 def declared() -> jaxpot.Potential:
-    """The same, which says that it is linear."""
-    import dataclasses
+    """Linear in coefficients [species, 4], and says so."""
+    return jaxpot.linear_potential(features, 3, 4.2, ELEMENTS, "bumps")
 
-    problem = linear.linear_problem(radial(), {"coefficients": np.zeros((2, 4))}, "coefficients")
 
-    def rows(system: jaxpot.System, neighbors: jaxpot.Neighbors) -> Any:
-        return jax.tree.map(lambda leaf: leaf.reshape(*leaf.shape[:-2], 2, 4), problem.rows(system, neighbors))
+@functools.cache
+def radial() -> jaxpot.Potential:
+    """The same, and does not say so."""
 
-    return dataclasses.replace(radial(), linear=LinearForm(4, ("1", "B1", "B2", "B3"), rows))
+    def energy(params: Any, env: jaxpot.Environment) -> jax.Array:
+        return params["coefficients"][env.own_species] @ jnp.append(jnp.ones(1), features(env))
+
+    return jaxpot.environment_potential(energy, 4.2, ELEMENTS, "bumps")
 
 
 def crystals(number: int) -> list[Atoms]:
@@ -67,7 +62,7 @@ def crystals(number: int) -> list[Atoms]:
 def data(noise: float = 0.0, number: int = 24) -> Dataset:
     random = np.random.default_rng(1)
     atoms = crystals(number)
-    found = jaxpot.evaluate(radial(), {"coefficients": TRUTH}, atoms)
+    found = jaxpot.evaluate(declared(), {"coefficients": TRUTH}, atoms)
     return Dataset(
         tuple(
             Frame(
@@ -97,14 +92,9 @@ def dense(dataset: Dataset, weights: Weights) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(a), np.concatenate(b)
 
 
-@pytest.mark.parametrize("potential", [radial, declared])
-def test_rows_times_coefficients_are_the_energies_forces_and_stresses(
-    potential: Callable[[], jaxpot.Potential],
-) -> None:
-    leaf = None if potential() is declared() else "coefficients"
-    problem = linear.linear_problem(potential(), {"coefficients": np.ones((2, 4))}, leaf)
-    dataset = data()
-    for rows in rows_of(problem, dataset, np.zeros(len(dataset)), None, stress=True, batch_size=5):
+def test_rows_times_coefficients_are_the_energies_forces_and_stresses() -> None:
+    problem, dataset = linear.linear_problem(declared()), data()
+    for rows in rows_of(problem, dataset, np.zeros(len(dataset)), None, stress=True, batch_size=24):
         frame = dataset[rows.frame]
         assert rows.energy is not None and rows.forces is not None and rows.stress is not None
         np.testing.assert_allclose(rows.energy[0] @ TRUTH.ravel() * len(frame.atoms), frame.energy, rtol=1e-12)
@@ -120,10 +110,11 @@ def test_the_truth_is_recovered(solver: Any) -> None:
     fit = fit_linear(declared(), data(), Weights(stress=10.0), solver)
     np.testing.assert_allclose(fit.params["coefficients"], TRUTH, rtol=1e-6)
     assert fit.names[:5] == ("Cu 1", "Cu B1", "Cu B2", "Cu B3", "Al 1")
-    again = fit_linear(
-        radial(), data(), Weights(), solver, params={"coefficients": np.ones((2, 4))}, leaf="coefficients"
-    )
-    np.testing.assert_allclose(again.params["coefficients"], TRUTH, rtol=1e-6)
+
+
+def test_the_truth_is_recovered_by_differentiation() -> None:
+    fit = fit_linear(radial(), data()[:12], Weights(), params={"coefficients": np.ones((2, 4))}, leaf="coefficients")
+    np.testing.assert_allclose(fit.params["coefficients"], TRUTH, rtol=1e-6)
 
 
 def test_streaming_equals_the_dense_solution() -> None:
@@ -183,7 +174,7 @@ def test_scikit_learn_on_triangles_is_scikit_learn_on_all_rows(name: str) -> Non
     "solver", [linear.lasso(), linear.elastic_net(), linear.ridge()], ids=["lasso", "net", "ridge"]
 )
 def test_strengths_are_chosen_by_cross_validation(solver: Any) -> None:
-    fit = fit_linear(declared(), data(0.002), Weights(100.0), solver, folds=5)
+    fit = fit_linear(declared(), data(0.0005), Weights(100.0), solver, folds=5)
     np.testing.assert_allclose(fit.coefficients, TRUTH.ravel(), rtol=0.1, atol=0.02)
     assert fit.strength is not None and 0 < fit.strength < 0.1
 

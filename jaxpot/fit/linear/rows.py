@@ -180,7 +180,9 @@ def rows_of(
     largest = max(len(s.positions) for s in systems)
     if batch_size is None:
         batch_size = max(BUDGET // (largest * 3 * problem.columns * dtype.itemsize * 4), 1)
-    batches = batch(systems, potential.cutoff, max_shapes=2, batch_size=batch_size)
+    # compiling takes longer than some padding
+    shapes = 1 if largest * len(systems) < 3 * sum(len(s.positions) for s in systems) else 2
+    batches = batch(systems, potential.cutoff, max_shapes=shapes, batch_size=batch_size)
     compute = _compiled(problem.rows)
     offset = None if problem.offset is None else _compiled(problem.offset)
     if problem.offset is not None:

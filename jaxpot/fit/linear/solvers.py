@@ -204,7 +204,8 @@ def _sparse(name: str, strength: float | None, options: dict[str, Any]) -> Solve
         common = {"fit_intercept": False, "max_iter": 100_000, "precompute": True, **options}
         if strength is None:
             folds = [(np.flatnonzero(stack.fold != k), np.flatnonzero(stack.fold == k)) for k in np.unique(stack.fold)]
-            model = getattr(linear_model, f"{name}CV")(cv=folds, **common)
+            # rows of a fit have little noise: the best strength is far below scikit-learn's usual range
+            model = getattr(linear_model, f"{name}CV")(cv=folds, **{"eps": 1e-6, **common})
         else:
             # scikit-learn divides by the number of rows it sees
             model = getattr(linear_model, name)(alpha=strength * stack.number / len(b), **common)
