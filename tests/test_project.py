@@ -29,6 +29,7 @@ LAYERS = [
     {"io", "parameters", "batch"},
     {"fit", "uncertainty", "simulate"},
     {"sampling", "interop"},
+    {"properties"},
     {"plot", "cli", "demo", "__main__"},
 ]
 HEAVY = ["ase", "flax", "jax_md", "matplotlib", "numba", "optax", "rdkit", "scipy.optimize", "vesin"]

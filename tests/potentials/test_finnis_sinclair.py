@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 import jaxpot
+from jaxpot.properties import Crystal
 from jaxpot.units import GPA
 from tests import structures
 from tests.conftest import Precision
 from tests.oracles import lammps
 from tests.potentials.agreement import assert_agrees, assert_parameter_gradient, density_sum, evaluate_one, shaped
-from tests.potentials.crystals import Crystal
 
 # The properties to which Finnis and Sinclair (1984) fitted each metal, all measured:
 # a (Å), cohesive energy (eV), C11, C12, C44 (10^11 Pa)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import jaxpot
+from jaxpot.properties import Crystal
 from jaxpot.units import BOLTZMANN
-from tests.potentials.crystals import Crystal
 
 RECORDS = jaxpot.available()
 

@@ -11,10 +11,10 @@ import pytest
 
 import jaxpot
 from jaxpot.parameters.sutton_chen import METALS
+from jaxpot.properties import Crystal
 from tests import structures
 from tests.conftest import Precision
 from tests.potentials.agreement import assert_agrees, assert_parameter_gradient, density_sum, shaped
-from tests.potentials.crystals import Crystal
 
 # Cohesive energies (eV), measured: C. Kittel, Introduction to Solid State Physics, 8th ed., ch. 3, table 1.
 COHESIVE = {

@@ -1,0 +1,47 @@
+"""Energies of point defects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jaxpot.potential import Params, Potential
+from jaxpot.properties.relaxed import relaxed
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+__all__ = ["vacancy_formation_energy"]
+
+
+def vacancy_formation_energy(
+    potential: Potential, params: Params, atoms: Atoms, atom: int = 0, force: float = 1e-3
+) -> float:
+    """The energy that it takes to move one atom of a perfect crystal to its surface.
+
+    E_v = E(N - 1) - (N - 1)/N E(N), atoms relaxed at the volume of the crystal at rest.
+
+    Args:
+        potential: any potential.
+        params: of it.
+        atoms: the crystal of one element, large enough that a vacancy does not see its images.
+        atom: which one is taken away.
+        force: eV/Å, to which atoms are relaxed.
+
+    Returns:
+        eV.
+
+    Raises:
+        ValueError: there is more than one element, or a structure does not come to rest.
+    """
+    if len(set(atoms.get_chemical_symbols())) > 1:
+        raise ValueError(
+            f"{atoms.get_chemical_formula()}: a vacancy of a compound depends on where its atom goes; give one element"
+        )
+    perfect = relaxed(potential, params, atoms, force=force)
+    defective = perfect.copy()
+    del defective[atom]
+    number = len(atoms)
+    return float(
+        relaxed(potential, params, defective, force=force).get_potential_energy()
+        - (number - 1) / number * perfect.get_potential_energy()
+    )

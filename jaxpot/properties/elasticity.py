@@ -1,0 +1,52 @@
+"""Elastic constants of any crystal, atoms relaxed in every strained cell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jaxpot.potential import Params, Potential
+from jaxpot.properties.relaxed import relaxed
+from jaxpot.units import GPA
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+__all__ = ["elastic_constants"]
+
+
+def elastic_constants(
+    potential: Potential, params: Params, atoms: Atoms, strain: float = 2e-3, force: float = 1e-4
+) -> np.ndarray:
+    """The elastic constants C_ij of a crystal, by central differences of the stress.
+
+    C_ij = d sigma_i / d e_j in Voigt's notation (xx, yy, zz, yz, xz, xy; shears are twice the tensor's), symmetrised.
+
+    Args:
+        potential: any potential.
+        params: of it.
+        atoms: the crystal; it is relaxed, with its cell, first.
+        strain: of the differences.
+        force: eV/Å, to which atoms are relaxed.
+
+    Returns:
+        [6, 6] GPa.
+
+    Raises:
+        ValueError: a structure does not come to rest.
+    """
+    start = relaxed(potential, params, atoms, cell=True, force=force)
+    rows, columns = (0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1)
+    constants = np.empty((6, 6))
+    for j in range(6):
+        stresses = []
+        for sign in (1.0, -1.0):
+            tensor = np.zeros((3, 3))
+            tensor[rows[j], columns[j]] += 0.5 * sign * strain
+            tensor[columns[j], rows[j]] += 0.5 * sign * strain
+            moved = start.copy()
+            moved.set_cell(start.cell.array @ (np.eye(3) + tensor), scale_atoms=True)
+            stresses.append(relaxed(potential, params, moved, force=force).get_stress())
+        constants[:, j] = (stresses[0] - stresses[1]) / (2 * strain) / GPA
+    return 0.5 * (constants + constants.T)

@@ -1,0 +1,71 @@
+"""Energy against volume."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from jaxpot.batch import evaluate
+from jaxpot.potential import Params, Potential
+from jaxpot.units import GPA
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+__all__ = ["EquationOfState", "equation_of_state"]
+
+
+class EquationOfState(NamedTuple):
+    """Energies of a crystal at several volumes, and Birch and Murnaghan's equation fitted to them.
+
+    Attributes:
+        volumes: [points] Å^3 per atom.
+        energies: [points] eV per atom.
+        volume: Å^3 per atom, of least energy.
+        energy: eV per atom, there.
+        bulk_modulus: GPa, there.
+    """
+
+    volumes: np.ndarray
+    energies: np.ndarray
+    volume: float
+    energy: float
+    bulk_modulus: float
+
+
+def equation_of_state(
+    potential: Potential, params: Params, atoms: Atoms, range_: float = 0.02, points: int = 11
+) -> EquationOfState:
+    """Energies of a crystal scaled uniformly, atoms at fixed places in the cell.
+
+    Args:
+        potential: any potential.
+        params: of it.
+        atoms: the crystal near its volume of least energy.
+        range_: largest relative change of the cell's edges.
+        points: number of volumes.
+
+    Returns:
+        The :class:`EquationOfState`.
+
+    Raises:
+        ValueError: the energy has no minimum in this range.
+    """
+    from ase.eos import EquationOfState as Fit
+
+    scaled = []
+    for factor in np.linspace(1 - range_, 1 + range_, points):
+        one = atoms.copy()
+        one.set_cell(atoms.cell.array * factor, scale_atoms=True)
+        scaled.append(one)
+    number = len(atoms)
+    energies = np.array([found.energy for found in evaluate(potential, params, scaled, max_shapes=1)]) / number
+    volumes = np.array([one.cell.volume for one in scaled]) / number
+    if energies.argmin() in (0, points - 1):
+        raise ValueError(
+            f"the energy is least at the end of the range, {volumes[energies.argmin()]:.3f} Å^3 per atom; start nearer "
+            "to the volume at rest"
+        )
+    volume, energy, modulus = Fit(volumes, energies, eos="birchmurnaghan").fit()
+    return EquationOfState(volumes, energies, float(volume), float(energy), float(modulus) / GPA)
