@@ -35,6 +35,7 @@ from jaxpot.potentials.buckingham import buckingham
 from jaxpot.potentials.committee import committee
 from jaxpot.potentials.eam import eam
 from jaxpot.potentials.finnis_sinclair import finnis_sinclair
+from jaxpot.potentials.hdnnp import hdnnp
 from jaxpot.potentials.lennard_jones import lennard_jones, lennard_jones_mixing
 from jaxpot.potentials.morse import morse
 from jaxpot.potentials.snap import snap
@@ -77,6 +78,7 @@ __all__ = [
     "evaluate",
     "finnis_sinclair",
     "forces",
+    "hdnnp",
     "hessian",
     "lennard_jones",
     "lennard_jones_mixing",
