@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 from jaxpot.io.eam import EAM_STYLES, EAMSource, has_eam_content, has_eam_name, load_eam, save_eam
 from jaxpot.io.errors import FileFormatError
+from jaxpot.io.n2p2 import N2P2_STYLES, is_n2p2, load_n2p2, save_n2p2
 from jaxpot.numerics.tables import TableGrid
 from jaxpot.potential import Params, Potential
+from jaxpot.potentials.hdnnp import HDNNPSettings
 
 __all__ = ["FORMATS", "Format", "load", "save"]
 
@@ -41,6 +43,7 @@ class Format(NamedTuple):
 
 FORMATS: list[Format] = [
     Format("EAM/ADP", EAM_STYLES, has_eam_name, has_eam_content, load_eam, (EAMSource, TableGrid), save_eam),
+    Format("n2p2", N2P2_STYLES, is_n2p2, is_n2p2, load_n2p2, (HDNNPSettings,), save_n2p2),
 ]
 
 
@@ -59,14 +62,17 @@ def load(
     ``"fs"``                ``.eam.fs``                                  ``pair_style eam/fs``
     ``"funcfl"``            ``.eam``, one or several, one an element     ``pair_style eam``
     ``"adp"``               ``.adp``                                     ``pair_style adp``
+    ``"n2p2"``              a directory with ``input.nn`` (also RuNNer)  ``pair_style hdnnp``
     ======================= ============================================ ==================================
 
     Args:
-        path: a file, a sequence of files that belong together, or the name of a published set such as
+        path: a file or directory, a sequence of files that belong together, or the name of a published set such as
             ``"finnis_sinclair_1984:Fe"`` (a text that is no file and no path; :func:`jaxpot.available` lists them).
         elements: which elements of the file, in the order of the species; by default all, in the file's order.
             Of a published set that mixes elements, likewise.
         style: kind of file, as in the table or by LAMMPS's name; by default the file's name tells, then its beginning.
+            Files of n2p2 are in Bohr and Hartree, unless comments in ``input.nn`` such as "# Length unit : Angstrom"
+            say otherwise; ``"n2p2/metal"`` and ``"n2p2/atomic"`` overrule both.
         cutoff: Å; by default that of the file. Only a shorter one is possible, and cuts off abruptly. Some published
             sets take one.
 
@@ -107,8 +113,9 @@ def save(path: Path, potential: Potential, params: Params, style: str | None = N
     again, and numbers that have not changed are written exactly as they were read.
 
     Args:
-        path: the file, replaced in one piece.
-        potential: one that :func:`jaxpot.load` gave, or made by :func:`jaxpot.eam` or :func:`jaxpot.adp`.
+        path: the file, replaced in one piece; for n2p2 the directory.
+        potential: one that :func:`jaxpot.load` gave, or made by :func:`jaxpot.eam`, :func:`jaxpot.adp` or
+            :func:`jaxpot.hdnnp`.
         params: of that potential.
         style: kind of file, as in :func:`jaxpot.load`; by default the file's name tells, then the potential.
 
@@ -121,16 +128,14 @@ def save(path: Path, potential: Potential, params: Params, style: str | None = N
         >>> jaxpot.save("Ar.eam.alloy", jaxpot.lennard_jones(cutoff=8.5), {"epsilon": 0.0104, "sigma": 3.4})
         Traceback (most recent call last):
         ...
-        ValueError: no file format holds lennard_jones; only potentials of EAM/ADP files can be saved, not sums of them
+        ValueError: no file format holds lennard_jones; only potentials of EAM/ADP, n2p2 files can be saved
     """
     for form in FORMATS:
         if form.save is not None and isinstance(potential.source, form.source_types):
             form.save(path, potential, params, style)
             return
     kinds = ", ".join(form.name for form in FORMATS if form.save is not None)
-    raise ValueError(
-        f"no file format holds {potential.name}; only potentials of {kinds} files can be saved, not sums of them"
-    )
+    raise ValueError(f"no file format holds {potential.name}; only potentials of {kinds} files can be saved")
 
 
 def _format_of(paths: Sequence[Path], style: str | None) -> Format:

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxpot
+from jaxpot.descriptors.symmetry_functions import SymmetryFunction
 
 Params = Any
 
@@ -181,6 +182,51 @@ def adp() -> tuple[jaxpot.Potential, Params]:
     potential = jaxpot.adp(("Cu", "Ag"), 4.5, n_rho=61, d_rho=0.5, n_r=151, d_r=0.03)
     density, pair, wave = tables(2, 151, 4.5)
     return potential, potential.init(embedding(2, 61, 30.0), density[0], pair, 0.3 * wave, 0.1 * wave)
+
+
+NETWORK = ("Li", "B")
+
+
+def network_functions() -> list[Any]:
+    """Every type of symmetry function, other numbers for each element."""
+    functions = []
+    for k, center in enumerate(NETWORK):
+        functions += [SymmetryFunction(2, center, (other,), 5.0, 0.3 + 0.1 * k, 1.0) for other in NETWORK]
+        functions += [SymmetryFunction(1, center, (NETWORK[k],), 4.6), SymmetryFunction(12, center, (), 5.0, 0.2)]
+        functions += [SymmetryFunction(4, center, (NETWORK[0],), 5.0, kappa=1.2)]
+        functions += [SymmetryFunction(3, center, NETWORK, 5.0, 0.05, 0.0, 2.0, -1.0)]
+        functions += [SymmetryFunction(9, center, (NETWORK[k],) * 2, 4.6, 0.05, 0.5, 3.0, 1.0)]
+        functions += [SymmetryFunction(13, center, (), 5.0, 0.05, 0.5, 1.5, 1.0)]
+    return functions
+
+
+def network_params() -> Params:
+    """Random networks; a symmetry function is 0 for an atom alone, and its value after scaling 0.25."""
+    rng = np.random.default_rng(3)
+    networks, scaling = {}, {}
+    for symbol in NETWORK:
+        sizes = [(8, 5), (5, 4), (4, 1)]
+        networks[symbol] = [{"weights": rng.normal(size=n), "biases": 0.3 * rng.normal(size=n[1])} for n in sizes]
+        size = 4.0 * (1.0 + rng.random(8))
+        scaling[symbol] = {"min": -0.5 * size, "max": 3.5 * size, "mean": -0.25 * size, "sigma": size}
+    return {"networks": networks, "scaling": scaling, "atom_energies": {"Li": np.array(-0.7), "B": np.array(0.4)}}
+
+
+def network_alone() -> float:
+    params = network_params()
+    y = np.full(8, 0.25)
+    for layer, f in zip(params["networks"]["B"], (np.tanh, np.cos, lambda v: v), strict=True):
+        y = f(y @ layer["weights"] + layer["biases"])
+    return 0.5 * float(y[0]) + 0.4
+
+
+@example(NETWORK, 3.8, isolated=network_alone())
+def hdnnp() -> tuple[jaxpot.Potential, Params]:
+    potential = jaxpot.hdnnp(
+        NETWORK, network_functions(), (5, 4), "tcl", "poly2", scaling="scale_sigma", energy_unit=0.5
+    )
+    params = network_params()
+    return potential, params | {"functions": potential.init(jax.random.key(0), train_functions=True)["functions"]}
 
 
 @example(("Si", "W"), 3.9)

@@ -1,0 +1,1 @@
+"""The three kinds of file in a directory of n2p2 or RuNNer."""

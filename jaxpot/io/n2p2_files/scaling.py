@@ -1,0 +1,85 @@
+"""`scaling.data`: least, largest and mean value and deviation of each symmetry function in the training set."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxpot.io.errors import FileFormatError
+from jaxpot.io.n2p2_files.lines import read_text, words_of
+from jaxpot.potentials.hdnnp import HDNNPSettings
+
+__all__ = ["read_scaling", "scaling_text"]
+
+COLUMNS = ("min", "max", "mean", "sigma")
+HEADER = """\
+################################################################################
+# Symmetry function scaling data.
+################################################################################
+# Col  Name     Description
+################################################################################
+# 1    e_index  Element index.
+# 2    sf_index Symmetry function index.
+# 3    sf_min   Symmetry function minimum.
+# 4    sf_max   Symmetry function maximum.
+# 5    sf_mean  Symmetry function mean.
+# 6    sf_sigma Symmetry function sigma.
+################################################################################
+"""
+
+
+def read_scaling(
+    path: str | os.PathLike[str], settings: HDNNPSettings, elements: Sequence[str]
+) -> dict[str, dict[str, np.ndarray]]:
+    """The numbers of a file, for elements in the order of their atomic numbers; RuNNer's last line is left out.
+
+    Raises:
+        FileFormatError: a function is missing, twice there, or of no width, or the columns needed are not there.
+    """
+    counts = {symbol: len(settings.functions[symbol]) for symbol in elements}
+    found = {symbol: np.full((counts[symbol], 4), np.nan) for symbol in elements}
+    place: dict[tuple[str, int], Any] = {}
+    need = 4 if settings.scaling == "scale_sigma" else 3 if "center" in settings.scaling else 2
+    for line in words_of(path, read_text(path)):
+        if len(line.words) == 2:  # RuNNer: least and largest energy of the training set
+            continue
+        element, function = line.whole(0, "the index of the element", 1), line.whole(1, "that of the function", 1)
+        if element > len(elements) or function > counts[elements[element - 1]]:
+            known = ", ".join(f"{counts[symbol]} of {symbol}" for symbol in elements)
+            raise line.error(
+                f"function {function} of element {element}: input.nn has {known}", "use files of one potential"
+            )
+        symbol = elements[element - 1]
+        if (symbol, function) in place:
+            raise line.error(f"function {function} of {symbol} is here a second time", "remove one of the lines")
+        place[symbol, function] = line
+        # RuNNer leaves out sigma; it is 1 then, and not used
+        row = [
+            line.number(2 + k, name) if k < need or len(line.words) > 2 + k else 1.0 for k, name in enumerate(COLUMNS)
+        ]
+        line.ends_before(6)
+        width = row[3] if settings.scaling == "scale_sigma" else row[1] - row[0]
+        if settings.scaling != "center" and width == 0:
+            raise line.error(
+                f"function {function} of {symbol} had one value only, {row[0]:g}: it cannot be scaled",
+                "leave the function out of input.nn, and train again",
+            )
+        found[symbol][function - 1] = row
+    for symbol in elements:
+        for function in range(1, counts[symbol] + 1):
+            if (symbol, function) not in place:
+                raise FileFormatError(path, None, f"function {function} of {symbol} is missing", "complete the file")
+    return {s: {name: rows[:, k].copy() for k, name in enumerate(COLUMNS)} for s, rows in found.items()}
+
+
+def scaling_text(scaling: Mapping[str, Mapping[str, Any]], elements: Sequence[str]) -> str:
+    """The text of a file, elements in the order of their atomic numbers."""
+    lines = [
+        f"{e:10d} {n:10d} " + " ".join(f"{value:24.16E}" for value in row)
+        for e, symbol in enumerate(elements, 1)
+        for n, row in enumerate(zip(*(np.asarray(scaling[symbol][name]) for name in COLUMNS), strict=True), 1)
+    ]
+    return HEADER + "\n".join(lines) + "\n"

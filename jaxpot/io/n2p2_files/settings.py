@@ -1,0 +1,230 @@
+"""`input.nn`: elements, symmetry functions and the shape of the networks."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from typing import Any
+
+from jaxpot.descriptors.symmetry_functions import CUTOFF_FUNCTIONS, SymmetryFunction
+from jaxpot.io.errors import FileFormatError
+from jaxpot.io.n2p2_files.keywords import (
+    COLUMNS,
+    ENERGIES,
+    IGNORED,
+    LENGTHS,
+    MANY,
+    NEIGHBORS,
+    ONCE,
+    POWERS,
+    REFUSED,
+    STYLES,
+)
+from jaxpot.io.n2p2_files.lines import Words, read_text, words_of
+from jaxpot.potentials.hdnnp import ACTIVATIONS
+
+__all__ = ["InputFile", "read_settings"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class InputFile:
+    """What an ``input.nn`` says.
+
+    Attributes:
+        text: of the file.
+        elements: in the order of their atomic numbers, which is that of ``scaling.data``.
+        arguments: for :func:`jaxpot.hdnnp`, lengths in Å.
+        atom_energies: eV, the mean energy of a normalised training set included.
+        length: Å, unit of the file.
+        energy: eV, unit of the file.
+        mean_energy: in that unit.
+    """
+
+    text: str
+    elements: tuple[str, ...]
+    arguments: dict[str, Any]
+    atom_energies: dict[str, float]
+    length: float
+    energy: float
+    mean_energy: float
+
+
+def read_settings(path: str | os.PathLike[str], style: str) -> InputFile:
+    """Reads an ``input.nn``.
+
+    Raises:
+        FileFormatError: a keyword is missing, wrong, twice there, not known or not supported.
+    """
+    text = read_text(path)
+    once: dict[str, Words] = {}
+    many: dict[str, list[Words]] = {name: [] for name in MANY}
+    for line in words_of(path, text):
+        keyword = line.words[0]
+        if keyword in many:
+            many[keyword].append(line)
+        elif keyword in ONCE:
+            if keyword in once:
+                raise line.error(f"{keyword} was given on line {once[keyword].line} already", "remove one of the lines")
+            once[keyword] = line
+        elif keyword in REFUSED:
+            raise line.error(f"{keyword} is not supported", REFUSED[keyword])
+        elif not IGNORED.fullmatch(keyword):
+            raise line.error(
+                f"{keyword} is no keyword known here", "remove the line if the energy does not depend on it"
+            )
+
+    def get(keyword: str) -> Words:
+        if keyword not in once:
+            raise FileFormatError(path, None, f"{keyword} is missing", "add the line")
+        return once[keyword]
+
+    def number(keyword: str, default: float) -> float:
+        return once[keyword].number(1, keyword) if keyword in once else default
+
+    _check_generation(once)
+    length, energy = _units(path, text, style)
+    elements = _elements(get("elements"), once.get("number_of_elements"))
+    functions = [_function(line, elements, length) for line in many["symfunction_short"]]
+    for symbol in elements:
+        if not any(f.center == symbol for f in functions):
+            raise FileFormatError(path, None, f"{symbol} has no symfunction_short", "add the lines")
+    hidden, letters = _network(get("global_hidden_layers_short"), get("global_nodes_short"),
+                               get("global_activation_short"))  # fmt: skip
+    kind, inner = _cutoff(once)
+    mean, factor = number("mean_energy", 0.0), number("conv_energy", 1.0)
+    if factor == 0:
+        raise once["conv_energy"].error("conv_energy is 0")
+    atoms = dict.fromkeys(elements, energy * mean)
+    seen: set[str] = set()
+    for line in many["atom_energy"]:
+        symbol = _element(line, 1, elements)
+        if symbol in seen:
+            raise line.error(f"atom_energy of {symbol} was given before", "remove one of the lines")
+        seen.add(symbol)
+        atoms[symbol] = energy * (line.number(2, "atom_energy") + mean)
+    arguments = {
+        "functions": functions,
+        "hidden": hidden,
+        "activations": letters,
+        "cutoff_function": kind,
+        "inner": inner,
+        "scaling": _scaling(once),
+        "scale_range": (number("scale_min_short", 0.0), number("scale_max_short", 1.0)),
+        "normalize_nodes": "normalize_nodes" in once,
+        "energy_unit": energy / factor,
+    }
+    return InputFile(text, elements, arguments, atoms, length, energy, mean)
+
+
+def _check_generation(once: dict[str, Words]) -> None:
+    for keyword, allowed in (("nnp_type", ("2G", "2G-HDNNP", "1", "0")), ("nnp_gen", ("2",)), ("nn_type_short", ("1",)),
+                             ("nn_type", ("1",))):  # fmt: skip
+        if keyword in once and once[keyword].word(1, keyword) not in allowed:
+            line = once[keyword]
+            raise line.error(f"{keyword} {line.words[1]} is not supported", "only short-range networks (2G) are")
+
+
+def _units(path: str | os.PathLike[str], text: str, style: str) -> tuple[float, float]:
+    """Å and eV of the file's units."""
+    if style in STYLES:
+        return STYLES[style]
+    found = list(STYLES["n2p2/atomic"])
+    for k, (what, known) in enumerate((("Length", LENGTHS), ("Energy", ENERGIES))):
+        for number, line in enumerate(text.splitlines(), 1):
+            said = re.fullmatch(rf"#\s*{what} unit\s*:\s*(\S+)\s*", line, re.IGNORECASE)
+            if said is None:
+                continue
+            if said[1].lower() not in known:
+                raise FileFormatError(
+                    path,
+                    number,
+                    f"{what.lower()} unit {said[1]} is not known",
+                    f"give style=, one of {', '.join(STYLES)}",
+                )
+            found[k] = known[said[1].lower()]
+    return found[0], found[1]
+
+
+def _elements(line: Words, count: Words | None) -> tuple[str, ...]:
+    from ase.data import atomic_numbers
+
+    symbols = line.words[1:]
+    if not symbols or len(set(symbols)) < len(symbols):
+        raise line.error(f"elements are {' '.join(symbols) or 'missing'}, must be different symbols")
+    for symbol in symbols:
+        if symbol not in atomic_numbers or symbol == "X":
+            raise line.error(f"{symbol} is no chemical symbol")
+    if count is not None and count.whole(1, "number_of_elements", 1) != len(symbols):
+        raise count.error(
+            f"number_of_elements is {count.words[1]}, but {len(symbols)} elements are on line {line.line}"
+        )
+    return tuple(sorted(symbols, key=atomic_numbers.__getitem__))
+
+
+def _element(line: Words, place: int, elements: tuple[str, ...]) -> str:
+    symbol = line.word(place, "an element")
+    if symbol not in elements:
+        raise line.error(f"{symbol} is not among the elements {' '.join(elements)}")
+    return symbol
+
+
+def _function(line: Words, elements: tuple[str, ...], length: float) -> SymmetryFunction:
+    center = _element(line, 1, elements)
+    kind = line.whole(2, "the type of the symmetry function")
+    if kind not in COLUMNS:
+        raise line.error(f"symmetry function type {kind} is not supported", f"only {', '.join(map(str, COLUMNS))} are")
+    place = 3 + NEIGHBORS[kind]
+    neighbors = tuple(_element(line, k, elements) for k in range(3, place))
+    numbers = {}
+    for k, name in enumerate(COLUMNS[kind]):
+        bare = name.strip("()")
+        if bare == name or place + k < len(line.words):
+            numbers[bare] = line.number(place + k, "lambda" if bare == "sign" else bare) * length ** POWERS.get(bare, 0)
+    line.ends_before(place + len(COLUMNS[kind]))
+    try:
+        return SymmetryFunction(kind, center, neighbors, **numbers)
+    except ValueError as error:
+        raise line.error(str(error)) from None
+
+
+def _network(layers: Words, nodes: Words, activation: Words) -> tuple[tuple[int, ...], str]:
+    count = layers.whole(1, "global_hidden_layers_short")
+    hidden = tuple(nodes.whole(k, "the number of nodes", 1) for k in range(1, count + 1))
+    nodes.ends_before(count + 1)
+    letters = [activation.word(k, "an activation") for k in range(1, count + 2)]
+    activation.ends_before(count + 2)
+    for letter in letters:
+        if letter not in ACTIVATIONS:
+            raise activation.error(f"activation {letter!r} is not known", f"use {', '.join(ACTIVATIONS)}")
+    return hidden, "".join(letters)
+
+
+def _cutoff(once: dict[str, Words]) -> tuple[str, float]:
+    if "cutoff_type" not in once:
+        return "cos", 0.0
+    line = once["cutoff_type"]
+    number = line.whole(1, "cutoff_type")
+    if number >= len(CUTOFF_FUNCTIONS):
+        raise line.error(f"cutoff_type {number} is not known", f"use 0 to {len(CUTOFF_FUNCTIONS) - 1}")
+    inner = line.number(2, "alpha") if len(line.words) > 2 else 0.0
+    line.ends_before(3)
+    if "cutoff_alpha" in once:
+        line = once["cutoff_alpha"]
+        inner = line.number(1, "cutoff_alpha")
+    if not 0 <= inner < 1:
+        raise line.error(f"alpha is {inner:g}, must be from 0 to below 1")
+    return list(CUTOFF_FUNCTIONS)[number], inner
+
+
+def _scaling(once: dict[str, Words]) -> str:
+    scale, center = "scale_symmetry_functions" in once, "center_symmetry_functions" in once
+    sigma = "scale_symmetry_functions_sigma" in once
+    if sigma and (scale or center):
+        line = once["scale_symmetry_functions_sigma"]
+        raise line.error(
+            "scale_symmetry_functions_sigma is given together with another scaling", "remove one of the lines"
+        )
+    if sigma:
+        return "scale_sigma"
+    return {(True, True): "scale_center", (True, False): "scale", (False, True): "center"}.get((scale, center), "none")

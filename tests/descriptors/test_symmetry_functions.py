@@ -1,0 +1,233 @@
+"""Symmetry functions against plain numpy, one neighbour and one pair after another, and against DScribe's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.data import atomic_numbers
+
+import jaxpot
+from jaxpot.descriptors.symmetry_functions import (
+    CUTOFF_FUNCTIONS,
+    SymmetryFunction,
+    angular,
+    cutoff_function,
+    evaluator,
+    in_order,
+    radial,
+)
+from jaxpot.potentials.hdnnp import symmetry_function_values
+from tests import structures
+
+ELEMENTS = ("O", "Zr", "Ti")
+
+
+def plain_cutoff(kind: str, r: float, rc: float, alpha: float) -> float:
+    """n2p2's cutoff functions, written down from their definitions."""
+    if r >= rc:
+        return 0.0
+    x = (r - alpha * rc) / (rc - alpha * rc)
+    if kind == "tanhu":
+        return float(np.tanh(1 - r / rc) ** 3)
+    if kind == "tanh":
+        return float(((np.e + 1 / np.e) / (np.e - 1 / np.e)) ** 3 * np.tanh(1 - r / rc) ** 3)
+    if x < 0 or kind == "hard":
+        return 1.0
+    if kind == "cos":
+        return float(0.5 * (np.cos(np.pi * x) + 1))
+    if kind == "exp":
+        return float(np.exp(1 - 1 / (1 - x**2)))
+    powers = {
+        "poly1": {2: -3, 3: 2},
+        "poly2": {3: -10, 4: 15, 5: -6},
+        "poly3": {4: -35, 5: 84, 6: -70, 7: 20},
+        "poly4": {5: -126, 6: 420, 7: -540, 8: 315, 9: -70},
+    }[kind]
+    return float(1 + sum(c * x**n for n, c in powers.items()))
+
+
+def plain_values(atoms: Atoms, functions: list[SymmetryFunction], kind: str, alpha: float) -> list[list[float]]:
+    """The symmetry functions of each atom, in the order given, those of its element only."""
+    symbols = atoms.get_chemical_symbols()
+    largest = max(f.cutoff for f in functions)
+    around: list[list[tuple[str, np.ndarray]]] = [[] for _ in atoms]
+    for i, j, _, vector in zip(*structures.brute_force_pairs(atoms, largest), strict=True):
+        around[i].append((symbols[j], vector))
+    result = []
+    for i, symbol in enumerate(symbols):
+        values = []
+        for f in functions:
+            if f.center != symbol:
+                continue
+
+            def end(r: float, rc: float = f.cutoff) -> float:
+                return plain_cutoff(kind, r, rc, alpha)
+
+            def counts(names: list[str], wanted: tuple[str, ...] = f.neighbors) -> float:
+                if not wanted:
+                    return float(np.prod([atomic_numbers[name] for name in names]))
+                return float(sorted(names) == sorted(wanted))
+
+            total = 0.0
+            for a, (name, v) in enumerate(around[i]):
+                r = float(np.linalg.norm(v))
+                if f.type in (1, 2, 4, 12):
+                    term = np.cos(f.kappa * r) if f.type == 4 else np.exp(-f.eta * (r - f.shift) ** 2)
+                    total += counts([name]) * term * end(r)
+                    continue
+                for other, w in around[i][a + 1 :]:
+                    s, t = float(np.linalg.norm(w)), float(np.linalg.norm(w - v))
+                    exponent = (r - f.shift) ** 2 + (s - f.shift) ** 2
+                    ends = end(r) * end(s)
+                    if f.type in (3, 13):
+                        exponent += (t - f.shift) ** 2
+                        ends *= end(t)
+                    angle = max(0.0, 1 + f.sign * float(v @ w) / r / s) ** f.zeta
+                    total += counts([name, other]) * 2 ** (1 - f.zeta) * angle * np.exp(-f.eta * exponent) * ends
+            values.append(total)
+        result.append(values)
+    return result
+
+
+def all_types(elements: tuple[str, ...]) -> list[SymmetryFunction]:
+    functions = []
+    for k, center in enumerate(elements):
+        near, far = elements[k - 1], elements[k]
+        functions += [
+            SymmetryFunction(1, center, (near,), 4.1),
+            SymmetryFunction(2, center, (near,), 5.0, 0.4 + 0.1 * k, 1.5),
+            SymmetryFunction(2, center, (far,), 4.5, 0.2),
+            SymmetryFunction(4, center, (far,), 5.0, kappa=1.7),
+            SymmetryFunction(12, center, (), 5.0, 0.3, 0.7),
+            SymmetryFunction(3, center, (near, far), 5.0, 0.02, 0.0, 1.0, -1.0),
+            SymmetryFunction(3, center, (near, near), 4.5, 0.07, 0.4, 16.0, 1.0),
+            SymmetryFunction(3, center, (far, near), 5.0, 0.02, 0.0, 6.0, 1.0),
+            SymmetryFunction(9, center, (near, far), 5.0, 0.02, 0.0, 2.5, 1.0),
+            SymmetryFunction(9, center, (far, far), 4.1, 0.1, 1.0, 3.0, -1.0),
+            SymmetryFunction(13, center, (), 5.0, 0.05, 0.6, 2.0, 1.0),
+        ]
+    return functions
+
+
+def found_values(
+    functions: list[SymmetryFunction], atoms: Atoms, elements: tuple[str, ...], kind: str, inner: float
+) -> np.ndarray:
+    potential = jaxpot.hdnnp(elements, functions, [], cutoff_function=kind, inner=inner, scaling="none")
+    system = jaxpot.System.from_ase(atoms, elements)
+    neighbors = jaxpot.neighbor_list(potential.cutoff).allocate(system)
+    return np.asarray(jax.jit(symmetry_function_values(potential))(system, neighbors))
+
+
+@pytest.mark.parametrize("kind", ["slab", "primitive"])
+def test_every_type_equals_the_plain_sum(kind: str) -> None:
+    atoms = structures.make(kind, ELEMENTS, 4.2, "fcc", seed=4)
+    elements = tuple(e for e in ELEMENTS if e in atoms.get_chemical_symbols())
+    functions = all_types(elements)
+    found = found_values(functions, atoms, elements, "poly2", 0.3)
+    ordered = in_order(functions, sorted(elements, key=atomic_numbers.__getitem__))
+    for row, wanted in zip(found, plain_values(atoms, ordered, "poly2", 0.3), strict=True):
+        np.testing.assert_allclose(row[: len(wanted)], wanted, rtol=1e-11, atol=1e-13)
+    assert np.abs(found).max(axis=0).min() > 0
+
+
+@pytest.mark.parametrize("inner", [0.0, 0.35])
+@pytest.mark.parametrize("kind", list(CUTOFF_FUNCTIONS))
+def test_cutoff_functions(kind: str, inner: float) -> None:
+    f = cutoff_function(kind, inner)
+    r = np.concatenate([np.linspace(0.0, 6.5, 66), [5.999999, 6.0]])
+    wanted = [plain_cutoff(kind, v, 6.0, inner) for v in r]
+    np.testing.assert_allclose(f(jnp.asarray(r), 6.0), wanted, rtol=1e-13, atol=1e-12)
+    slopes = jax.vmap(jax.grad(lambda v: f(v, 6.0)))(jnp.asarray(r))
+    assert np.isfinite(slopes).all()
+    middle = np.array([0.5, 1.9, 2.3, 4.0, 5.5])
+    numbers = [
+        (plain_cutoff(kind, v + 1e-6, 6.0, inner) - plain_cutoff(kind, v - 1e-6, 6.0, inner)) / 2e-6 for v in middle
+    ]
+    np.testing.assert_allclose(jax.vmap(jax.grad(lambda v: f(v, 6.0)))(jnp.asarray(middle)), numbers, atol=1e-8)
+
+
+def test_equals_dscribe() -> None:
+    from dscribe.descriptors import ACSF
+
+    elements = ("H", "O")
+    atoms = structures.crystal(elements, 3.1, "fcc", (1, 1, 2), seed=6)
+    g2 = [[1.0, 1.0], [0.5, 2.0]]
+    g3 = [1.0, 2.0]
+    g4 = [[0.01, 1, 1], [0.01, 2, -1], [0.05, 4, 1]]
+    g5 = [[0.02, 1, 1], [0.1, 3.0, -1]]
+    cutoff = 4.5
+    acsf = ACSF(species=elements, r_cut=cutoff, g2_params=g2, g3_params=g3, g4_params=g4, g5_params=g5, periodic=True)
+    wanted = acsf.create(atoms)
+    for center in elements:
+        functions = []  # in DScribe's order: by neighbour, then by pair of neighbours
+        for name in elements:
+            functions += [SymmetryFunction(1, center, (name,), cutoff)]
+            functions += [radial(center, name, cutoff, eta, shift) for eta, shift in g2]
+            functions += [radial(center, name, cutoff, kappa=kappa) for kappa in g3]
+        for both in (("H", "H"), ("H", "O"), ("O", "O")):
+            functions += [angular(center, both, cutoff, eta, zeta, sign) for eta, zeta, sign in g4]
+            functions += [angular(center, both, cutoff, eta, zeta, sign, narrow=False) for eta, zeta, sign in g5]
+        other = [SymmetryFunction(1, symbol, (symbol,), cutoff) for symbol in elements if symbol != center]
+        found = found_values([*functions, *other], atoms, elements, "cos", 0.0)
+        ordered = in_order(functions, elements)
+        column = [functions.index(f) for f in ordered]
+        own = [k for k, symbol in enumerate(atoms.get_chemical_symbols()) if symbol == center]
+        np.testing.assert_allclose(found[own][:, : len(ordered)], wanted[own][:, column], rtol=1e-10, atol=1e-12)
+
+
+def test_collinear_neighbours_have_finite_derivatives() -> None:
+    """(1 + lambda cos)^zeta at cos = -lambda, for a zeta that is no whole number and one below 1."""
+    functions = [angular("Ar", ("Ar", "Ar"), 5.0, 0.01, zeta, sign) for zeta in (0.5, 1.5, 2.0) for sign in (1.0, -1.0)]
+    potential = jaxpot.hdnnp(["Ar"], functions, [], scaling="none")
+    params = potential.init(jax.random.key(0))
+    system = jaxpot.System.create([[0.0, 0.0, 0.0], [0.0, 0.0, 2.0], [0.0, 0.0, 4.0]])
+    neighbors = jaxpot.neighbor_list(5.0).allocate(system)
+    assert np.isfinite(jaxpot.forces(potential)(params, system, neighbors)).all()
+
+
+def test_an_ensemble_of_gaussians() -> None:
+    """`vmap` over the numbers of the symmetry functions equals a loop."""
+    potential = jaxpot.hdnnp(("Li", "B"), all_types(("Li", "B")), [3], scaling="none")
+    atoms = structures.make("cluster", ("Li", "B"), 3.6, "fcc", seed=1)
+    system = jaxpot.System.from_ase(atoms, potential.elements)
+    neighbors = jaxpot.neighbor_list(potential.cutoff).allocate(system)
+    params = potential.init(jax.random.key(1), train_functions=True)
+    members = [jax.tree.map(lambda leaf, s=s: s * leaf, params) for s in (1.0, 1.1)]
+    together = jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
+    energy = jaxpot.energy(potential)
+    found = jax.jit(jax.vmap(energy, (0, None, None)))(together, system, neighbors)
+    one = jax.jit(energy)
+    np.testing.assert_allclose(found, [one(m, system, neighbors) for m in members], rtol=1e-12)
+    assert abs(found[0] - found[1]) > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((5, "H", ("H",), 4.0), "type 5 is not supported"),
+        ((2, "H", (), 4.0), "takes 1 neighbours"),
+        ((2, "H", ("H",), 0.0), "cutoff of a symmetry function must be positive"),
+        ((3, "H", ("H", "H"), 4.0, 0.1, 0.0, 0.0), "zeta must be positive"),
+        ((3, "H", ("H", "H"), 4.0, 0.1, 0.0, 1.0, 2.0), "lambda must be from -1 to 1"),
+        ((2, "H", ("H",), float("nan")), "finite"),
+    ],
+)
+def test_a_wrong_function_is_refused(arguments: tuple[Any, ...], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        SymmetryFunction(*arguments)
+
+
+def test_wrong_sets_are_refused() -> None:
+    with pytest.raises(ValueError, match="no symmetry functions given"):
+        evaluator(["H"], [])
+    with pytest.raises(ValueError, match="not among the elements"):
+        evaluator(["H"], [radial("H", "O", 4.0)])
+    with pytest.raises(ValueError, match="cutoff function 'sine' is not known"):
+        cutoff_function("sine")
+    with pytest.raises(ValueError, match="inner cutoff"):
+        cutoff_function("cos", 1.0)
