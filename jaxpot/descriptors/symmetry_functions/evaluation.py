@@ -1,4 +1,4 @@
-"""Many symmetry functions of one environment at once, each exponential and each power computed once."""
+"""Many symmetry functions at once, each exponential and each power computed once."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ Numbers = dict[str, Any]
 
 
 class Evaluator(NamedTuple):
-    """The values of symmetry functions around one atom.
+    """The values of symmetry functions around atoms.
 
     Attributes:
-        values: ``(numbers, x, y, z, distances, species, own_species, mask) -> [largest]``: displacements to the
-            neighbours and what they are, each [neighbors], as in :class:`jaxpot.Environment`. The functions of the own
-            element come in the order of ``functions``, then zeros up to the largest number that an element has.
+        values: ``(numbers, x, y, z, distances, species, own_species, mask) -> [largest, atoms]``: displacements to the
+            neighbours and what they are, each [neighbors, atoms], and the atoms' own species, [atoms], as in
+            :class:`jaxpot.Environment`. The functions of an atom's element come in the order of ``functions``, then
+            zeros up to the largest number that an element has.
         functions: of each element, in their order.
         numbers: eta and shift of the distinct Gaussians, ``{"radial": {"eta", "shift"}, "angular": {...}}``, 1/Å^2 and
             Å: what ``values`` takes, as arrays, where they are not to stay as they are.
@@ -39,7 +40,7 @@ class Evaluator(NamedTuple):
 def evaluator(
     elements: Sequence[str], functions: Sequence[SymmetryFunction], cutoff: str = "cos", inner: float = 0.0
 ) -> Evaluator:
-    """Compiles a set of symmetry functions into one function of an environment.
+    """Compiles a set of symmetry functions into one function of environments.
 
     An angular function is a sum of Gaussians of distances times powers of angles. Each distinct Gaussian and each
     distinct power is computed once for a pair of neighbours, whatever the functions that share it.
@@ -75,40 +76,10 @@ def evaluator(
         for n, one in enumerate(by_element[symbol]):
             index[k, n] = sums.place(one) if one.is_radial else sums.size + pairs.place(one)
 
-    def together(numbers: Numbers, *environments: jax.Array) -> jax.Array:
-        """[largest, atoms] of many environments, each [neighbors, atoms], and own_species [atoms]."""
-        x, y, z, r, species, own, mask = environments
-        found = jnp.concatenate([
-            sums.values(numbers["radial"], r, species, mask),
-            pairs.values(numbers["angular"], x, y, z, r, species, mask),
-            jnp.zeros((1, x.shape[1]), x.dtype),
-        ])  # fmt: skip
-        result = found[index[0]]
-        for k in range(1, len(elements)):
-            result = jnp.where(own[None, :] == k, found[index[k]], result)
-        return result
-
-    def single(numbers: Numbers, *environment: jax.Array) -> jax.Array:
-        return together(numbers, *(leaf[..., None] for leaf in environment))[:, 0]
-
-    # Mapped over atoms, these are the last axis of all arrays and neighbours the first: pairs of neighbours are then
-    # pairs of rows, which a CPU gathers and adds up several times faster than single numbers.
-    mapped = jax.custom_batching.custom_vmap(single)
-
-    @mapped.def_vmap
-    def _(size: int, batched: Any, numbers: Numbers, *environments: jax.Array) -> tuple[jax.Array, bool]:
-        if any(jax.tree.leaves(batched[0])):  # an ensemble of these numbers
-            return jax.vmap(single, jax.tree.map(lambda b: 0 if b else None, tuple(batched)))(
-                numbers, *environments
-            ), True
-        last = (
-            jnp.moveaxis(leaf, 0, -1) if b else jnp.broadcast_to(leaf[..., None], (*leaf.shape, size))
-            for leaf, b in zip(environments, batched[1:], strict=True)
-        )
-        return together(numbers, *last).T, True
-
     numbers = {"radial": sums.numbers, "angular": pairs.numbers}
 
+    # Atoms are the last axis of all arrays and neighbours the first: pairs of neighbours are then pairs of rows, which
+    # a CPU gathers and adds up several times faster than single numbers.
     def values(
         given: Numbers | None,
         x: jax.Array,
@@ -120,7 +91,17 @@ def evaluator(
         mask: jax.Array,
     ) -> jax.Array:
         used = jax.tree.map(lambda leaf: jnp.asarray(leaf, x.dtype), given or numbers)
-        return mapped(used, x, y, z, distances, species, own_species, mask)
+        found = jnp.concatenate(
+            [
+                sums.values(used["radial"], distances, species, mask),
+                pairs.values(used["angular"], x, y, z, distances, species, mask),
+                jnp.zeros((1, x.shape[1]), x.dtype),
+            ]
+        )
+        result = found[index[0]]
+        for k in range(1, len(elements)):
+            result = jnp.where(own_species[None, :] == k, found[index[k]], result)
+        return result
 
     return Evaluator(values, by_element, numbers, max(f.cutoff for f in functions))
 

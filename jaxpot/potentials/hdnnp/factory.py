@@ -17,7 +17,7 @@ from jaxpot.potentials.hdnnp.params import check_params, init_params
 from jaxpot.potentials.hdnnp.settings import ACTIVATIONS, STATISTICS, HDNNPSettings, Scaling, make_settings
 from jaxpot.system import System
 
-__all__ = ["hdnnp", "symmetry_function_values"]
+__all__ = ["hdnnp", "symmetry_function_values", "symmetry_functions_and_networks"]
 
 
 def hdnnp(
@@ -103,21 +103,9 @@ def hdnnp(
     )
 
     def energy(params: Params, env: Environment) -> jax.Array:
-        values = _values(describe, params.get("functions"), env)
-        total = jnp.zeros((), values.dtype)
-        for species, symbol in enumerate(settings.elements):
-            # other elements' networks see zeros: what they make of strange values must not spoil derivatives
-            own = env.own_species == species
-            count = len(settings.functions[symbol])
-            scaled = _scaled(settings, params, symbol, values[:count])
-            each = _network(settings, params["networks"][symbol], symbol, jnp.where(own, scaled, 0.0))
-            each = energy_unit * each + jnp.asarray(params["atom_energies"][symbol], values.dtype)
-            total = total + jnp.where(own, each, 0.0)
-        return total
-
-    def checked(params: Params, env: Environment) -> jax.Array:
         check_params(settings, params)
-        return energy(params, env)
+        values = _values(describe, params.get("functions"), env)
+        return _energies(settings, params, values.T, env.own_species)
 
     def init(
         key: jax.Array,
@@ -127,7 +115,7 @@ def hdnnp(
     ) -> Params:
         return init_params(settings, describe, key, scaling, atom_energies, train_functions)
 
-    potential = environment_potential(checked, describe.cutoff, settings.elements, "hdnnp", init)
+    potential = environment_potential(energy, describe.cutoff, settings.elements, "hdnnp", init, together=True)
     return dataclasses.replace(potential, source=settings)
 
 
@@ -144,27 +132,66 @@ def symmetry_function_values(potential: Potential) -> Callable[[System, Neighbor
     Raises:
         ValueError: the potential is no HDNNP.
     """
-    settings = potential.source
-    if not isinstance(settings, HDNNPSettings):
-        raise ValueError(f"{potential.name} has no symmetry functions; give a potential made by jaxpot.hdnnp")
-    describe = evaluator(
-        settings.elements,
-        [f for each in settings.functions.values() for f in each],
-        settings.cutoff_function,
-        settings.inner,
-    )
-    return _described(describe, settings.elements)
-
-
-def _described(describe: Evaluator, elements: tuple[str, ...]) -> Callable[[System, Neighbors], jax.Array]:
+    settings, describe = _parts(potential)
     mapped = environment_potential(
-        lambda _, env: _values(describe, None, env), describe.cutoff, elements, "symmetry functions"
+        lambda _, env: _values(describe, None, env).T,
+        describe.cutoff,
+        settings.elements,
+        "symmetry functions",
+        together=True,
     )
     return lambda system, neighbors: mapped.atomic_energies({}, system, neighbors)
 
 
+def symmetry_functions_and_networks(
+    potential: Potential,
+) -> tuple[Callable[[Environment], jax.Array], Callable[[Params, jax.Array, jax.Array], jax.Array]]:
+    """An HDNNP's two halves for one atom, for a training that keeps what the first gives.
+
+    Args:
+        potential: made by :func:`jaxpot.hdnnp`, or loaded from a file of one.
+
+    Returns:
+        ``environment -> [functions]``, as in :func:`symmetry_function_values`, and
+        ``(params, [functions], own_species) -> energy`` in eV of the atom.
+
+    Raises:
+        ValueError: the potential is no HDNNP.
+    """
+    settings, describe = _parts(potential)
+
+    def values(env: Environment) -> jax.Array:
+        return _values(describe, None, jax.tree.map(lambda leaf: leaf[..., None], env))[:, 0]
+
+    def energy(params: Params, values: jax.Array, own_species: jax.Array) -> jax.Array:
+        return _energies(settings, params, values[None], own_species[None])[0]
+
+    return values, energy
+
+
+def _parts(potential: Potential) -> tuple[HDNNPSettings, Evaluator]:
+    settings = potential.source
+    if not isinstance(settings, HDNNPSettings):
+        raise ValueError(f"{potential.name} has no symmetry functions; give a potential made by jaxpot.hdnnp")
+    functions = [f for each in settings.functions.values() for f in each]
+    return settings, evaluator(settings.elements, functions, settings.cutoff_function, settings.inner)
+
+
 def _values(describe: Evaluator, numbers: Any, env: Environment) -> jax.Array:
     return describe.values(numbers, env.x, env.y, env.z, env.distances, env.species, env.own_species, env.mask)
+
+
+def _energies(settings: HDNNPSettings, params: Params, values: jax.Array, own_species: jax.Array) -> jax.Array:
+    """[atoms] eV from the symmetry functions [atoms, largest]."""
+    total = jnp.zeros(len(values), values.dtype)
+    for species, symbol in enumerate(settings.elements):
+        # other elements' networks see zeros: what they make of strange values must not spoil derivatives
+        own = own_species == species
+        scaled = _scaled(settings, params, symbol, values[:, : len(settings.functions[symbol])])
+        each = _network(settings, params["networks"][symbol], symbol, jnp.where(own[:, None], scaled, 0.0))
+        each = settings.energy_unit * each + jnp.asarray(params["atom_energies"][symbol], values.dtype)
+        total = total + jnp.where(own, each, 0.0)
+    return total
 
 
 def _scaled(settings: HDNNPSettings, params: Params, symbol: str, values: jax.Array) -> jax.Array:
@@ -173,6 +200,7 @@ def _scaled(settings: HDNNPSettings, params: Params, symbol: str, values: jax.Ar
         return values
     low, high, mean, sigma = (jnp.asarray(params["scaling"][symbol][name], values.dtype) for name in STATISTICS)
     start, end = settings.scale_range
+    low, high, mean, sigma = (row[None] for row in (low, high, mean, sigma))
     if kind == "center":
         return values - mean
     reference = low if kind == "scale" else mean
@@ -183,8 +211,8 @@ def _scaled(settings: HDNNPSettings, params: Params, symbol: str, values: jax.Ar
 def _network(settings: HDNNPSettings, layers: Sequence[Any], symbol: str, y: jax.Array) -> jax.Array:
     for layer, letter in zip(layers, settings.activations[symbol], strict=True):
         weights, biases = (jnp.asarray(layer[name], y.dtype) for name in ("weights", "biases"))
-        total = y @ weights + biases
+        total = y @ weights + biases[None]
         if settings.normalize_nodes:
             total = total / weights.shape[0]
         y = ACTIVATIONS[letter](total)
-    return y[0]
+    return y[:, 0]
