@@ -191,12 +191,12 @@ def network_functions() -> list[Any]:
     """Every type of symmetry function, other numbers for each element."""
     functions = []
     for k, center in enumerate(NETWORK):
-        functions += [SymmetryFunction(2, center, (other,), 5.0, 0.3 + 0.1 * k, 1.0) for other in NETWORK]
-        functions += [SymmetryFunction(1, center, (NETWORK[k],), 4.6), SymmetryFunction(12, center, (), 5.0, 0.2)]
-        functions += [SymmetryFunction(4, center, (NETWORK[0],), 5.0, kappa=1.2)]
-        functions += [SymmetryFunction(3, center, NETWORK, 5.0, 0.05, 0.0, 2.0, -1.0)]
-        functions += [SymmetryFunction(9, center, (NETWORK[k],) * 2, 4.6, 0.05, 0.5, 3.0, 1.0)]
-        functions += [SymmetryFunction(13, center, (), 5.0, 0.05, 0.5, 1.5, 1.0)]
+        functions += [SymmetryFunction(2, center, (other,), 4.2, 0.3 + 0.1 * k, 1.0) for other in NETWORK]
+        functions += [SymmetryFunction(1, center, (NETWORK[k],), 3.9), SymmetryFunction(12, center, (), 4.2, 0.2)]
+        functions += [SymmetryFunction(4, center, (NETWORK[0],), 4.2, kappa=1.2)]
+        functions += [SymmetryFunction(3, center, NETWORK, 4.2, 0.05, 0.0, 2.0, -1.0)]
+        functions += [SymmetryFunction(9, center, (NETWORK[k],) * 2, 3.9, 0.05, 0.5, 3.0, 1.0)]
+        functions += [SymmetryFunction(13, center, (), 4.2, 0.05, 0.5, 1.5, 1.0)]
     return functions
 
 
