@@ -4,9 +4,11 @@ from jaxpot.batch import Batch, Result, batch, evaluate, pad_neighbors
 from jaxpot.engine import (
     DesignRows,
     Environment,
+    Graph,
     LinearForm,
     PairSpecies,
     environment_potential,
+    graph_potential,
     linear_potential,
     pair_potential,
     radial_potential,
@@ -33,11 +35,13 @@ from jaxpot.potential import (
 from jaxpot.potentials.adp import adp
 from jaxpot.potentials.buckingham import buckingham
 from jaxpot.potentials.committee import committee
+from jaxpot.potentials.dtnn import dtnn
 from jaxpot.potentials.eam import eam
 from jaxpot.potentials.finnis_sinclair import finnis_sinclair
 from jaxpot.potentials.hdnnp import hdnnp
 from jaxpot.potentials.lennard_jones import lennard_jones, lennard_jones_mixing
 from jaxpot.potentials.morse import morse
+from jaxpot.potentials.schnet import schnet
 from jaxpot.potentials.snap import snap
 from jaxpot.potentials.sutton_chen import sutton_chen, sutton_chen_mixing
 from jaxpot.potentials.wang_frenkel import wang_frenkel
@@ -53,6 +57,7 @@ __all__ = [
     "Environment",
     "Evaluation",
     "FileFormatError",
+    "Graph",
     "LinearForm",
     "MolecularModel",
     "NeighborList",
@@ -70,6 +75,7 @@ __all__ = [
     "batch",
     "buckingham",
     "committee",
+    "dtnn",
     "eam",
     "energy",
     "energy_and_forces",
@@ -78,6 +84,7 @@ __all__ = [
     "evaluate",
     "finnis_sinclair",
     "forces",
+    "graph_potential",
     "hdnnp",
     "hessian",
     "lennard_jones",
@@ -94,6 +101,7 @@ __all__ = [
     "relax_conformers",
     "save",
     "scale",
+    "schnet",
     "snap",
     "stack_systems",
     "stress",
