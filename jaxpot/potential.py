@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -18,6 +19,7 @@ __all__ = [
     "Evaluation",
     "LinearForm",
     "Potential",
+    "Recipe",
     "add",
     "atomic_energies",
     "energy",
@@ -25,6 +27,7 @@ __all__ = [
     "energy_forces_and_stress",
     "forces",
     "hessian",
+    "recorded",
     "scale",
     "stress",
     "virial",
@@ -78,6 +81,35 @@ class LinearForm(NamedTuple):
     rows: Callable[[System, Neighbors], DesignRows]
 
 
+class Recipe(NamedTuple):
+    """How a potential was made.
+
+    Attributes:
+        factory: its public name, such as ``"lennard_jones"``.
+        arguments: by name, as they were given.
+    """
+
+    factory: str
+    arguments: dict[str, Any]
+
+
+def recorded(factory: Callable[..., Potential]) -> Callable[..., Potential]:
+    """A factory whose potentials keep its name and arguments, so that they can be saved with any params."""
+    signature = inspect.signature(factory)
+
+    @functools.wraps(factory)
+    def made(*args: Any, **named: Any) -> Potential:
+        bound = signature.bind(*args, **named)
+        # an iterator can be gone through only once
+        for name, value in bound.arguments.items():
+            if isinstance(value, Iterator):
+                bound.arguments[name] = list(value)
+        potential = factory(*bound.args, **bound.kwargs)
+        return dataclasses.replace(potential, recipe=Recipe(factory.__name__, dict(bound.arguments)))
+
+    return made
+
+
 def _no_init(*_: Any) -> Params:
     raise ValueError(
         "this potential has no default parameters; "
@@ -103,6 +135,8 @@ class Potential:
         source: what the file said besides the numbers that are fitted, or the grid of its tables; :func:`jaxpot.save`
             writes it back. None for potentials that no file format holds, and for sums of potentials.
         linear: for potentials that are linear in their coefficients, how they depend on them; None for others.
+        recipe: the factory and its arguments, from which :func:`jaxpot.load` makes the potential again; None for
+            potentials that are not made by a factory of the library.
     """
 
     name: str
@@ -113,6 +147,7 @@ class Potential:
     evaluate: Callable[[Params, System, Neighbors], Evaluation] = None  # type: ignore[assignment]
     source: Any = None
     linear: LinearForm | None = None
+    recipe: Recipe | None = None
 
     def __post_init__(self) -> None:
         if self.evaluate is None:
@@ -368,4 +403,5 @@ def scale(potential: Potential, factor: float) -> Potential:
         evaluate=evaluate,
         source=None,
         linear=None,
+        recipe=None,
     )

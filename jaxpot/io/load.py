@@ -10,6 +10,8 @@ from typing import NamedTuple
 from jaxpot.io.eam import EAM_STYLES, EAMSource, has_eam_content, has_eam_name, load_eam, save_eam
 from jaxpot.io.errors import FileFormatError
 from jaxpot.io.n2p2 import N2P2_STYLES, is_n2p2, load_n2p2, save_n2p2
+from jaxpot.io.native import NATIVE_STYLES, is_native, load_native, save_native
+from jaxpot.io.network_exports import EXPORT_STYLES, has_export_content, has_export_name, load_export
 from jaxpot.numerics.tables import TableGrid
 from jaxpot.potential import Params, Potential
 from jaxpot.potentials.hdnnp import HDNNPSettings
@@ -44,6 +46,8 @@ class Format(NamedTuple):
 FORMATS: list[Format] = [
     Format("EAM/ADP", EAM_STYLES, has_eam_name, has_eam_content, load_eam, (EAMSource, TableGrid), save_eam),
     Format("n2p2", N2P2_STYLES, is_n2p2, is_n2p2, load_n2p2, (HDNNPSettings,), save_n2p2),
+    Format("jaxpot", NATIVE_STYLES, is_native, is_native, load_native),
+    Format("exported network", EXPORT_STYLES, has_export_name, has_export_content, load_export),
 ]
 
 
@@ -63,6 +67,9 @@ def load(
     ``"funcfl"``            ``.eam``, one or several, one an element     ``pair_style eam``
     ``"adp"``               ``.adp``                                     ``pair_style adp``
     ``"n2p2"``              a directory with ``input.nn`` (also RuNNer)  ``pair_style hdnnp``
+    ``"safetensors"``       a directory that :func:`jaxpot.save` made
+    ``"schnetpack"``        ``.npz``, exported SchNet
+    ``"deepchem"``          ``.npz``, exported DTNN
     ======================= ============================================ ==================================
 
     Args:
@@ -107,7 +114,7 @@ def load(
 
 
 def save(path: Path, potential: Potential, params: Params, style: str | None = None) -> None:
-    """Writes a potential to a file of another program, where the format can hold it.
+    """Writes a potential to a file of another program, where the format can hold it, else to a directory of our own.
 
     What the file that it was loaded from said besides its numbers (comments, masses, lattice constants) is written
     again, and numbers that have not changed are written exactly as they were read.
@@ -115,7 +122,9 @@ def save(path: Path, potential: Potential, params: Params, style: str | None = N
     Args:
         path: the file, replaced in one piece; for n2p2 the directory.
         potential: one that :func:`jaxpot.load` gave, or made by :func:`jaxpot.eam`, :func:`jaxpot.adp` or
-            :func:`jaxpot.hdnnp`.
+            :func:`jaxpot.hdnnp`; any other that a factory of the library made goes to a directory of
+            ``potential.json`` (the factory and its arguments) and ``params.safetensors``, as all of them do with
+            ``style="safetensors"``.
         params: of that potential.
         style: kind of file, as in :func:`jaxpot.load`; by default the file's name tells, then the potential.
 
@@ -128,14 +137,26 @@ def save(path: Path, potential: Potential, params: Params, style: str | None = N
         >>> jaxpot.save("Ar.eam.alloy", jaxpot.lennard_jones(cutoff=8.5), {"epsilon": 0.0104, "sigma": 3.4})
         Traceback (most recent call last):
         ...
-        ValueError: no file format holds lennard_jones; only potentials of EAM/ADP, n2p2 files can be saved
+        ValueError: no file format holds lennard_jones (EAM/ADP, n2p2 files hold theirs); what a factory made goes ...
+        >>> jaxpot.save("argon", jaxpot.lennard_jones(cutoff=8.5), {"epsilon": 0.0104, "sigma": 3.4})
+        >>> jaxpot.load("argon/")[0]
+        Potential('lennard_jones', cutoff=8.5, elements=None)
     """
-    for form in FORMATS:
-        if form.save is not None and isinstance(potential.source, form.source_types):
-            form.save(path, potential, params, style)
-            return
-    kinds = ", ".join(form.name for form in FORMATS if form.save is not None)
-    raise ValueError(f"no file format holds {potential.name}; only potentials of {kinds} files can be saved")
+    form = next((f for f in FORMATS if f.save is not None and isinstance(potential.source, f.source_types)), None)
+    if form is not None and style not in NATIVE_STYLES:
+        assert form.save is not None
+        form.save(path, potential, params, style)
+        return
+    named_as_another = any(f.save is not None and f.has_name(path) and not f.has_content(path) for f in FORMATS)
+    if potential.recipe is None or (named_as_another and style is None):
+        kinds = ", ".join(f.name for f in FORMATS if f.save is not None)
+        raise ValueError(
+            f"no file format holds {potential.name} ({kinds} files hold theirs); "
+            "what a factory made goes to a directory by style='safetensors'"
+        )
+    if style is not None and style not in NATIVE_STYLES:
+        raise ValueError(f"style is {style!r}, but {potential.name} can only be saved with style='safetensors'")
+    save_native(path, potential, params)
 
 
 def _format_of(paths: Sequence[Path], style: str | None) -> Format:

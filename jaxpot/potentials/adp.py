@@ -12,7 +12,7 @@ from jaxpot.engine import Environment, environment_potential
 from jaxpot.neighbors import Neighbors
 from jaxpot.numerics.splines import Cubics, cubics_at, cubics_extended_at, held_at_end, locate
 from jaxpot.numerics.tables import TableGrid, table_cubics, table_params
-from jaxpot.potential import Evaluation, Params, Potential
+from jaxpot.potential import Evaluation, Params, Potential, recorded
 from jaxpot.system import System
 
 __all__ = ["adp"]
@@ -21,6 +21,7 @@ Tables = dict[str, Cubics]
 PAIRS = ("pair", "dipole", "quadrupole")
 
 
+@recorded
 def adp(elements: Sequence[str], cutoff: float, n_rho: int, d_rho: float, n_r: int, d_r: float) -> Potential:
     """The angular-dependent potential: the embedded atom method with dipole and quadrupole distortions.
 

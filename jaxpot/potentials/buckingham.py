@@ -10,11 +10,12 @@ import jax.numpy as jnp
 from jaxpot.engine import PairSpecies, radial_potential
 from jaxpot.numerics.named import named_parameters
 from jaxpot.numerics.switching import Range, cut_off, largest_cutoff
-from jaxpot.potential import Params, Potential
+from jaxpot.potential import Params, Potential, recorded
 
 __all__ = ["buckingham"]
 
 
+@recorded
 def buckingham(
     cutoff: Range,
     elements: Sequence[str] | None = None,

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxpot.neighbors import Neighbors
-from jaxpot.potential import Evaluation, Params, Potential
+from jaxpot.potential import Evaluation, Params, Potential, recorded
 from jaxpot.system import System
 
 __all__ = ["CommitteeMember", "committee"]
@@ -21,6 +21,7 @@ class CommitteeMember(NamedTuple):
     potential: Potential
 
 
+@recorded
 def committee(potential: Potential) -> Potential:
     """The mean of an ensemble: one potential, several sets of parameters.
 

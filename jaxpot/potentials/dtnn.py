@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,11 +11,12 @@ import jax.numpy as jnp
 
 from jaxpot.engine import Graph, graph_potential
 from jaxpot.numerics.dense import dense, init_dense
-from jaxpot.potential import Params, Potential
+from jaxpot.potential import Params, Potential, recorded
 
 __all__ = ["dtnn"]
 
 
+@recorded
 def dtnn(
     elements: Sequence[str],
     cutoff: float = 10.0,
@@ -48,9 +50,9 @@ def dtnn(
         gaussians: how many, evenly from -1 Å to the cutoff.
         readout: nodes of its hidden layers.
         switched: whether messages go smoothly to zero at the cutoff.
-        deepchem: as DeepChem's DTNN does: the sum over j has the atom itself at distance 0, and
-            tanh(W_fc [c_i * b_df]), which leaves out W_cf, is subtracted for it; c_i comes from the layer before W_cf
-            and is taken through it: see the equation in the tests.
+        deepchem: as DeepChem's DTNN does: the atom itself, at distance 0, is among the j, and what is subtracted for it
+            is tanh(W_fc [(W_cf c_i + b_cf) * b_df]); and a last linear function of the total, whose constant counts
+            once a structure: params ``"total": {"weights": number, "biases": number}``.
 
     Returns:
         The :class:`jaxpot.Potential`; :func:`jaxpot.load` makes one from an export of DeepChem.
@@ -83,7 +85,7 @@ def dtnn(
         return jnp.exp(-0.5 * ((r[..., None] - mu) / width) ** 2)
 
     def energies(params: Params, graph: Graph) -> jax.Array:
-        _check(params, elements, features, interactions)
+        _check(params, elements, features, interactions, deepchem)
         g = gaussian(params, graph.distances)
         end = 0.5 * (jnp.cos(jnp.pi / cutoff * graph.distances) + 1.0)
         c = params["embedding"][graph.species]
@@ -100,7 +102,11 @@ def dtnn(
         for layer in params["readout"][:-1]:
             c = jnp.tanh(dense(layer, c))
         alone = jnp.stack([params["atom_energies"][symbol] for symbol in elements])
-        return dense(params["readout"][-1], c)[:, 0] + alone[graph.species]
+        each = dense(params["readout"][-1], c)[:, 0]
+        if deepchem:
+            count = jnp.maximum(graph.real.sum(), 1).astype(each.dtype)
+            each = params["total"]["weights"] * each + params["total"]["biases"] / count
+        return each + alone[graph.species]
 
     def init(key: jax.Array, atom_energies: Mapping[str, float] | None = None) -> Params:
         dtype = jnp.result_type(float)
@@ -117,20 +123,22 @@ def dtnn(
                 }
                 for _ in range(interactions)
             ],
-            "readout": [init_dense(next(keys), a, b) for a, b in zip(sizes, sizes[1:], strict=False)],
+            "readout": [init_dense(next(keys), a, b) for a, b in itertools.pairwise(sizes)],
             "gaussians": {
                 "centers": jnp.linspace(-1.0, cutoff, gaussians, dtype=dtype),
                 "widths": jnp.full(gaussians, (cutoff + 1.0) / (gaussians - 1), dtype),
             },
             "atom_energies": {symbol: jnp.asarray(known.get(symbol, 0.0), dtype) for symbol in elements},
         }
+        if deepchem:
+            params["total"] = {"weights": jnp.ones((), dtype), "biases": jnp.zeros((), dtype)}
         return params
 
     return graph_potential(energies, cutoff, elements, "dtnn", init)
 
 
-def _check(params: Params, elements: tuple[str, ...], features: int, interactions: int) -> None:
-    names = {"embedding", "interactions", "readout", "gaussians", "atom_energies"}
+def _check(params: Params, elements: tuple[str, ...], features: int, interactions: int, deepchem: bool) -> None:
+    names = {"embedding", "interactions", "readout", "gaussians", "atom_energies"} | ({"total"} if deepchem else set())
     if not isinstance(params, Mapping) or set(params) != names:
         got = ", ".join(map(str, params)) if isinstance(params, Mapping) else type(params).__name__
         raise ValueError(f"dtnn takes params with {', '.join(sorted(names))}; got {got}")

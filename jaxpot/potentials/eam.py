@@ -13,7 +13,7 @@ from jaxpot.engine import PairSpecies, radial_potential
 from jaxpot.neighbors import Neighbors
 from jaxpot.numerics.splines import Cubics, cubics_at, cubics_extended_at, held_at_end, locate
 from jaxpot.numerics.tables import TableGrid, table_cubics, table_params
-from jaxpot.potential import Evaluation, Params, Potential
+from jaxpot.potential import Evaluation, Params, Potential, recorded
 from jaxpot.system import System
 
 __all__ = ["eam"]
@@ -21,6 +21,7 @@ __all__ = ["eam"]
 Tables = dict[str, Cubics]
 
 
+@recorded
 def eam(
     elements: Sequence[str],
     cutoff: float,

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxpot.engine import PairSpecies, radial_potential
 from jaxpot.numerics.named import named_parameters, within_cutoff
 from jaxpot.numerics.safe import safe_sqrt
-from jaxpot.potential import Params, Potential
+from jaxpot.potential import Params, Potential, recorded
 
 __all__ = ["finnis_sinclair"]
 
@@ -18,6 +18,7 @@ NAMES = ("A", "d", "beta", "c", "c0", "c1", "c2")
 CORE = ("B", "alpha", "b0")
 
 
+@recorded
 def finnis_sinclair(cutoff: float, elements: Sequence[str] | None = None) -> Potential:
     """The Finnis-Sinclair N-body potential for bcc transition metals.
 

@@ -11,13 +11,14 @@ import jax.numpy as jnp
 from jaxpot.engine import PairSpecies, radial_potential
 from jaxpot.numerics.named import named_parameters
 from jaxpot.numerics.switching import Range, cut_off, largest_cutoff
-from jaxpot.potential import Params, Potential
+from jaxpot.potential import Params, Potential, recorded
 
 __all__ = ["lennard_jones", "lennard_jones_mixing"]
 
 RULES = ("lorentz_berthelot", "geometric", "waldman_hagler")
 
 
+@recorded
 def lennard_jones(
     cutoff: Range,
     elements: Sequence[str] | None = None,

@@ -11,11 +11,12 @@ import numpy as np
 
 from jaxpot.engine import Graph, graph_potential
 from jaxpot.numerics.dense import dense, init_dense, shifted_softplus
-from jaxpot.potential import Params, Potential
+from jaxpot.potential import Params, Potential, recorded
 
 __all__ = ["schnet"]
 
 
+@recorded
 def schnet(
     elements: Sequence[str],
     cutoff: float = 5.0,
@@ -30,8 +31,8 @@ def schnet(
     x_i += f2out( sum_j in2f(x_j) * filter(g(r_ij)) fc(r_ij) ), and at last E_i = outnet(x_i) + E0.
 
     g are Gaussians exp(-(r - mu)^2 / (2 w^2)), fc = (cos(pi r / cutoff) + 1) / 2; filter and f2out are two dense layers
-    with the activation ssp(x) = ln(1 + e^x) - ln 2, the first of which has it (in the filter and f2out), outnet two with
-    x / (1 + e^-x). In periodic cells a neighbour's image is a neighbour.
+    with ssp(x) = ln(1 + e^x) - ln 2 between them, outnet two with x / (1 + e^-x). In periodic cells a neighbour's image
+    is a neighbour.
 
     The params are ``{"embedding": [elements, features], "interactions": [{"in2f", "filter": [...], "f2out": [...]},
     ...], "out": [...], "gaussians": {"centers", "widths"}, "atom_energies": {element: eV}}``; a dense layer is
@@ -60,7 +61,8 @@ def schnet(
 
     Reference:
         K. T. Schütt, P.-J. Kindermans, H. E. Sauceda, S. Chmiela, A. Tkatchenko and K.-R. Müller, NIPS 30, 991 (2017);
-        K. T. Schütt, H. E. Sauceda, P.-J. Kindermans, A. Tkatchenko and K.-R. Müller, J. Chem. Phys. 148, 241722 (2018).
+        K. T. Schütt, H. E. Sauceda, P.-J. Kindermans, A. Tkatchenko and K.-R. Müller, J. Chem. Phys. 148,
+        241722 (2018).
         Filters are cut off by fc and the read-out is as in schnetpack 2, not as in the papers.
     """
     elements = tuple(elements)

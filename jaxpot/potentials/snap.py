@@ -10,11 +10,12 @@ import jax.numpy as jnp
 
 from jaxpot.descriptors.bispectrum import Bispectrum, bispectrum, bispectrum_triples
 from jaxpot.engine import Environment, linear_potential
-from jaxpot.potential import Params, Potential
+from jaxpot.potential import Params, Potential, recorded
 
 __all__ = ["snap"]
 
 
+@recorded
 def snap(
     elements: Sequence[str],
     twojmax: int,

@@ -10,11 +10,12 @@ import jax.numpy as jnp
 from jaxpot.engine import PairSpecies, radial_potential
 from jaxpot.numerics.named import named_parameters, within_cutoff
 from jaxpot.numerics.switching import Range, largest_cutoff
-from jaxpot.potential import Params, Potential
+from jaxpot.potential import Params, Potential, recorded
 
 __all__ = ["wang_frenkel"]
 
 
+@recorded
 def wang_frenkel(
     cutoff: Range,
     elements: Sequence[str] | None = None,

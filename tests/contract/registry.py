@@ -229,6 +229,48 @@ def hdnnp() -> tuple[jaxpot.Potential, Params]:
     return potential, params | {"functions": potential.init(jax.random.key(0), train_functions=True)["functions"]}
 
 
+def message_params(potential: jaxpot.Potential) -> Params:
+    """Random ones, biases too, in which every distance counts."""
+    params = potential.init(jax.random.key(2), {"Si": -1.5, "O": 0.75})
+    leaves, tree = jax.tree.flatten(params)
+    rng = np.random.default_rng(7)
+    return jax.tree.unflatten(tree, [np.asarray(leaf) + 0.05 * rng.normal(size=leaf.shape) for leaf in leaves])
+
+
+def schnet_alone() -> float:
+    _, params = schnet()
+    softplus = lambda v: np.log((1 + np.exp(v)) / 2)  # noqa: E731
+    dense = lambda layer, v: v @ layer["weights"] + layer.get("biases", 0)  # noqa: E731
+    x = params["embedding"][1]
+    for layer in params["interactions"]:
+        x = x + dense(layer["f2out"][1], softplus(dense(layer["f2out"][0], np.zeros(5))))
+    y = dense(params["out"][0], x)
+    return float(dense(params["out"][1], y / (1 + np.exp(-y)))[0] + params["atom_energies"]["O"])
+
+
+def dtnn_alone() -> float:
+    _, params = dtnn()
+    first, last = params["readout"]
+    y = np.tanh(params["embedding"][1] @ first["weights"] + first["biases"])
+    return float((y @ last["weights"] + last["biases"])[0] + params["atom_energies"]["O"])
+
+
+@functools.cache
+def schnet() -> tuple[jaxpot.Potential, Params]:
+    potential = jaxpot.schnet(("Si", "O"), 4.0, features=6, interactions=2, filters=5, gaussians=7)
+    return potential, message_params(potential)
+
+
+@functools.cache
+def dtnn() -> tuple[jaxpot.Potential, Params]:
+    potential = jaxpot.dtnn(("Si", "O"), 4.0, features=6, hidden=5, interactions=2, gaussians=7, readout=(4,))
+    return potential, message_params(potential)
+
+
+example(("Si", "O"), 4.2, isolated=schnet_alone())(schnet)
+example(("Si", "O"), 4.2, isolated=dtnn_alone())(dtnn)
+
+
 @example(("Si", "W"), 3.9)
 def sum_of_potentials() -> tuple[jaxpot.Potential, Params]:
     core = jaxpot.zbl(2.0, 3.0, ("Si", "W"))

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxpot.descriptors.symmetry_functions import Evaluator, SymmetryFunction, evaluator
 from jaxpot.engine import Environment, environment_potential
 from jaxpot.neighbors import Neighbors
-from jaxpot.potential import Params, Potential
+from jaxpot.potential import Params, Potential, recorded
 from jaxpot.potentials.hdnnp.params import check_params, init_params
 from jaxpot.potentials.hdnnp.settings import ACTIVATIONS, STATISTICS, HDNNPSettings, Scaling, make_settings
 from jaxpot.system import System
@@ -20,6 +20,7 @@ from jaxpot.system import System
 __all__ = ["hdnnp", "symmetry_function_values", "symmetry_functions_and_networks"]
 
 
+@recorded
 def hdnnp(
     elements: Sequence[str],
     functions: Iterable[SymmetryFunction],
