@@ -42,8 +42,8 @@ def load_export(
     """What :func:`jaxpot.load` calls for ``.npz`` files.
 
     Args:
-        paths: one file: the ``state_dict`` of a schnetpack 2 ``NeuralNetworkPotential`` with a SchNet, Gaussians and the
-            cosine cutoff, or of DeepChem's DTNN with its ``steps`` and ``step_size``, as arrays.
+        paths: one file: the ``state_dict`` of a schnetpack 2 ``NeuralNetworkPotential`` with a SchNet, Gaussians and
+            the cosine cutoff, or of DeepChem's DTNN with its ``steps`` and ``step_size``, as arrays.
         elements: that the potential shall have; all that the embedding has by default.
         style: ``"schnetpack"`` or ``"deepchem"``; by default the names of the arrays tell.
         cutoff: Å, for DeepChem's, which have none: longer than the molecule, 100 Å by default.
@@ -117,7 +117,7 @@ def _schnet(weights: _Weights, elements: Sequence[str] | None) -> tuple[Potentia
     if any(".interatomic_context_net" in name for name in weights.arrays):
         raise FileFormatError(weights.path, None, "holds a PaiNN", "only SchNet is supported of schnetpack's")
     symbols, embedding = _elements(weights, f"{base}.embedding.weight", elements)
-    interactions = []
+    interactions: list[dict[str, Any]] = []
     for k in range(weights.count(f"{base}.interactions")):
         here = f"{base}.interactions.{k}"
         parts = {name: [weights.dense(f"{here}.{long}.{n}") for n in (0, 1)]

@@ -31,7 +31,7 @@ def dtnn(
     """The deep tensor neural network: atoms' features refined by pairwise tensor interactions.
 
     c_i = embedding of the element; then, for each interaction,
-    c_i += sum_j tanh( W_fc [ (W_cf c_j + b_cf) * (W_df g(r_ij) + b_df) ] ), j != i, and at last E_i = readout(c_i) + E0.
+    c_i += sum_j tanh(W_fc [(W_cf c_j + b_cf) * (W_df g(r_ij) + b_df)]), j != i, and at last E_i = readout(c_i) + E0.
 
     g are Gaussians exp(-(r - mu)^2 / (2 w^2)); the read-out is dense layers, tanh inside. The paper's molecules have no
     cutoff; here each message is multiplied by (cos(pi r / cutoff) + 1) / 2, unless ``switched`` is False, when it ends
