@@ -39,8 +39,10 @@ def read_structures(text: str) -> list[Atoms]:
     if lattice in LATTICES and not Path(text).exists():
         return [_crystal(text)]
     path = Path(text)
-    if not path.exists():
-        raise ValueError(f"{text}: no such file; name a structure file that ASE reads, or a crystal as {FORM}")
+    if not text or not path.exists():
+        raise ValueError(
+            f"{text or '(no name)'}: no such file; name a structure file that ASE reads, or a crystal as {FORM}"
+        )
     if path.is_dir():
         raise ValueError(f"{text}: this is a folder; name a structure file that ASE reads")
     from ase.io import read

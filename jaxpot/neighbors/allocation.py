@@ -12,8 +12,10 @@ from jaxpot.neighbors.plan import Built, Plan
 __all__ = ["allocate"]
 
 BLOCK = 4096  # atoms that the engine evaluates at once; the list is padded to whole blocks
+MOST_WRAPS = 1 << 30  # lattice vectors between an atom and the cell, an int32
 SORT_FROM = 2048  # atoms; smaller systems stay in cache in any order
 BRUTE_FORCE_PAIRS = 1_500_000  # comparisons of all with all that a bin search has to beat
+VESIN_BINS = 5e4  # half the most that vesin lets its grid have
 NATIVE_FROM = 4096  # atoms from which the compiled cell list is worth its seconds of compilation
 
 
@@ -52,8 +54,14 @@ def allocate(
     full = np.where(pbc[:, None], cell, completion)
     heights = 1.0 / np.linalg.norm(np.linalg.inv(full), axis=0)  # distance between lattice planes
     fractional = positions @ np.linalg.inv(full)
-    wraps = np.where(pbc, np.floor(fractional), 0.0).astype(np.int64)
-    wraps[~real] = 0
+    turns = np.where(pbc & real[:, None], np.floor(fractional), 0.0)
+    far = np.flatnonzero(np.abs(turns).max(axis=1, initial=0.0) > MOST_WRAPS)
+    if far.size:
+        raise ValueError(
+            f"atom {far[0]} at {positions[far[0]].tolist()} Å lies more than {MOST_WRAPS} lattice vectors outside of the "
+            "cell; wrap it into the cell"
+        )
+    wraps = turns.astype(np.int64)
     fractional = fractional - wraps
     margin = reach / heights
 
@@ -85,11 +93,14 @@ def allocate(
         )
         return plan, completion, built
 
-    if int(real.sum()) * stage_rows[2] > BRUTE_FORCE_PAIRS:
+    everything = int(real.sum()) * stage_rows[2]
+    if everything > BRUTE_FORCE_PAIRS:
         bins, bin_capacity = _choose_bins(ghost_fractional, margin, pbc, multiplier)
         if least is not None and least.bins == bins:
             bin_capacity = max(bin_capacity, least.bin_capacity)
-        plan = plan._replace(bins=bins, bin_capacity=bin_capacity)
+        # atoms crowded into few of the bins, as in a cluster that evaporates, make every bin large
+        if 27 * math.prod(bins) * bin_capacity**2 < 4 * everything:
+            plan = plan._replace(bins=bins, bin_capacity=bin_capacity)
     i, j, shifts = _pairs(positions, cell, pbc, real, wraps, full, reach)
     counts = np.bincount(i, minlength=atoms)
     plan = plan._replace(capacity=_capacity(int(counts.max(initial=0)), multiplier, atoms, least))
@@ -160,7 +171,9 @@ def _choose_bins(
     low = np.where(pbc, -margin, rows.min(axis=0))
     width = np.where(pbc, 1 + 2 * margin, np.maximum(np.ptp(rows, axis=0), 1e-9))
     # a little wider than the reach, so that a cell may shrink before the grid must change
-    number = np.maximum(1, np.floor(width / (margin * 1.03)).astype(int))
+    number = np.maximum(1, np.floor(np.minimum(width / (margin * 1.03), 1 << 20)).astype(int))
+    while number.prod() > 2 * len(rows) + 64:  # a dilute system gets wider bins instead of more bins than atoms
+        number[number.argmax()] = (number.max() + 1) // 2
     index = np.clip(np.floor((rows - low) / width * number).astype(int), 0, number - 1)
     flat = (index[:, 0] * number[1] + index[:, 1]) * number[2] + index[:, 2]
     most = int(np.bincount(flat).max())
@@ -183,11 +196,46 @@ def _pairs(
     if not index.size:
         return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 3), np.int64)
     wrapped = positions[index] - wraps[index] @ full
-    i, j, shifts = VesinList(cutoff=reach, full_list=True, sorted=False).compute(
-        points=wrapped, box=np.where(pbc[:, None], cell, 0.0), periodic=pbc.tolist(), quantities="ijS"
-    )
+    if _flat(wrapped, full, pbc, reach):
+        i, j, shifts = _pairs_by_tree(wrapped, full, pbc, reach)
+    else:
+        i, j, shifts = VesinList(cutoff=reach, full_list=True, sorted=False).compute(
+            points=wrapped, box=np.where(pbc[:, None], cell, 0.0), periodic=pbc.tolist(), quantities="ijS"
+        )
     order = np.argsort(i, kind="stable")
     return index[i[order].astype(np.int64)], index[j[order].astype(np.int64)], shifts[order].astype(np.int64)
+
+
+def _flat(wrapped: np.ndarray, full: np.ndarray, pbc: np.ndarray, reach: float) -> bool:
+    """Whether a structure is so much thinner than wide that vesin's grid, made coarser to bound its memory, would get
+    no bin at all across it: vesin divides by zero then, which ends the process."""
+    inverse = np.linalg.inv(full)
+    extent = np.where(pbc, 1.0, np.ptp(wrapped @ inverse, axis=0)) / np.linalg.norm(inverse, axis=0)
+    number = np.maximum(1.0, extent / reach)
+    return bool(number.prod() > VESIN_BINS and number.min() * (VESIN_BINS / number.prod()) ** (1 / 3) < 4)
+
+
+def _pairs_by_tree(
+    wrapped: np.ndarray, full: np.ndarray, pbc: np.ndarray, reach: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What vesin gives, by a tree of the atoms and their images."""
+    from scipy.spatial import cKDTree
+
+    inverse = np.linalg.inv(full)
+    margin = reach * np.linalg.norm(inverse, axis=0)
+    fractional = wrapped @ inverse
+    source, shifts = np.arange(len(wrapped)), np.zeros((len(wrapped), 3), np.int64)
+    for d in np.flatnonzero(pbc):
+        steps = np.arange(-math.ceil(margin[d]), math.ceil(margin[d]) + 1)
+        moved = fractional[source, d] + steps[:, None]
+        step, row = np.nonzero((moved >= -margin[d]) & (moved <= 1 + margin[d]))
+        source, shifts = source[row], shifts[row] + np.eye(3, dtype=np.int64)[d] * steps[step][:, None]
+    images = cKDTree(wrapped[source] + shifts @ full)
+    found = cKDTree(wrapped).sparse_distance_matrix(images, reach, output_type="ndarray")
+    found = found[found["v"] < reach]
+    i, j, shifts = found["i"], source[found["j"]], shifts[found["j"]]
+    others = (i != j) | shifts.any(axis=1)
+    return i[others], j[others], shifts[others]
 
 
 def _assemble(

@@ -17,6 +17,9 @@ from jaxpot.system import System, check_geometry
 
 __all__ = ["NeighborList", "Neighbors", "neighbor_list"]
 
+MOST_IMAGES = 1e6  # of a cell within the list's radius
+MOST_PAIRS = 1e9  # 4 GB of int32
+
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
@@ -188,6 +191,21 @@ def _rebuild(system: System, neighbors: Neighbors) -> Neighbors:
     )
 
 
+def _check_images(cell: np.ndarray, pbc: np.ndarray, atoms: int, reach: float) -> None:
+    """Raise ValueError where a cell is so small that its images would fill the memory: lengths in the wrong unit."""
+    vectors = cell[pbc]
+    if not len(vectors):
+        return
+    # the rows' distances between lattice planes, from the lattice of the periodic vectors alone
+    margin = reach * np.linalg.norm(np.linalg.pinv(vectors), axis=0)
+    images = float(np.prod(2.0 * np.ceil(margin) + 1.0))
+    if images > MOST_IMAGES or (margin.min() > 1.0 and images * atoms**2 > MOST_PAIRS):
+        raise ValueError(
+            f"the cell is too small for a list of radius {reach:g} Å: it repeats some {images:.0e} times within it with "
+            f"{atoms} atom(s), cell {cell.tolist()}; check that the structure's lengths are in Å"
+        )
+
+
 def _allocate(system: System, cutoff: float, skin: float, multiplier: float, least: Plan | None) -> Neighbors:
     for leaf in jax.tree.leaves(system):
         if isinstance(leaf, jax.core.Tracer):
@@ -202,6 +220,7 @@ def _allocate(system: System, cutoff: float, skin: float, multiplier: float, lea
     pbc = np.asarray(system.pbc)
     real = np.asarray(system.species) >= 0
     check_geometry(positions[real], cell, pbc)
+    _check_images(cell, pbc, int(real.sum()), cutoff + skin)
     plan, completion, host = allocation.allocate(
         positions, cell, pbc, real, cutoff, skin, multiplier, least, system.positions.dtype
     )

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import jaxpot
+from jaxpot.neighbors import allocation
 from tests import structures
 from tests.conftest import FLOAT32
 from tests.neighbors.reference import PATTERNS, as_cell, assert_complete, brute_force, listed, random_cell
@@ -114,6 +115,53 @@ def test_thousands_of_atoms_are_sorted_and_in_blocks() -> None:
     central = np.asarray(neighbors.row_of_atom)
     apart = np.abs(central[found[:, 0]] - central[found[:, 1]]).mean()
     assert apart < 0.2 * len(atoms)
+
+
+@pytest.mark.parametrize("flat", [False, True], ids=["vesin", "tree"])
+def test_a_thin_structure_is_searched_by_a_tree(flat: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    # vesin's grid has no bin across such structures, and the process dies of a division by zero
+    assert allocation._flat(np.array([[0.0, 0.0, 0.0], [1e6, 0.0, 0.0]]), np.eye(3), np.zeros(3, bool), 1.0)
+    if flat:
+        monkeypatch.setattr(allocation, "_flat", lambda *_: True)
+    for seed in range(40):
+        system = random_cell(seed, CUTOFF + SKIN).system(None)
+        neighbors = jaxpot.neighbor_list(CUTOFF, SKIN).allocate(system)
+        assert_complete(neighbors, as_cell(system), CUTOFF + SKIN, CUTOFF + SKIN, TOLERANCE)
+
+
+@pytest.mark.parametrize("pbc", [(False, False, False), (True, True, False)])
+def test_sheets_and_atoms_far_apart(pbc: tuple[bool, bool, bool]) -> None:
+    x = np.arange(0.0, 60.0, 3.0)
+    sheet = np.stack([*(a.ravel() for a in np.meshgrid(x, x)), np.zeros(x.size**2)], axis=1)
+    sheet[::7, :2] += 0.5
+    far = sheet if pbc[0] else np.concatenate([sheet, [[1e5, 0.0, 0.0], [1e5, 0.0, 1.0], [0.0, 1e7, 0.0]]])
+    for positions, cutoff in ((sheet, 0.1), (far, 3.2)):
+        system = jaxpot.System.create(positions, cell=[60.0, 60.0, 0.0] if pbc[0] else None, pbc=pbc)
+        neighbors = jaxpot.neighbor_list(cutoff, 0.0).allocate(system)
+        d = positions[None] - positions[:, None]
+        if pbc[0]:
+            d[..., :2] -= 60.0 * np.round(d[..., :2] / 60.0)
+        near = (d**2).sum(axis=2) < cutoff**2
+        np.fill_diagonal(near, False)
+        assert int(neighbors.mask.sum()) == near.sum()
+        again = jaxpot.neighbor_list(cutoff, 0.0).update(system, neighbors)
+        assert not again.overflow and int(again.mask.sum()) == near.sum()
+
+
+def test_a_dilute_system_has_not_many_more_bins_than_atoms() -> None:
+    corners = np.array([[a, b, c] for a in (0.0, 1e7) for b in (0.0, 1e7) for c in (0.0, 1e7)])
+    bins, _ = allocation._choose_bins(corners, np.full(3, 5.0), np.zeros(3, bool), 1.15)
+    assert np.prod(bins) <= 2 * len(corners) + 64
+
+
+def test_lengths_in_another_unit_are_refused() -> None:
+    allocate = jaxpot.neighbor_list(CUTOFF, SKIN).allocate
+    with pytest.raises(ValueError, match="too small.*lengths are in Å"):
+        allocate(jaxpot.System.create([[0.0, 0.0, 0.0]], cell=[4e-10] * 3))
+    with pytest.raises(ValueError, match="too small.*lengths are in Å"):
+        allocate(jaxpot.System.create(np.random.default_rng(0).uniform(size=(2000, 3)), cell=[1.0] * 3))
+    with pytest.raises(ValueError, match="atom 1 .* wrap it into the cell"):
+        allocate(jaxpot.System.create([[0.0, 0.0, 0.0], [0.0, 0.0, 1e30]], cell=[4.0] * 3))
 
 
 def test_capacities_have_room_and_reallocate_never_shrinks_them() -> None:
