@@ -97,6 +97,18 @@ def bad_files() -> None:
     ase.io.write("flat.extxyz", Atoms("Fe", cell=[[3, 0, 0], [6, 0, 0], [0, 0, 3]], pbc=True))
     ase.io.write("same.extxyz", Atoms("Fe2", positions=[[0, 0, 0], [0, 0, 0]], cell=[9, 9, 9], pbc=True))
     ase.io.write("gold.extxyz", Atoms("Au", cell=[9, 9, 9], pbc=True))
+    ase.io.write("tiny.extxyz", Atoms("Fe", cell=[1e-7] * 3, pbc=True))
+    Path("flat_row.extxyz").write_text(
+        '1\nLattice="3 0 0 0 3 0 0 0 0" Properties=species:S:1:pos:R:3 pbc="T T T"\nFe 0 0 0\n'
+    )
+    lost = Atoms("Fe2", positions=[[0, 0, 0], [0, 0, 2.4]], momenta=[[0, 0, 0], [0, np.nan, 0]])
+    ase.io.write("lost.extxyz", lost)
+    weightless = Atoms("Fe2", positions=[[0, 0, 0], [0, 0, 2.4]], masses=[0.0, 1.0])
+    ase.io.write("weightless.extxyz", weightless)
+    ase.io.write("two.extxyz", [bulk("Fe"), bulk("Fe")])
+    cutoff = "a\nb\nc\n1 Cu\n10 0.1 10 0.1 0.0\n29 63.5 3.6 fcc\n" + "0.1 " * 30
+    Path("cutoff.eam.alloy").write_text(cutoff)
+    Path("counts.eam.alloy").write_text(cutoff.replace("1 Cu", "2 Cu").replace("0.1 0.0", "0.1 0.9"))
     Path("garbage.cif").write_bytes(bytes(range(256)))
     Path("file").write_text("")
 
@@ -115,6 +127,21 @@ BAD = {
     "not a number": (("evaluate", *IRON, "-s", "nan.extxyz"), "not finite"),
     "no volume": (("evaluate", *IRON, "-s", "flat.extxyz"), "span no volume"),
     "atoms on top of each other": (("md", *IRON, "-s", "same.extxyz", *MD), "closer than"),
+    "no volume at all": (("evaluate", *IRON, "-s", "flat_row.extxyz"), "span no volume"),
+    "lengths in metres": (("evaluate", *IRON, "-s", "tiny.extxyz"), "too small"),
+    "cutoff 0": (("evaluate", "-p", "cutoff.eam.alloy", "-s", "fcc:Cu:3.6"), "cutoff.eam.alloy:5: the cutoff is"),
+    "wrong number of elements": (("evaluate", "-p", "counts.eam.alloy", "-s", "fcc:Cu:3.6"), "says 2 element(s)"),
+    "velocities that are no numbers": (
+        ("md", *IRON, "-s", "lost.extxyz", "--keep-velocities", "--steps", "5", "-o", "out"),
+        "velocity of atom 1",
+    ),
+    "no mass": (("md", *IRON, "-s", "weightless.extxyz", *MD), "positive mass"),
+    "negative seed": (("md", *IRON, *CRYSTAL, *MD, "--seed", "-1"), "seed"),
+    "no such format": (("relax", *IRON, *CRYSTAL, "-o", "x.nothing"), "does not know how to write"),
+    "a format for one": (("relax", *IRON, "-s", "two.extxyz", "-o", "POSCAR"), "holds one structure, not 2"),
+    "output in no folder": (("relax", *IRON, *CRYSTAL, "-o", "none/x.xyz"), "no folder none"),
+    "output over a folder": (("relax", *IRON, *CRYSTAL, "-o", "."), "is a folder"),
+    "json in no folder": (("evaluate", *IRON, *CRYSTAL, "--json", "none/x.json"), "no folder none"),
     "not a crystal": (("evaluate", *IRON, "-s", "bcc:Fe"), "not a crystal"),
     "not an element": (("evaluate", *IRON, "-s", "bcc:Qq:2.9"), "not a chemical element"),
     "lattice constant 0": (("evaluate", *IRON, "-s", "bcc:Fe:0"), "positive"),
@@ -137,12 +164,15 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_is_one_line_with_status_2(case: str, capsys: pytest.CaptureFixture[str]) -> None:
     bad_files()
+    before = sorted(Path().rglob("*"))
     arguments, said = BAD[case]
     assert run(*arguments) == 2
-    lines = capsys.readouterr().err.strip().splitlines()
+    output = capsys.readouterr()
+    lines = output.err.strip().splitlines()
+    assert output.out == ""
     assert len(lines) == 1 and lines[0].startswith("jaxpot: ")
     assert said in lines[0]
-    assert not Path("out", "thermo.csv").exists()
+    assert sorted(Path().rglob("*")) == before  # nothing half-written
 
 
 def test_as_a_program() -> None:

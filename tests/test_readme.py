@@ -173,9 +173,16 @@ def test_the_readme_knows_every_published_set() -> None:
         assert surname in text and year in text, reference
 
 
+def test_the_readme_knows_every_notebook() -> None:
+    rows = re.findall(r"^\| \[(\w+)\]\(notebooks/\w+\.ipynb\) \|", section("Notebooks"), flags=re.MULTILINE)
+    assert sorted(rows) == sorted(path.stem for path in (REPOSITORY / "notebooks").glob("*.ipynb"))
+
+
 def test_links_lead_somewhere() -> None:
+    assert "<img " in README.read_text()
     for document in (README, CONTRIBUTING):
-        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text()):
+        for target in re.findall(r"\]\(([^)#]+)[^)]*\)|<img src=\"([^\"]+)\"", document.read_text()):
+            target = "".join(target)
             assert target.startswith("https://") or (REPOSITORY / target).exists(), f"{document.name}: {target}"
 
 

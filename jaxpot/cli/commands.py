@@ -33,13 +33,15 @@ def run(arguments: list[str] | None) -> int:
         return _say(str(error), BAD_INPUT)
     except DifferenceError as error:
         return _say(str(error), 1)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] == "jaxpot":
+            raise
+        return _say(f'{error.name} is not installed; install it with: pip install "jaxpot[md]"', BAD_INPUT)
     except RuntimeError as error:
-        from jaxpot.simulate import RestartError, SimulationError
+        from jaxpot.simulate import SimulationError
 
         if isinstance(error, SimulationError):
             return _say(str(error), BROKEN_RUN)
-        if isinstance(error, RestartError):
-            return _say(str(error), BAD_INPUT)
         raise
     return 0
 
@@ -123,8 +125,11 @@ def evaluate(potential: Any, params: Any, precision: str, structure: str, json_f
     import numpy as np
 
     from jaxpot.batch import evaluate as evaluate_all
-    from jaxpot.cli.structures import check_structure, read_structures
+    from jaxpot.cli.structures import check_output, check_structure, read_structures
+    from jaxpot.simulate.restart import write_atomically
 
+    if json_file is not None:
+        check_output(json_file, "--json")
     frames = read_structures(structure)
     for k, atoms in enumerate(frames):
         check_structure(atoms, f"{structure}, frame {k}")
@@ -146,7 +151,7 @@ def evaluate(potential: Any, params: Any, precision: str, structure: str, json_f
             for atoms, found in zip(frames, results, strict=True)
         ]
         document = {"potential": potential.name, "elements": potential.elements, "precision": precision, "frames": rows}
-        json_file.write_text(json.dumps(document, indent=1) + "\n")
+        write_atomically(json_file, (json.dumps(document, indent=1) + "\n").encode())
         click.echo(f"written: {json_file}")
 
 
@@ -167,16 +172,17 @@ def relax(
     """Relax the atoms of a structure, and its cell on request, with ASE's optimisers."""
     import ase.optimize
     from ase.filters import FrechetCellFilter
-    from ase.io import write
 
-    from jaxpot.cli.structures import check_structure, read_structures
+    from jaxpot.cli.structures import check_output, check_structure, format_to_write, read_structures, write_structures
     from jaxpot.interop.ase import Calculator
 
     if not fmax > 0:
         raise ValueError(f"--force must be a positive number of eV/Å, got {fmax}")
     if steps < 0:
         raise ValueError(f"--steps must not be negative, got {steps}")
+    check_output(output, "--output")
     frames = read_structures(structure)
+    kind = format_to_write(output, len(frames))
     relaxed = []
     for k, atoms in enumerate(frames):
         check_structure(atoms, f"{structure}, frame {k}")
@@ -190,7 +196,7 @@ def relax(
         state = "converged" if converged else f"not converged to {fmax:g} eV/Å"
         click.echo(f"frame {k}: {before:.6f} -> {after:.6f} eV in {run.nsteps} steps, {state}")
         relaxed.append(atoms)
-    write(output, relaxed)
+    write_structures(output, relaxed, kind)
     click.echo(f"written: {output}")
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import re
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,7 @@ from jaxpot.system import System
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["check_structure", "read_structures"]
+__all__ = ["check_output", "check_structure", "format_to_write", "read_structures", "write_structures"]
 
 LATTICES = ("sc", "fcc", "bcc", "diamond", "hcp")
 FORM = "LATTICE:ELEMENT:A or LATTICE:ELEMENT:A:NxNxN, such as bcc:Fe:2.87:10x10x10"
@@ -59,6 +61,74 @@ def read_structures(text: str) -> list[Atoms]:
     if not frames or any(len(frame) == 0 for frame in frames):
         raise ValueError(f"{text}: there is a frame without atoms, or none at all; give a structure with atoms")
     return frames
+
+
+def check_output(path: Path, option: str) -> None:
+    """Raise ValueError where a file cannot be written, before anything has been computed for it.
+
+    Args:
+        path: of the file.
+        option: that named it.
+    """
+    if path.is_dir():
+        raise ValueError(f"{option} {path}: this is a folder; name a file in it")
+    if not path.absolute().parent.is_dir():
+        raise ValueError(f"{option} {path}: there is no folder {path.parent}; make it first, or name another")
+    if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
+        raise ValueError(f"{option} {path}: cannot be written to; name another file")
+
+
+def format_to_write(path: Path, frames: int) -> str:
+    """ASE's name of the format in which a file is going to be written, which its name tells.
+
+    Args:
+        path: of the file.
+        frames: how many structures it is to hold.
+
+    Returns:
+        The name.
+
+    Raises:
+        ValueError: ASE knows no such format, does not write it, or it holds a single structure.
+    """
+    from ase.io.formats import UnknownFileTypeError, filetype, ioformats
+
+    try:
+        kind = ioformats[filetype(path, read=False)]
+    except (UnknownFileTypeError, KeyError):
+        raise ValueError(f"{path}: ASE does not know how to write such a file; end its name in .extxyz") from None
+    if not kind.can_write:
+        raise ValueError(f"{path}: ASE reads but does not write {kind.name} files; end its name in .extxyz")
+    if kind.single and frames > 1:
+        raise ValueError(f"{path}: a {kind.name} file holds one structure, not {frames}; end its name in .extxyz")
+    return str(kind.name)
+
+
+def write_structures(path: Path, frames: list[Atoms], kind: str) -> None:
+    """Write structures to a file, which is replaced as a whole or not at all.
+
+    Args:
+        path: of the file.
+        frames: ASE ``Atoms``.
+        kind: from :func:`format_to_write`.
+
+    Raises:
+        ValueError: the format cannot hold them.
+    """
+    from ase.io import write
+
+    # in a folder of its own: some formats write several files, or look at the name
+    with tempfile.TemporaryDirectory(dir=path.absolute().parent, prefix=".jaxpot-") as folder:
+        temporary = Path(folder, path.name)
+        try:
+            write(temporary, frames if len(frames) > 1 else frames[0], format=kind)
+        except Exception as error:  # ASE's writers raise whatever they meet
+            reason = " ".join(str(error).split()) or "no message"
+            raise ValueError(
+                f"{path}: ASE cannot write this as {kind} ({type(error).__name__}: {reason[:200]}); end its name in "
+                ".extxyz"
+            ) from error
+        os.replace(temporary, path)
 
 
 def _crystal(text: str) -> Atoms:

@@ -58,8 +58,8 @@ def allocate(
     far = np.flatnonzero(np.abs(turns).max(axis=1, initial=0.0) > MOST_WRAPS)
     if far.size:
         raise ValueError(
-            f"atom {far[0]} at {positions[far[0]].tolist()} Å lies more than {MOST_WRAPS} lattice vectors outside of the "
-            "cell; wrap it into the cell"
+            f"atom {far[0]} at {positions[far[0]].tolist()} Å lies more than {MOST_WRAPS} lattice vectors outside of "
+            "the cell; wrap it into the cell"
         )
     wraps = turns.astype(np.int64)
     fractional = fractional - wraps

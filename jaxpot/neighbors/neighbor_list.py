@@ -201,8 +201,8 @@ def _check_images(cell: np.ndarray, pbc: np.ndarray, atoms: int, reach: float) -
     images = float(np.prod(2.0 * np.ceil(margin) + 1.0))
     if images > MOST_IMAGES or (margin.min() > 1.0 and images * atoms**2 > MOST_PAIRS):
         raise ValueError(
-            f"the cell is too small for a list of radius {reach:g} Å: it repeats some {images:.0e} times within it with "
-            f"{atoms} atom(s), cell {cell.tolist()}; check that the structure's lengths are in Å"
+            f"the cell is too small for a list of radius {reach:g} Å: it repeats some {images:.0e} times within, with "
+            f"{atoms} atom(s); cell {cell.tolist()}; check that the structure's lengths are in Å"
         )
 
 

@@ -1,7 +1,7 @@
 """Molecular dynamics drivers and differentiable trajectories."""
 
 from jaxpot.simulate.ensembles import Ensemble
-from jaxpot.simulate.failure import SimulationError
+from jaxpot.simulate.errors import SimulationError
 from jaxpot.simulate.restart import RestartError
 from jaxpot.simulate.run import RunResult, run_md
 from jaxpot.simulate.settings import RunFiles, RunSettings

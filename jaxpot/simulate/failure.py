@@ -8,18 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jaxpot.batch.checks import explain_not_finite
+from jaxpot.batch.checks import explain_not_finite, not_finite
 from jaxpot.simulate.dynamics import Carry, Status
 from jaxpot.system import System
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["SimulationError", "explain"]
-
-
-class SimulationError(RuntimeError):
-    """A run stopped because its numbers make no sense; what was written until then is kept."""
+__all__ = ["explain"]
 
 
 def explain(
@@ -48,7 +44,13 @@ def explain(
         )
         remedy = "use a smaller --timestep, relax the structure first (jaxpot relax), or check it for close atoms"
     else:
-        what = explain_not_finite(system, carry.neighbors, energies, np.asarray(carry.state.force, np.float64), symbols)
+        forces = np.asarray(carry.state.force, np.float64)
+        if not_finite(energies, forces).size:
+            what = explain_not_finite(system, carry.neighbors, energies, forces, symbols)
+        else:
+            lost = ~np.isfinite(np.stack([np.asarray(system.positions), predicted()])).all(axis=(0, 2))
+            atom = int(np.argmax(lost))
+            what = f"the position or velocity of atom {atom} ({symbols[atom]}) is not finite"
         remedy = "a smaller --timestep or a relaxed structure may help"
     return (
         f"stopped at step {step}: {what}; {remedy}. What was written until then is kept, with {kept.name} to go on from"

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxpot.neighbors import NeighborList, Neighbors, neighbor_list
 from jaxpot.neighbors.plan import Plan, complete_cell
 from jaxpot.potential import Potential
+from jaxpot.simulate.errors import SimulationError
 from jaxpot.system import System
 
 __all__ = ["ListError", "Lists", "lists_for"]
@@ -20,7 +21,7 @@ GROWTH = 1.25  # by which capacities grow where the structure itself does not sa
 MOST_SLOTS = 1 << 30  # 4 GiB of int32
 
 
-class ListError(RuntimeError):
+class ListError(SimulationError):
     """No list of any reasonable size holds the structure."""
 
 

@@ -120,7 +120,8 @@ def load_restart(path: Path) -> Restart:
     if not path.exists():
         raise RestartError(f"{path}: no restart file here; start the run without --resume")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # opened here, because np.load leaves the file open where it is no zip
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         header = json.loads(str(arrays.pop("header")))
         version, plan, facts = header["format"], header["plan"], header["facts"]

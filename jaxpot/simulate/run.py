@@ -19,7 +19,8 @@ import numpy as np
 from jaxpot.batch.checks import checked_dtype, checked_params
 from jaxpot.potential import Params, Potential
 from jaxpot.simulate.dynamics import Carry, Model, Status, dynamics
-from jaxpot.simulate.failure import SimulationError, explain
+from jaxpot.simulate.errors import SimulationError
+from jaxpot.simulate.failure import explain
 from jaxpot.simulate.output import ThermoFile, open_trajectory
 from jaxpot.simulate.restart import Restart, RestartError, load_restart, save_restart, write_atomically
 from jaxpot.simulate.settings import RunFiles, RunSettings
@@ -124,6 +125,12 @@ class _Run:
         dtype = checked_dtype(settings.precision)
         self.atoms, self.settings, self.files = atoms, settings, files
         self.masses = atoms.get_masses()
+        if not (self.masses > 0).all():
+            atom = int(np.argmin(self.masses))
+            raise ValueError(f"atom {atom} has mass {self.masses[atom]} amu; give every atom a positive mass")
+        if settings.initial_temperature is None and not np.isfinite(atoms.get_momenta()).all():
+            atom = int(np.flatnonzero(~np.isfinite(atoms.get_momenta()).all(axis=1))[0])
+            raise ValueError(f"the velocity of atom {atom} is not finite; repair it, or ask for a temperature")
         system = System.from_ase(atoms, potential.elements, dtype)
         self.model = Model(checked_params(params, dtype), jnp.asarray(self.masses, dtype), system)
         self.dynamics = dynamics(potential, settings.ensemble, settings.skin)

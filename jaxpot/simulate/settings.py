@@ -54,6 +54,8 @@ class RunSettings:
         for what in ("thermo_every", "trajectory_every", "restart_every"):
             if getattr(self, what) < 1:
                 raise ValueError(f"{what.replace('_', '-')} must be at least 1 step, got {getattr(self, what)}")
+        if self.seed < 0:
+            raise ValueError(f"the seed must not be negative, got {self.seed}")
         temperature = self.initial_temperature
         if temperature is not None and not (math.isfinite(temperature) and temperature >= 0):
             raise ValueError(f"the temperature must not be negative, got {temperature} K")

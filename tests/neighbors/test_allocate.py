@@ -156,11 +156,11 @@ def test_a_dilute_system_has_not_many_more_bins_than_atoms() -> None:
 
 def test_lengths_in_another_unit_are_refused() -> None:
     allocate = jaxpot.neighbor_list(CUTOFF, SKIN).allocate
-    with pytest.raises(ValueError, match="too small.*lengths are in Å"):
+    with pytest.raises(ValueError, match=r"too small.*lengths are in Å"):
         allocate(jaxpot.System.create([[0.0, 0.0, 0.0]], cell=[4e-10] * 3))
-    with pytest.raises(ValueError, match="too small.*lengths are in Å"):
+    with pytest.raises(ValueError, match=r"too small.*lengths are in Å"):
         allocate(jaxpot.System.create(np.random.default_rng(0).uniform(size=(2000, 3)), cell=[1.0] * 3))
-    with pytest.raises(ValueError, match="atom 1 .* wrap it into the cell"):
+    with pytest.raises(ValueError, match=r"atom 1 .* wrap it into the cell"):
         allocate(jaxpot.System.create([[0.0, 0.0, 0.0], [0.0, 0.0, 1e30]], cell=[4.0] * 3))
 
 

@@ -1,0 +1,175 @@
+"""Runs on disk: interrupted in every way they go on as if nothing had been; what is written can be read."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ase.io
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from ase import Atoms
+
+import jaxpot
+from jaxpot.plot import radial_distribution
+from jaxpot.simulate import RestartError, SimulationError, Thermo, run_md
+from jaxpot.simulate.output import read_thermo
+from jaxpot.simulate.restart import write_atomically
+from tests.conftest import FLOAT32, REPOSITORY
+from tests.simulate import argon
+
+pytestmark = pytest.mark.skipif(FLOAT32, reason="runs choose their precision themselves, and float64 needs x64")
+
+SIGINT_AT = 45
+
+
+def interrupted(step: int, number: int) -> Callable[[Thermo, float], None]:
+    """A signal that arrives while a step is being recorded."""
+
+    def on_progress(row: Thermo, rate: float) -> None:
+        if row.step == step:
+            os.kill(os.getpid(), number)
+
+    return on_progress
+
+
+# NVT is the case of the run that is killed, below
+@pytest.mark.slow
+@pytest.mark.parametrize(("ensemble", "trajectory_format"), [("langevin", "extxyz"), ("npt", "traj")])
+def test_a_run_that_was_interrupted_goes_on_bit_for_bit(ensemble: str, trajectory_format: str, tmp_path: Path) -> None:
+    model, atoms = argon.potential(), argon.crystal()
+    settings = argon.settings(ensemble, 80, trajectory_format=trajectory_format)
+    whole = run_md(atoms, *model, settings, tmp_path / "whole")
+    stop = interrupted(SIGINT_AT, signal.SIGINT)
+    first = run_md(atoms, *model, settings, tmp_path / "parts", on_progress=stop)
+    assert (first.step, first.finished) == (SIGINT_AT, False)
+    # None: everything is in the restart file
+    second = run_md(None, *model, settings, tmp_path / "parts", resume=True)
+    assert (second.step, second.finished) == (80, True)
+    assert argon.written(tmp_path / "parts") == argon.written(tmp_path / "whole")
+    with np.load(tmp_path / "whole" / "restart.npz") as one, np.load(tmp_path / "parts" / "restart.npz") as other:
+        assert one.files == other.files
+        for name in one.files:
+            np.testing.assert_array_equal(one[name], other[name])
+
+    thermo = read_thermo(whole.files.thermo)
+    assert thermo["step"].tolist() == list(range(0, 81, 5))
+    total, conserved = thermo["total_eV"], thermo["conserved_eV"]
+    if ensemble == "langevin":
+        assert np.isnan(conserved).all()
+    else:
+        assert np.ptp(conserved) < 0.02 * np.ptp(thermo["kinetic_eV"]) < np.ptp(total)
+
+    frames = ase.io.read(whole.files.trajectory, index=":")
+    assert [frame.info.get("step", 15 * k) for k, frame in enumerate(frames)] == list(range(0, 76, 15))
+    expected = jaxpot.evaluate(*model, frames)
+    for frame, row, result in zip(frames, thermo["potential_eV"][::3], expected, strict=False):
+        assert frame.get_potential_energy() == pytest.approx(row, rel=1e-12)
+        # extended XYZ rounds positions to eight decimals
+        np.testing.assert_allclose(frame.get_forces(), result.forces, atol=1e-6)
+        assert frame.get_potential_energy() == pytest.approx(result.energy, abs=1e-6)
+        if ensemble != "langevin":
+            assert np.abs(frame.get_momenta().sum(axis=0)).max() < 1e-4
+
+
+KILLED = """
+import os, signal, sys, jax
+jax.config.update("jax_enable_x64", True)
+from jaxpot.simulate import run_md
+from tests.simulate import argon
+from tests.simulate.test_run import interrupted
+run_md(argon.crystal(), *argon.potential(), argon.settings("nvt", 80), sys.argv[1],
+       on_progress=interrupted(55, signal.SIGKILL))
+"""
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_goes_on_bit_for_bit(tmp_path: Path) -> None:
+    parts, whole = tmp_path / "parts", tmp_path / "whole"
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(parts)], check=False, env=os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    )
+    assert done.returncode == -signal.SIGKILL
+    # beyond the restart file at step 40, which is what the run has to fall back on
+    assert read_thermo(parts / "thermo.csv")["step"][-1] >= 50
+    model, settings = argon.potential(), argon.settings("nvt", 80)
+    run_md(argon.crystal(), *model, settings, parts, resume=True)
+    run_md(argon.crystal(), *model, settings, whole)
+    assert argon.written(parts) == argon.written(whole)
+
+
+def test_what_cannot_be_resumed(tmp_path: Path) -> None:
+    model, atoms = argon.potential(), argon.crystal()
+    settings = argon.settings("nve", 10)
+    run_md(atoms, *model, settings, tmp_path)
+    for other, said in (
+        (argon.settings("nve", 10, thermo_every=10), "another thermo every"),
+        (argon.settings("nvt", 10), "another name, temperature"),
+        (argon.settings("nve", 5), "beyond the 5"),
+    ):
+        with pytest.raises(RestartError, match=said):
+            run_md(atoms, *model, other, tmp_path, resume=True)
+    with pytest.raises(RestartError, match="not the given structure"):
+        run_md(Atoms("Ar", cell=[9, 9, 9], pbc=True), *model, settings, tmp_path, resume=True)
+    restart = tmp_path / "restart.npz"
+    for size in (0, 10, len(restart.read_bytes()) // 2, len(restart.read_bytes()) - 1):
+        whole = restart.read_bytes()
+        restart.write_bytes(whole[:size])
+        with pytest.raises(RestartError, match="not a complete restart file"):
+            run_md(atoms, *model, settings, tmp_path, resume=True)
+        restart.write_bytes(whole)
+    (tmp_path / "thermo.csv").write_text("")
+    with pytest.raises(RestartError, match=r"thermo\.csv: shorter"):
+        run_md(atoms, *model, settings, tmp_path, resume=True)
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "restart.npz"
+    write_atomically(path, b"old")
+    monkeypatch.setattr(os, "fsync", lambda handle: (_ for _ in ()).throw(OSError("no space left on device")))
+    with pytest.raises(OSError, match="no space left"):
+        write_atomically(path, b"new and longer")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_energy_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
+    def phi(params: Any, r: Any) -> Any:
+        return jnp.where(r > 2.0, 0.0 * r, jnp.nan)
+
+    model = jaxpot.pair_potential(phi, 3.0), {}
+    atoms = Atoms("Ar3", positions=[[0, 0, 0], [0, 0, 2.5], [9.0, 0, 0]])
+    atoms.set_velocities([[0, 0, 0], [0, 0, -0.05], [0, 0, 0]])  # meets the first atom's wall within a few steps
+    settings = argon.settings("nve", 100, thermo_every=1, trajectory_every=1, restart_every=4)
+    settings = type(settings)(**(vars(settings) | {"initial_temperature": None}))
+    with pytest.raises(SimulationError) as error:
+        run_md(atoms, *model, settings, tmp_path)
+    thermo = read_thermo(tmp_path / "thermo.csv")
+    last = int(thermo["step"][-1])
+    said = re.search(
+        r"stopped at step (\d+): the energy or force of atom ([01]) \(Ar\) is not finite", str(error.value)
+    )
+    assert said and int(said[1]) == last + 1
+    assert "--timestep" in str(error.value) and "restart.npz" in str(error.value)
+    # everything until then is kept, and is right
+    assert last >= 4 and np.isfinite(thermo["total_eV"]).all()
+    frames = ase.io.read(tmp_path / "trajectory.extxyz", index=":")
+    assert len(frames) == last + 1
+    assert all(np.isfinite(frame.positions).all() and frame.get_distance(0, 1) > 2.0 for frame in frames)
+    with np.load(tmp_path / "restart.npz") as restart:
+        assert int(restart["step"]) == last - last % 4
+
+
+def test_the_radial_distribution_of_an_ideal_gas_is_one() -> None:
+    rng = np.random.default_rng(0)
+    gas = [Atoms("Ar400", positions=rng.uniform(size=(400, 3)) * 20.0, cell=[20.0] * 3, pbc=True) for _ in range(5)]
+    r, g, coordination = radial_distribution(gas, r_max=9.0, bins=18)
+    np.testing.assert_allclose(g[4:], 1.0, atol=0.05)
+    assert coordination[-1] == pytest.approx(399 / 8000 * 4 / 3 * np.pi * 9.0**3, rel=0.02)
