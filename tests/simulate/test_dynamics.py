@@ -65,7 +65,7 @@ def test_a_list_that_overflows_many_times_changes_nothing() -> None:
 
 
 def drifts(step_fs: float, picoseconds: float) -> dict[str, Any]:
-    """Times (ps) and total energies of 108 argon atoms at constant energy, of jaxpot and of LAMMPS from the same state, eV."""
+    """Times (ps) and total energies (eV) of 108 argon atoms at constant energy, jaxpot's and LAMMPS's."""
     potential, params = argon.potential()
     atoms = bulk("Ar", "fcc", a=5.4, cubic=True) * (3, 3, 3)
     model = model_of(atoms, params)

@@ -170,6 +170,6 @@ def test_an_energy_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
 def test_the_radial_distribution_of_an_ideal_gas_is_one() -> None:
     rng = np.random.default_rng(0)
     gas = [Atoms("Ar400", positions=rng.uniform(size=(400, 3)) * 20.0, cell=[20.0] * 3, pbc=True) for _ in range(5)]
-    r, g, coordination = radial_distribution(gas, r_max=9.0, bins=18)
+    _, g, coordination = radial_distribution(gas, r_max=9.0, bins=18)
     np.testing.assert_allclose(g[4:], 1.0, atol=0.05)
     assert coordination[-1] == pytest.approx(399 / 8000 * 4 / 3 * np.pi * 9.0**3, rel=0.02)
