@@ -35,7 +35,7 @@ class Environment(NamedTuple):
         mask: [neighbors] bool.
 
     A formula that asks for ``together=True`` sees many environments at once: all arrays then have one more axis, the
-    last, along which the atoms lie ([neighbors, atoms], own_species [atoms]).
+    first, along which the atoms lie ([atoms, neighbors], own_species [atoms]).
     """
 
     x: jax.Array
@@ -89,7 +89,7 @@ def environment_potential(
         elements: chemical symbols whose order gives the species; None for one kind of atom.
         name: of the potential.
         init: makes default parameters.
-        together: whether ``energy`` takes the environments of many atoms at once, which lie along the last axis of
+        together: whether ``energy`` takes the environments of many atoms at once, which lie along the first axis of
             every array, and gives ``[atoms]`` energies; for formulas that are faster so.
 
     Returns:
@@ -113,7 +113,7 @@ def environment_potential(
     if not 0 < cutoff < float("inf"):
         raise ValueError(f"{name}: the cutoff must be a positive length in Å, got {cutoff}")
     elements = None if elements is None else tuple(elements)
-    many = energy if together else jax.vmap(energy, (None, -1))
+    many = energy if together else jax.vmap(energy, (None, 0))
 
     def prepare(system: System, neighbors: Neighbors) -> tuple[Rows, Blocks]:
         check_cutoff(name, cutoff, system, neighbors)
@@ -144,8 +144,8 @@ def environment_potential(
             # dE/d(edge); a row without an atom has no energy
             gx, gy, gz = (jnp.where(environment.mask, g, 0.0) for g in pull(jnp.ones_like(each)))
             dx, dy, dz = edges
-            virial = [(g * d).sum(axis=0) for g, d in ((gx, dx), (gy, dy), (gz, dz), (gy, dz), (gx, dz), (gx, dy))]
-            return (each, gx.T, gy.T, gz.T, *virial)
+            virial = [(g * d).sum(axis=1) for g, d in ((gx, dx), (gy, dy), (gz, dz), (gy, dz), (gx, dz), (gx, dy))]
+            return (each, gx, gy, gz, *virial)
 
         each, gx, gy, gz, *virial = map_environments(block, blocks)
         forces = jnp.stack([_collect(g, system, neighbors) for g in (gx, gy, gz)], axis=1)
@@ -192,14 +192,14 @@ def blocks_of(rows: Rows, system: System, neighbors: Neighbors, most: int = BLOC
 
 
 def environments_of(rows: Rows, block: Blocks, cutoff: float) -> Environment:
-    """The environments of a block of atoms, [neighbors, atoms]; slots that hold no neighbour have a harmless edge."""
-    slots = block.slots.T
-    x = take(rows.x, slots) - block.x[None]
-    y = take(rows.y, slots) - block.y[None]
-    z = take(rows.z, slots) - block.z[None]
-    mask = (x * x + y * y + z * z < cutoff * cutoff) & block.real[None]
+    """The environments of a block of atoms, [atoms, neighbors]; slots that hold no neighbour have a harmless edge."""
+    slots = block.slots
+    x = take(rows.x, slots) - block.x[:, None]
+    y = take(rows.y, slots) - block.y[:, None]
+    z = take(rows.z, slots) - block.z[:, None]
+    mask = (x * x + y * y + z * z < cutoff * cutoff) & block.real[:, None]
     # directions that differ from slot to slot, so that no angle between padded edges is singular
-    angle = jnp.arange(slots.shape[0]).astype(x.dtype)[:, None]
+    angle = jnp.arange(slots.shape[1]).astype(x.dtype)[None, :]
     spare = (cutoff * jnp.cos(angle) * 0.8, cutoff * jnp.sin(angle) * 0.8, jnp.full_like(angle, 0.6 * cutoff))
     x, y, z = (jnp.where(mask, d, s) for d, s in zip((x, y, z), spare, strict=True))
     distances = jnp.sqrt(x * x + y * y + z * z)

@@ -33,6 +33,7 @@ def linear_potential(
     name: str = "linear",
     expand: str | None = None,
     names: Sequence[str] | None = None,
+    contract: Callable[[Environment, jax.Array], jax.Array] | None = None,
     jacobian: Jacobian | None = None,
     together: bool = False,
     init: Callable[..., Params] | None = None,
@@ -50,14 +51,16 @@ def linear_potential(
 
     Args:
         descriptors: ``(environment) -> [number]``; ``environment`` is a :class:`jaxpot.Environment`. With ``together``,
-            of many environments at once, ``[number, atoms]``.
+            of many environments at once, ``[atoms, number]``.
         number: how many descriptors there are.
         cutoff: Å.
         elements: chemical symbols whose order gives the species; None for one kind of atom.
         name: of the potential.
         expand: None or ``"quadratic"``.
         names: of the descriptors; by default ``B1``, ``B2`` ...
-        jacobian: ``(environment) -> (values [number, atoms], (d/dx, d/dy, d/dz) each [number, neighbors, atoms])``,
+        contract: ``(environment, coefficients [atoms or 1, number]) -> [atoms]``, the sum of descriptors times
+            coefficients, where there is a faster way to it; with ``together`` only.
+        jacobian: ``(environment) -> (values [atoms, number], (d/dx, d/dy, d/dz) each [atoms, number, neighbors])``,
             where there is a faster way than a reverse pass for each descriptor; with ``together`` only.
         together: whether ``descriptors`` takes many environments at once.
         init: makes default parameters.
@@ -83,8 +86,8 @@ def linear_potential(
     """
     if expand not in (None, "quadratic"):
         raise ValueError(f"{name}: expand is {expand!r}; use None or 'quadratic'")
-    if jacobian is not None and not together:
-        raise ValueError(f"{name}: a jacobian takes many environments at once; give together=True")
+    if (jacobian is not None or contract is not None) and not together:
+        raise ValueError(f"{name}: contract and jacobian take many environments at once; give together=True")
     own_names = tuple(names) if names is not None else tuple(f"B{k + 1}" for k in range(number))
     if len(own_names) != number:
         raise ValueError(f"{name}: {len(own_names)} names for {number} descriptors")
@@ -96,15 +99,15 @@ def linear_potential(
     known = None if elements is None else tuple(elements)
     species = 1 if known is None else len(known)
 
-    many = descriptors if together else jax.vmap(descriptors, -1, -1)
+    many = descriptors if together else jax.vmap(descriptors)
 
     def features(values: jax.Array) -> jax.Array:
-        """[size, atoms] from descriptors [number, atoms]."""
-        parts = [jnp.ones_like(values[:1]), values]
+        """[atoms, size] from descriptors [atoms, number]."""
+        parts = [jnp.ones_like(values[:, :1]), values]
         if expand is not None:
             half = jnp.where(first == second, 0.5, 1.0).astype(values.dtype)
-            parts.append(half[:, None] * values[first] * values[second])
-        return jnp.concatenate(parts)
+            parts.append(half[None] * values[:, first] * values[:, second])
+        return jnp.concatenate(parts, axis=1)
 
     def coefficients_of(params: Params, dtype: Any) -> jax.Array:
         found = named_parameters(name, params, dtype, ("coefficients",))["coefficients"]
@@ -113,35 +116,43 @@ def linear_potential(
         return found
 
     def energy(params: Params, environment: Environment) -> jax.Array:
-        values = features(many(environment))
-        coefficients = coefficients_of(params, values.dtype)
-        if species == 1:
-            return jnp.tensordot(coefficients[0], values, 1)
-        return jnp.sum(coefficients.T[:, environment.own_species] * values, axis=0)
+        coefficients = coefficients_of(params, environment.x.dtype)
+        # one species needs no row of its own for each atom
+        own = coefficients[:1] if species == 1 else coefficients[environment.own_species]
+        if expand is None and contract is not None:
+            return own[:, 0] + contract(environment, own[:, 1:])
+        values = many(environment)
+        found = own[:, 0] + jnp.sum(own[:, 1 : number + 1] * values, axis=1)
+        if expand is not None:
+            # B alpha B / 2 with the symmetric matrix alpha of which the coefficients are the upper triangle
+            upper = jnp.zeros((len(own), number, number), own.dtype).at[:, first, second].set(own[:, number + 1 :])
+            upper = jnp.where(jnp.eye(number, dtype=bool)[None], 0.5 * upper, upper)
+            products = values @ upper[0] if species == 1 else jnp.einsum("ai,aij->aj", values, upper)
+            found = found + jnp.sum(products * values, axis=1)
+        return found
 
     def slopes_of(environment: Environment) -> tuple[jax.Array, tuple[jax.Array, jax.Array, jax.Array]]:
-        """Descriptors [number, atoms] and their derivatives with respect to edges, each [number, neighbors, atoms]."""
+        """Descriptors [atoms, number] and their derivatives with respect to edges, each [atoms, number, neighbors]."""
         if jacobian is not None:
             return jacobian(environment)
 
         def of_edges(x: jax.Array, y: jax.Array, z: jax.Array) -> jax.Array:
-            distances = jnp.sqrt(x * x + y * y + z * z)
-            return many(environment._replace(x=x, y=y, z=z, distances=distances))
+            return many(environment.moved(x, y, z))
 
         values, pull = jax.vjp(of_edges, environment.x, environment.y, environment.z)
-        each = jnp.broadcast_to(jnp.eye(number, dtype=values.dtype)[:, :, None], (number, *values.shape))
-        return values, jax.vmap(pull)(each)
+        each = jnp.broadcast_to(jnp.eye(number, dtype=values.dtype)[:, None], (number, *values.shape))
+        return values, jax.vmap(pull, out_axes=1)(each)
 
     def pushed(values: jax.Array, slopes: jax.Array, belongs: jax.Array) -> jax.Array:
         """[targets, species, size - 1], derivatives of the sums of features from those of descriptors.
 
-        ``values`` [number, centers], ``slopes`` [centers, targets, number], ``belongs`` [species, centers].
+        ``values`` [centers, number], ``slopes`` [centers, targets, number], ``belongs`` [species, centers].
         """
         direct = jnp.einsum("sa,atn->tsn", belongs, slopes)
         if expand is None:
             return direct
         # d(B_i B_j) = B_j dB_i + B_i dB_j, summed over centres before it is made symmetric
-        product = jnp.einsum("sam,atn->tsnm", belongs[:, :, None] * values.T[None], slopes)
+        product = jnp.einsum("sam,atn->tsnm", belongs[:, :, None] * values[None], slopes)
         both = product[..., first, second] + product[..., second, first]
         return jnp.concatenate([direct, jnp.where(first == second, 0.5, 1.0).astype(values.dtype) * both], axis=-1)
 
@@ -159,11 +170,11 @@ def linear_potential(
         def block(total: DesignRows, one: tuple[Blocks, jax.Array]) -> tuple[DesignRows, None]:
             environment = environments_of(all_rows, one[0], cutoff)
             values, derivatives = slopes_of(environment)
-            kind, mask = environment.own_species, environment.mask.T[:, :, None, None]
+            kind, mask = environment.own_species, environment.mask[:, :, None, None]
             belongs = ((kind[None] == jnp.arange(species)[:, None]) & one[0].real[None]).astype(dtype)
             # dB/d(edge), [centers, neighbors, 3, number]
-            edges = jnp.where(mask, jnp.stack([d.transpose(2, 1, 0) for d in derivatives], axis=2), 0.0)
-            vectors = jnp.stack([environment.x, environment.y, environment.z], axis=-1).transpose(1, 0, 2)
+            edges = jnp.where(mask, jnp.stack([d.transpose(0, 2, 1) for d in derivatives], axis=2), 0.0)
+            vectors = jnp.stack([environment.x, environment.y, environment.z], axis=-1)
             strain = jnp.einsum("akpn,akq->apqn", edges, vectors)
             strain = 0.5 * (strain + strain.transpose(0, 2, 1, 3))
             virial = pushed(values, strain.reshape(len(strain), 9, number), belongs).reshape(3, 3, species, size - 1)
@@ -182,7 +193,7 @@ def linear_potential(
                 forces = total.forces[..., 1:] + found.reshape(atoms, 3, species, size - 1)
             constant = jnp.zeros((1, 1, species, 1), dtype)
             return DesignRows(
-                total.energies + jnp.einsum("sa,fa->sf", belongs, features(values)),
+                total.energies + jnp.einsum("sa,af->sf", belongs, features(values)),
                 jnp.concatenate([jnp.broadcast_to(constant, (atoms, 3, species, 1)), forces], axis=-1),
                 total.virial.at[..., 1:].add(virial),
             ), None

@@ -12,9 +12,11 @@ from jaxpot.io.errors import FileFormatError
 from jaxpot.io.n2p2 import N2P2_STYLES, is_n2p2, load_n2p2, save_n2p2
 from jaxpot.io.native import NATIVE_STYLES, is_native, load_native, save_native
 from jaxpot.io.network_exports import EXPORT_STYLES, has_export_content, has_export_name, load_export
+from jaxpot.io.snap import SNAP_STYLES, has_snap_content, has_snap_name, load_snap, save_snap
 from jaxpot.numerics.tables import TableGrid
 from jaxpot.potential import Params, Potential
 from jaxpot.potentials.hdnnp import HDNNPSettings
+from jaxpot.potentials.snap import SnapSource
 
 __all__ = ["FORMATS", "Format", "load", "save"]
 
@@ -48,6 +50,7 @@ FORMATS: list[Format] = [
     Format("n2p2", N2P2_STYLES, is_n2p2, is_n2p2, load_n2p2, (HDNNPSettings,), save_n2p2),
     Format("jaxpot", NATIVE_STYLES, is_native, is_native, load_native),
     Format("exported network", EXPORT_STYLES, has_export_name, has_export_content, load_export),
+    Format("SNAP", SNAP_STYLES, has_snap_name, has_snap_content, load_snap, (SnapSource,), save_snap),
 ]
 
 
@@ -66,6 +69,8 @@ def load(
     ``"fs"``                ``.eam.fs``                                  ``pair_style eam/fs``
     ``"funcfl"``            ``.eam``, one or several, one an element     ``pair_style eam``
     ``"adp"``               ``.adp``                                     ``pair_style adp``
+    ``"snap"``              ``.snapcoeff`` and ``.snapparam``, or        ``pair_style snap``, also overlaid
+                            ``.snap``, which names them                  with ``zbl``
     ``"n2p2"``              a directory with ``input.nn`` (also RuNNer)  ``pair_style hdnnp``
     ``"safetensors"``       a directory that :func:`jaxpot.save` made
     ``"schnetpack"``        ``.npz``, exported SchNet
@@ -120,7 +125,8 @@ def save(path: Path, potential: Potential, params: Params, style: str | None = N
     again, and numbers that have not changed are written exactly as they were read.
 
     Args:
-        path: the file, replaced in one piece; for n2p2 the directory.
+        path: the file, replaced in one piece; for n2p2 the directory, for SNAP
+            ``path.snapcoeff`` and ``path.snapparam``.
         potential: one that :func:`jaxpot.load` gave, or made by :func:`jaxpot.eam`, :func:`jaxpot.adp` or
             :func:`jaxpot.hdnnp`; any other that a factory of the library made goes to a directory of
             ``potential.json`` (the factory and its arguments) and ``params.safetensors``, as all of them do with
@@ -137,7 +143,7 @@ def save(path: Path, potential: Potential, params: Params, style: str | None = N
         >>> jaxpot.save("Ar.eam.alloy", jaxpot.lennard_jones(cutoff=8.5), {"epsilon": 0.0104, "sigma": 3.4})
         Traceback (most recent call last):
         ...
-        ValueError: no file format holds lennard_jones (EAM/ADP, n2p2 files hold theirs); what a factory made goes ...
+        ValueError: no file format holds lennard_jones (EAM/ADP, n2p2, SNAP files hold theirs); what a factory made goes ...
         >>> jaxpot.save("argon", jaxpot.lennard_jones(cutoff=8.5), {"epsilon": 0.0104, "sigma": 3.4})
         >>> jaxpot.load("argon/")[0]
         Potential('lennard_jones', cutoff=8.5, elements=None)

@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jaxpot.descriptors.bispectrum import Bispectrum, bispectrum, bispectrum_triples
+from jaxpot.descriptors.bispectrum import Bispectrum, bispectrum, bispectrum_energy, bispectrum_triples
 from jaxpot.engine import Environment, linear_potential
 from jaxpot.potential import Params, Potential, recorded
 
-__all__ = ["snap"]
+__all__ = ["SnapSource", "snap"]
+
+
+@dataclasses.dataclass(frozen=True)
+class SnapSource:
+    """What a SNAP potential is besides its coefficients, and how its files had it.
+
+    Attributes:
+        elements: chemical symbols.
+        settings: those of the bispectrum.
+        quadratic: whether products of components count.
+        rcutfac: Å, the unit of radii in the file.
+        texts: the coefficients of each element as the file wrote them, or None.
+        coefficient_comments: lines at the head of ``.snapcoeff``.
+        parameter_comments: lines at the head of ``.snapparam``.
+    """
+
+    elements: tuple[str, ...]
+    settings: Bispectrum
+    quadratic: bool
+    rcutfac: float
+    texts: tuple[tuple[str, ...], ...] | None = None
+    coefficient_comments: tuple[str, ...] = ()
+    parameter_comments: tuple[str, ...] = ()
 
 
 @recorded
@@ -30,7 +53,6 @@ def snap(
     normalize: bool = False,
     by_elements: bool = False,
     self_in_all: bool = False,
-    source: Any = None,
 ) -> Potential:
     """The spectral neighbor analysis potential (SNAP).
 
@@ -55,7 +77,6 @@ def snap(
         normalize: whether components are divided by j + 1 (``bnormflag``).
         by_elements: whether every element has its own density (``chemflag``): explicit multi-element SNAP.
         self_in_all: whether the atom itself is in the density of every element (``wselfallflag``).
-        source: what a file said, for :func:`jaxpot.save`.
 
     Returns:
         The :class:`jaxpot.Potential`, with ``linear``.
@@ -99,6 +120,9 @@ def snap(
     def descriptors(environment: Environment) -> jax.Array:
         return bispectrum(settings, *environment)
 
+    def contract(environment: Environment, coefficients: jax.Array) -> jax.Array:
+        return bispectrum_energy(settings, coefficients, *environment)
+
     names = [f"B[{j1},{j2},{j}]" for j1, j2, j in bispectrum_triples(twojmax)]
     if by_elements:
         names = [f"{n}({a},{b},{c})" for a in elements for b in elements for c in elements for n in names]
@@ -115,9 +139,10 @@ def snap(
         "quadratic snap" if quadratic else "snap",
         expand="quadratic" if quadratic else None,
         names=names,
+        contract=contract,
         together=True,
         init=init,
-        source=source,
+        source=SnapSource(elements, settings, quadratic, settings.cutoff),
     )
 
 

@@ -1,0 +1,209 @@
+"""SNAP potentials from LAMMPS's files, and back."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxpot.io.eam_files.writing import write_text
+from jaxpot.io.errors import FileFormatError
+from jaxpot.io.snap_files import Coefficients, Parameters, read_coefficients, read_parameters, read_script
+from jaxpot.potential import Params, Potential
+from jaxpot.potentials.snap import SnapSource, snap
+from jaxpot.potentials.zbl import zbl
+
+__all__ = ["SNAP_STYLES", "has_snap_content", "has_snap_name", "load_snap", "save_snap"]
+
+Path = str | os.PathLike[str]
+SNAP_STYLES = ("snap",)
+ENDINGS = (".snapcoeff", ".snapparam", ".snap")
+
+
+def has_snap_name(path: Path) -> bool:
+    """Whether a file is called as such files are."""
+    return os.fspath(path).lower().endswith(ENDINGS)
+
+
+def has_snap_content(path: Path) -> bool:
+    """Whether a file can be read as one of them."""
+    for read in (read_coefficients, read_parameters, read_script):
+        try:
+            read(path)
+        except FileFormatError:
+            continue
+        return True
+    return False
+
+
+def load_snap(
+    paths: Sequence[Path], elements: Sequence[str] | None, style: str | None, cutoff: float | None
+) -> tuple[Potential, Params]:
+    """What :func:`jaxpot.load` does for these files."""
+    if cutoff is not None:
+        raise ValueError(f"the cutoff of a SNAP potential is that of its fit; leave out cutoff={cutoff}")
+    if len(paths) == 1 and os.fspath(paths[0]).lower().endswith(".snap"):
+        return _load_script(paths[0], elements)
+    if len(paths) == 1:
+        other = _partner(paths[0])
+        paths = [paths[0], other] if other is not None else paths
+    if len(paths) != 2:
+        raise ValueError(f"SNAP takes a .snapcoeff and a .snapparam file, got {[os.fspath(p) for p in paths]}")
+    first, second = paths
+    if os.fspath(first).lower().endswith(".snapparam"):
+        first, second = second, first
+    return _assemble(first, read_coefficients(first), second, read_parameters(second), elements)
+
+
+def _partner(path: Path) -> Path | None:
+    """The other of the two files, where it lies beside the first under the same name."""
+    stem, ending = os.path.splitext(os.fspath(path))
+    other = stem + {".snapcoeff": ".snapparam", ".snapparam": ".snapcoeff"}.get(ending, "")
+    return other if other != stem and os.path.exists(other) else None
+
+
+def _load_script(path: Path, elements: Sequence[str] | None) -> tuple[Potential, Params]:
+    script = read_script(path)
+    folder = os.path.dirname(os.fspath(path))
+    files = [os.path.join(folder, name) for name in (script.coefficients, script.parameters)]
+    for file in files:
+        if not os.path.exists(file):
+            raise FileFormatError(path, script.line, f"names {file}, which is no file", "put it beside the script")
+    chosen = script.elements if elements is None else tuple(elements)
+    strange = [symbol for symbol in chosen if symbol not in script.elements]
+    if strange:
+        raise ValueError(f"{os.fspath(path)} has the elements {script.elements}, not {strange}")
+    potential, params = load_snap(files, chosen, None, None)
+    if script.zbl is None:
+        return potential, params
+    inner, outer, charges = script.zbl
+    core = zbl(inner, outer, chosen)
+    by_symbol = dict(zip(script.elements, charges, strict=True))
+    return potential + core, (params, {"Z": jnp.asarray([by_symbol[symbol] for symbol in chosen])})
+
+
+def _assemble(
+    path: Path, file: Coefficients, parameters_path: Path, parameters: Parameters, elements: Sequence[str] | None
+) -> tuple[Potential, Params]:
+    values = parameters.values
+    chosen = file.elements if elements is None else tuple(elements)
+    strange = [symbol for symbol in chosen if symbol not in file.elements]
+    if strange:
+        raise ValueError(f"{os.fspath(path)} has the elements {file.elements}, not {strange}")
+    if len(set(chosen)) != len(chosen):
+        raise ValueError(f"elements has a symbol twice: {chosen}")
+
+    def flag(name: str, default: bool) -> bool:
+        return bool(values.get(name, (float(default),))[0])
+
+    if flag("chemflag", False) and chosen != file.elements:
+        raise ValueError(
+            f"{os.fspath(path)} has a density for each element, and so coefficients for the elements {file.elements} "
+            f"together; give them in this order, not {chosen}"
+        )
+    order = [file.elements.index(symbol) for symbol in chosen]
+    inner = None
+    if flag("switchinnerflag", False):
+        for name in ("sinner", "dinner"):
+            if len(values.get(name, ())) != len(chosen):
+                raise FileFormatError(
+                    parameters_path, parameters.lines.get(name), f"{name} has {len(values.get(name, ()))} numbers for "
+                    f"{len(chosen)} elements", "give one an element, in the order of the elements"
+                )  # fmt: skip
+        inner = (values["sinner"], values["dinner"])
+    elif "sinner" in values or "dinner" in values:
+        name = "sinner" if "sinner" in values else "dinner"
+        raise FileFormatError(
+            parameters_path,
+            parameters.lines[name],
+            f"{name} without switchinnerflag 1",
+            "set the flag, or leave it out",
+        )
+    factor = values["rcutfac"][0]
+    try:
+        potential = snap(
+            chosen,
+            int(values["twojmax"][0]),
+            tuple(2.0 * factor * file.radii[k] for k in order),
+            tuple(file.weights[k] for k in order),
+            quadratic=flag("quadraticflag", False),
+            rfac0=values.get("rfac0", (0.99363,))[0],
+            rmin0=values.get("rmin0", (0.0,))[0],
+            switch=flag("switchflag", True),
+            inner=inner,
+            subtract_isolated=flag("bzeroflag", True),
+            normalize=flag("bnormflag", False),
+            by_elements=flag("chemflag", False),
+            self_in_all=flag("wselfallflag", False),
+        )
+    except ValueError as error:
+        raise FileFormatError(parameters_path, None, str(error), "correct the file") from error
+    assert potential.linear is not None
+    count = len(file.texts[0])
+    if count != potential.linear.features:
+        raise FileFormatError(
+            path, None, f"has {count} coefficients an element, but {os.fspath(parameters_path)} asks for "
+            f"{potential.linear.features}", "check that the two files belong together"
+        )  # fmt: skip
+    source = dataclasses.replace(
+        potential.source,
+        rcutfac=factor,
+        texts=tuple(file.texts[k] for k in order),
+        coefficient_comments=file.comments,
+        parameter_comments=parameters.comments,
+    )
+    numbers = np.array([[float(text) for text in source.texts[k]] for k in range(len(chosen))])
+    return dataclasses.replace(potential, source=source), {"coefficients": jnp.asarray(numbers)}
+
+
+def save_snap(path: Path, potential: Potential, params: Params, style: str | None) -> None:
+    """What :func:`jaxpot.save` does for these potentials: writes ``.snapcoeff`` and ``.snapparam``."""
+    if style not in (None, *SNAP_STYLES):
+        raise ValueError(f"{potential.name} cannot be written as {style!r}; use 'snap' or leave style out")
+    source, form = potential.source, potential.linear
+    assert isinstance(source, SnapSource) and form is not None
+    stem, ending = os.path.splitext(os.fspath(path))
+    stem = stem if ending.lower() in ENDINGS else os.fspath(path)
+    numbers = np.asarray(params["coefficients"])
+    if numbers.shape != (len(source.elements), form.features):
+        raise ValueError(
+            f"coefficients must have shape [{len(source.elements)}, {form.features}], got {list(numbers.shape)}"
+        )
+    if not np.isfinite(numbers).all():
+        raise ValueError("coefficients are not all finite; there is no file of such a potential")
+
+    def text(species: int, k: int) -> str:
+        value = numbers[species, k]
+        if source.texts is not None and numbers.dtype.type(source.texts[species][k]) == value:
+            return source.texts[species][k]  # as it was read
+        return repr(float(value))
+
+    settings = source.settings
+    factor = source.rcutfac
+    parts = [f"{line}\n" for line in source.coefficient_comments or ("# SNAP coefficients UNITS: metal",)]
+    parts.append(f"{len(source.elements)} {form.features}\n")
+    for k, symbol in enumerate(source.elements):
+        parts.append(f"{symbol} {_short(settings.radii[k] / factor)} {settings.weights[k]!r}\n")
+        parts += [f"{text(k, n)}\n" for n in range(form.features)]
+    lines = {
+        "rcutfac": repr(factor), "twojmax": settings.twojmax, "rfac0": repr(settings.rfac0),
+        "rmin0": repr(settings.rmin0), "switchflag": int(settings.switch),
+        "bzeroflag": int(settings.subtract_isolated), "quadraticflag": int(source.quadratic),
+        "bnormflag": int(settings.normalize), "chemflag": int(settings.by_elements),
+        "wselfallflag": int(settings.self_in_all),
+    }  # fmt: skip
+    if settings.inner is not None:
+        sinner, dinner = (" ".join(map(repr, values)) for values in settings.inner)
+        lines |= {"switchinnerflag": 1, "sinner": sinner, "dinner": dinner}
+    write_text(stem + ".snapcoeff", parts)
+    comments = source.parameter_comments or ("# SNAP parameters UNITS: metal",)
+    write_text(stem + ".snapparam", [*(f"{line}\n" for line in comments), *(f"{k} {v}\n" for k, v in lines.items())])
+
+
+def _short(radius: float) -> str:
+    """A radius without the last digit's rounding of the multiplication by rcutfac."""
+    short = f"{radius:.15g}"
+    return short if abs(float(short) - radius) < 4e-16 * abs(radius) else repr(radius)
