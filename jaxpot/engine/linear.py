@@ -154,7 +154,8 @@ def linear_potential(
         # d(B_i B_j) = B_j dB_i + B_i dB_j, summed over centres before it is made symmetric
         product = jnp.einsum("sam,atn->tsnm", belongs[:, :, None] * values[None], slopes)
         both = product[..., first, second] + product[..., second, first]
-        return jnp.concatenate([direct, jnp.where(first == second, 0.5, 1.0).astype(values.dtype) * both], axis=-1)
+        half = jnp.where(first == second, 0.5, 1.0).astype(values.dtype)
+        return jnp.concatenate([direct, half[None, None] * both], axis=-1)
 
     def rows(system: System, neighbors: Neighbors) -> DesignRows:
         check_cutoff(name, cutoff, system, neighbors)
