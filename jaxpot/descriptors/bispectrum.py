@@ -348,7 +348,7 @@ def _(degree: int, primals: tuple[jax.Array, ...], tangents: tuple[jax.Array, ..
     by_x = np.kron(np.eye(2), lower)
     by_y = np.kron(np.array([[0.0, -1.0], [1.0, 0.0]]), lower)
     slopes = [jnp.tensordot(jnp.asarray(by, values.dtype), values, 1) for by in (by_x, by_y)]
-    return values, sum(slope * t[None] for slope, t in zip(slopes, tangents, strict=True))
+    return values, slopes[0] * tangents[0][None] + slopes[1] * tangents[1][None]
 
 
 @functools.cache
