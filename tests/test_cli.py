@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -88,6 +89,23 @@ def test_a_run_that_breaks_says_where_and_keeps_what_there_is(capsys: pytest.Cap
     message = capsys.readouterr().err.strip().splitlines()[-1]
     assert "step" in message and "atom" in message and "timestep" in message
     assert Path("broken", "thermo.csv").read_text().count("\n") >= 2
+
+
+@pytest.mark.slow
+def test_the_demonstration_ends_with_a_table_and_pictures(capsys: pytest.CaptureFixture[str]) -> None:
+    from jaxpot.demo import main as demonstrate
+
+    demonstrate(["--cells", "3", "--steps", "40", "--output", "shown"])
+    text = capsys.readouterr().out
+    assert text.startswith("54 atoms of bcc iron")
+    for row in ("temperature", "energy drift", "pressure", "speed"):
+        assert len(re.findall(rf"^{row} +\S+", text, flags=re.MULTILINE)) >= 2, row
+    pictures = [Path(line.removeprefix("picture: ")) for line in text.splitlines() if line.startswith("picture: ")]
+    assert [str(path) for path in pictures] == [
+        f"shown/{part}/{name}.png" for part in ("1_nvt", "2_nve") for name in ("thermo", "rdf")
+    ]
+    for path in pictures:
+        assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
 
 
 def bad_files() -> None:

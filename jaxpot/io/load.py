@@ -113,6 +113,8 @@ def load(
     if not paths:
         raise ValueError("no files given; name at least one")
     for one in paths:
+        if len(paths) > 1 and isinstance(one, str) and ":" in one and _is_name_of_set(one):
+            raise ValueError(f"{one} is no file; a published set is loaded by itself, and added to others with +")
         if not os.path.exists(one):
             raise FileFormatError(one, None, "no such file", "check the name; jaxpot.available() lists published sets")
     return _format_of(paths, style).load(paths, elements, style, cutoff)

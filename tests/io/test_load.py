@@ -191,6 +191,7 @@ def test_names_give_published_sets() -> None:
     (("finnis_sinclair_1984:Fe", None, "setfl"), "published sets have no style"),
     (("missing.eam.alloy",), "missing.eam.alloy: no such file; check the name"),
     (("folder/finnis_sinclair_1984",), "no such file"),
+    ((["finnis_sinclair_1984:Fe", "sutton_chen_1990:Cu"],), "finnis_sinclair_1984:Fe is no file; a published set"),
     (([],), "no files given"),
     ((POTENTIALS / "CuNi.eam.alloy", ["Fe"]), "CuNi.eam.alloy has no Fe, only Ni, Cu; choose among these"),
     ((POTENTIALS / "CuNi.eam.alloy", []), "name at least one, and each once"),
