@@ -1,4 +1,4 @@
-"""Pictures of runs: energy, temperature and pressure in time, and the radial distribution function.
+"""Pictures: of runs (energies in time, radial distribution function), of fits, trainings and uncertainties.
 
 matplotlib is imported when a picture is drawn, and draws into files without any display.
 """
@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     from ase import Atoms
     from matplotlib.figure import Figure
 
-__all__ = ["plot_parity", "plot_radial_distribution", "plot_thermo", "radial_distribution"]
+    from jaxpot.uncertainty.calibration import Reliability
+
+__all__ = [
+    "plot_learning_curve",
+    "plot_parity",
+    "plot_radial_distribution",
+    "plot_reliability",
+    "plot_spread",
+    "plot_thermo",
+    "radial_distribution",
+]
 
 BLUE, ORANGE, GREY, RED = "#2a6fbb", "#d9822b", "#7a7a7a", "#b5342a"
 
@@ -166,6 +176,96 @@ def plot_parity(
     if any(kinds):
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=8, frameon=False)
     figure.suptitle(title, fontsize=11)
+    return _saved(figure, path)
+
+
+def plot_learning_curve(history: dict[str, np.ndarray], path: str | os.PathLike[str], title: str = "") -> Path:
+    """A picture of the errors of energies and forces, epoch by epoch, on training and validation data.
+
+    Args:
+        history: of a :class:`jaxpot.fit.TrainResult`; each member of an ensemble has its own line.
+        path: of the picture; its ending chooses the format.
+        title: over the picture.
+
+    Returns:
+        The path.
+    """
+    figure = _figure(8.0, 3.4)
+    panels = figure.subplots(1, 2)
+    for axes, kind, factor, label in (
+        (panels[0], "energy", 1e3, "energy RMSE (meV/atom)"),
+        (panels[1], "forces", 1e3, "force RMSE (meV/Å)"),
+    ):
+        for part, color in (("train", BLUE), ("validation", ORANGE)):
+            epochs, values = (np.asarray(history[name]) for name in ("epoch", f"{part}_{kind}_rmse"))
+            epochs, values = epochs.reshape(len(epochs), -1), factor * values.reshape(len(values), -1)
+            for m in range(values.shape[1]):
+                known = np.isfinite(values[:, m])
+                if known.any():
+                    axes.plot(epochs[known, m], values[known, m], color=color, linewidth=1.1,
+                              alpha=1.0 if values.shape[1] == 1 else 0.5, label=part if m == 0 else None)  # fmt: skip
+        axes.set(xlabel="epoch", ylabel=label, yscale="log")
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(fontsize=8, frameon=False)
+    figure.suptitle(title or "Learning curve", fontsize=11)
+    return _saved(figure, path)
+
+
+def plot_reliability(curves: dict[str, Reliability], path: str | os.PathLike[str], title: str = "") -> Path:
+    """A reliability diagram: overconfident below the diagonal, underconfident above it.
+
+    Args:
+        curves: {name: :func:`jaxpot.uncertainty.reliability`}.
+        path: of the picture; its ending chooses the format.
+        title: over the picture.
+
+    Returns:
+        The path.
+    """
+    figure = _figure(4.8, 4.6)
+    axes = figure.add_subplot()
+    axes.fill_between([0, 1], [0, 1], 0, color=RED, alpha=0.07, linewidth=0)
+    axes.fill_between([0, 1], [0, 1], 1, color=BLUE, alpha=0.07, linewidth=0)
+    axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.9, linestyle="--")
+    axes.text(0.96, 0.06, "overconfident", color=RED, ha="right", fontsize=9)
+    axes.text(0.04, 0.92, "underconfident", color=BLUE, fontsize=9)
+    for (name, curve), color in zip(curves.items(), (ORANGE, BLUE, "black", RED, GREY) * len(curves), strict=False):
+        axes.plot(curve.expected, curve.observed, color=color, linewidth=1.8,
+                  label=f"{name}: {curve.verdict}, area {curve.area:.3f}")  # fmt: skip
+    axes.set(xlabel="expected share of errors within the interval", ylabel="observed share", xlim=(0, 1), ylim=(0, 1))
+    axes.set_aspect("equal")
+    axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0.0, 0.9), frameon=False)
+    axes.set_title(title or "Reliability of the uncertainties", fontsize=11)
+    return _saved(figure, path)
+
+
+def plot_spread(errors: Any, spreads: Any, path: str | os.PathLike[str], unit: str = "eV/Å", title: str = "") -> Path:
+    """A picture of errors against predicted uncertainties, on logarithmic axes, with the rank correlation.
+
+    Args:
+        errors: prediction minus reference.
+        spreads: predicted standard deviations, of the same shape.
+        path: of the picture; its ending chooses the format.
+        unit: of both.
+        title: over the picture.
+
+    Returns:
+        The path.
+    """
+    from scipy.stats import spearmanr
+
+    x, y = np.ravel(spreads), np.abs(np.ravel(errors))
+    figure = _figure(4.8, 4.2)
+    axes = figure.add_subplot()
+    axes.plot(x, y, ".", color=BLUE, markersize=3, alpha=0.35, markeredgewidth=0)
+    ends = np.array([x[x > 0].min(), x.max()])
+    for factor, label in ((1.0, "1 spread"), (2.0, "2 spreads")):
+        axes.plot(ends, factor * ends, color=GREY, linewidth=0.9, linestyle="--" if factor == 1 else ":", label=label)
+    axes.set(xlabel=f"spread of the members ({unit})", ylabel=f"error ({unit})", xscale="log", yscale="log")
+    axes.set_ylim(np.quantile(y[y > 0], 0.005), 2.0 * y.max())
+    axes.legend(fontsize=8, loc="lower right", frameon=False)
+    rank = float(spearmanr(x, y).statistic)
+    axes.set_title(title or f"Rank correlation of error and spread {rank:.2f}", fontsize=11)
     return _saved(figure, path)
 
 

@@ -38,9 +38,10 @@ def run(arguments: list[str] | None) -> int:
             raise
         return _say(f'{error.name} is not installed; install it with: pip install "jaxpot[md]"', BAD_INPUT)
     except RuntimeError as error:
+        from jaxpot.fit.gradient.result import TrainingError
         from jaxpot.simulate import SimulationError
 
-        if isinstance(error, SimulationError):
+        if isinstance(error, SimulationError | TrainingError):
             return _say(str(error), BROKEN_RUN)
         raise
     return 0

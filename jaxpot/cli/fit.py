@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from jaxpot.cli.train import network_commands
+
 if TYPE_CHECKING:
     from jaxpot.batch import Result
     from jaxpot.fit import Dataset, Errors, LinearFit, Weights
@@ -21,6 +23,10 @@ __all__ = ["fit", "fit_snap", "write_report"]
 @click.group()
 def fit() -> None:
     """Fit a potential to labelled structures."""
+
+
+for network in network_commands():
+    fit.add_command(network)
 
 
 file = click.Path(path_type=Path)

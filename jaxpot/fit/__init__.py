@@ -15,6 +15,7 @@ from jaxpot.fit.gradient import (
     train,
 )
 from jaxpot.fit.linear import LinearFit, Weights, fit_linear
+from jaxpot.fit.networks import atom_energies, decorrelation, network_start
 
 __all__ = [
     "Dataset",
@@ -30,9 +31,12 @@ __all__ = [
     "TrainingData",
     "TrainingError",
     "Weights",
+    "atom_energies",
+    "decorrelation",
     "errors",
     "fit_linear",
     "linear",
+    "network_start",
     "open_data",
     "prepare_data",
     "read_dataset",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from jaxpot.io.eam import EAM_STYLES, EAMSource, has_eam_content, has_eam_name, load_eam, save_eam
+from jaxpot.io.ensemble_files import has_ensemble, load_ensemble, save_ensemble
 from jaxpot.io.errors import FileFormatError
 from jaxpot.io.n2p2 import N2P2_STYLES, is_n2p2, load_n2p2, save_n2p2
 from jaxpot.io.native import NATIVE_STYLES, is_native, load_native, save_native
@@ -15,6 +16,7 @@ from jaxpot.io.network_exports import EXPORT_STYLES, has_export_content, has_exp
 from jaxpot.io.snap import SNAP_STYLES, has_snap_content, has_snap_name, load_snap, save_snap
 from jaxpot.numerics.tables import TableGrid
 from jaxpot.potential import Params, Potential
+from jaxpot.potentials.committee import CommitteeMember
 from jaxpot.potentials.hdnnp import HDNNPSettings
 from jaxpot.potentials.snap import SnapSource
 
@@ -46,6 +48,7 @@ class Format(NamedTuple):
 
 
 FORMATS: list[Format] = [
+    Format("ensemble", (), has_ensemble, has_ensemble, load_ensemble, (CommitteeMember,), save_ensemble),
     Format("EAM/ADP", EAM_STYLES, has_eam_name, has_eam_content, load_eam, (EAMSource, TableGrid), save_eam),
     Format("n2p2", N2P2_STYLES, is_n2p2, is_n2p2, load_n2p2, (HDNNPSettings,), save_n2p2),
     Format("jaxpot", NATIVE_STYLES, is_native, is_native, load_native),

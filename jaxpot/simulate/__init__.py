@@ -7,6 +7,7 @@ from jaxpot.simulate.run import RunResult, run_md
 from jaxpot.simulate.settings import RunFiles, RunSettings
 from jaxpot.simulate.thermo import Thermo
 from jaxpot.simulate.velocities import maxwell_boltzmann
+from jaxpot.simulate.watch import Watch
 
 __all__ = [
     "Ensemble",
@@ -16,6 +17,7 @@ __all__ = [
     "RunSettings",
     "SimulationError",
     "Thermo",
+    "Watch",
     "maxwell_boltzmann",
     "run_md",
 ]

@@ -27,6 +27,7 @@ from jaxpot.simulate.settings import RunFiles, RunSettings
 from jaxpot.simulate.stop import asked_to_stop
 from jaxpot.simulate.thermo import Thermo, thermo_of
 from jaxpot.simulate.velocities import maxwell_boltzmann
+from jaxpot.simulate.watch import Lookout, Watch
 from jaxpot.system import System
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class RunResult:
         atoms: the last structure, with velocities, energy and forces.
         steps_per_second: median over the run, without compilation; NaN where too little ran.
         files: where everything is.
+        watched: what the watch saw, each time it looked: (step, value).
+        stopped_by_watch: whether the watch ended the run.
     """
 
     step: int
@@ -52,6 +55,8 @@ class RunResult:
     atoms: Atoms
     steps_per_second: float
     files: RunFiles
+    watched: tuple[tuple[int, float], ...] = ()
+    stopped_by_watch: bool = False
 
 
 def run_md(
@@ -63,6 +68,7 @@ def run_md(
     *,
     resume: bool = False,
     on_progress: Callable[[Thermo, float], None] | None = None,
+    watch: Watch | None = None,
 ) -> RunResult:
     """Molecular dynamics with records, trajectory and restart files.
 
@@ -79,6 +85,7 @@ def run_md(
         output: folder for the files; made if need be. Files of an earlier run in it are replaced, unless ``resume``.
         resume: go on from the restart file in ``output``.
         on_progress: called after every record with it and with the steps taken a second.
+        watch: stops the run, or keeps structures, where a number such as the spread of an ensemble is large.
 
     Returns:
         The :class:`RunResult`.
@@ -109,14 +116,20 @@ def run_md(
         atoms = restart.atoms
     if atoms is None:
         raise ValueError("a new run needs a structure; pass atoms, or resume=True")
-    return _Run(atoms, potential, params, settings, files).go(restart, on_progress)
+    return _Run(atoms, potential, params, settings, files, watch).go(restart, on_progress)
 
 
 class _Run:
     """One run: the model, the compiled operations and the open files."""
 
     def __init__(
-        self, atoms: Atoms, potential: Potential, params: Params, settings: RunSettings, files: RunFiles
+        self,
+        atoms: Atoms,
+        potential: Potential,
+        params: Params,
+        settings: RunSettings,
+        files: RunFiles,
+        watch: Watch | None = None,
     ) -> None:
         if len(atoms) == 0:
             raise ValueError("the structure has no atoms")
@@ -134,6 +147,7 @@ class _Run:
         system = System.from_ase(atoms, potential.elements, dtype)
         self.model = Model(checked_params(params, dtype), jnp.asarray(self.masses, dtype), system)
         self.dynamics = dynamics(potential, settings.ensemble, settings.skin)
+        self.watch = watch
 
     def go(self, restart: Restart | None, on_progress: Callable[[Thermo, float], None] | None) -> RunResult:
         marks: dict[str, int] = {}
@@ -145,12 +159,14 @@ class _Run:
             carry = self._started()
         self.thermo = ThermoFile(self.files.thermo, marks.get("thermo"))
         self.trajectory = open_trajectory(self.files.trajectory, marks.get("trajectory"))
+        self.lookout = Lookout(self.watch, self.files.watched, marks.get("watched"))
         try:
             with asked_to_stop() as stop:
                 return self._loop(carry, restart is None, stop, on_progress)
         finally:
             self.thermo.close()
             self.trajectory.close()
+            self.lookout.close()
 
     def _started(self) -> Carry:
         temperature = self.settings.initial_temperature
@@ -190,9 +206,11 @@ class _Run:
         step, rates = int(carry.step), _Rates()
         if fresh:
             self._record(carry, step, on_progress, float("nan"))
+        halted = fresh and self._look(carry, step)
+        if fresh:
             self._save(carry)
-        while step < settings.steps and not stop.is_set():
-            every = (settings.thermo_every, settings.trajectory_every, settings.restart_every)
+        every = [settings.thermo_every, settings.trajectory_every, settings.restart_every, *self.lookout.every()]
+        while step < settings.steps and not stop.is_set() and not halted:
             target = min(settings.steps, *((step // n + 1) * n for n in every))
             start = time.perf_counter()
             carry = self.dynamics.advance(self.model, carry, target)
@@ -201,12 +219,20 @@ class _Run:
             rates.add(target - step, time.perf_counter() - start)
             step = target
             self._record(carry, step, on_progress, rates.median())
+            halted = self._look(carry, step)
             if step % settings.restart_every == 0 or step == settings.steps:
                 self._save(carry)
         if step < settings.steps:
             self._save(carry)
         final = self._frame(carry, step)
-        return RunResult(step, step >= settings.steps, final, rates.median(), self.files)
+        return RunResult(
+            step, step >= settings.steps, final, rates.median(), self.files, tuple(self.lookout.seen), halted
+        )
+
+    def _look(self, carry: Carry, step: int) -> bool:
+        """Whether the watch ends the run here."""
+        system = self.dynamics.system(self.model, carry)
+        return self.lookout.ends(step, self.model.params, system, carry.neighbors, lambda: self._frame(carry, step))
 
     def _record(
         self, carry: Carry, step: int, on_progress: Callable[[Thermo, float], None] | None, rate: float
@@ -228,7 +254,7 @@ class _Run:
             self.trajectory.write(self._frame(carry, step))
 
     def _save(self, carry: Carry) -> None:
-        marks = {"thermo": self.thermo.mark(), "trajectory": self.trajectory.mark()}
+        marks = {"thermo": self.thermo.mark(), "trajectory": self.trajectory.mark(), **self.lookout.marks()}
         save_restart(self.files.restart, carry, self.atoms, {"settings": self._identity(), "marks": marks})
         from ase.io.extxyz import write_extxyz
 

@@ -90,6 +90,11 @@ class RunFiles:
         return self.folder / f"trajectory.{self.trajectory_format}"
 
     @property
+    def watched(self) -> Path:
+        """Frames that a watch has kept."""
+        return self.folder / "watched.extxyz"
+
+    @property
     def restart(self) -> Path:
         """The complete state, from which the run goes on."""
         return self.folder / "restart.npz"
@@ -101,5 +106,5 @@ class RunFiles:
 
     def remove(self) -> None:
         """Delete what a run here has written."""
-        for path in (self.thermo, self.restart, self.final, *self.folder.glob("trajectory.*")):
+        for path in (self.thermo, self.restart, self.final, self.watched, *self.folder.glob("trajectory.*")):
             path.unlink(missing_ok=True)

@@ -1,5 +1,6 @@
 """What a potential does not know: the spread of ensembles, and whether it can be believed."""
 
+from jaxpot.uncertainty.assess import Assessment, assess
 from jaxpot.uncertainty.calibration import (
     Reliability,
     Rescaling,
@@ -11,9 +12,11 @@ from jaxpot.uncertainty.calibration import (
 from jaxpot.uncertainty.ensemble import Spread, largest_force_spread, with_spread
 
 __all__ = [
+    "Assessment",
     "Reliability",
     "Rescaling",
     "Spread",
+    "assess",
     "largest_force_spread",
     "miscalibration_area",
     "reliability",

@@ -12,95 +12,16 @@ import jax
 import numpy as np
 
 from jaxpot.fit.gradient.checkpoint import Checkpoints
-from jaxpot.fit.gradient.data import Examples, Features, TrainingData, prepare_data
-from jaxpot.fit.gradient.frames import Frames, as_dataset
+from jaxpot.fit.gradient.data import Examples, TrainingData
 from jaxpot.fit.gradient.loader import Loader
 from jaxpot.fit.gradient.loss import Predict, Sums
 from jaxpot.fit.gradient.report import History, Metrics, add_sums, errors_of
 from jaxpot.fit.gradient.result import TrainingError, TrainResult
 from jaxpot.fit.gradient.settings import TrainSettings
-from jaxpot.fit.gradient.step import Leaves, State, compiled_steps, split_params
-from jaxpot.potential import Params, Potential
+from jaxpot.fit.gradient.step import Leaves, State, compiled_steps
 from jaxpot.simulate.stop import asked_to_stop
 
-__all__ = ["train"]
-
-
-def train(
-    potential: Potential,
-    params: Params,
-    data: Frames | TrainingData,
-    settings: TrainSettings | None = None,
-    *,
-    validation: float | Frames | TrainingData | None = None,
-    members: int | None = None,
-    trainable: Callable[[str], bool] | None = None,
-    output: str | Path | None = None,
-    resume: bool = False,
-    progress: bool = True,
-    on_epoch: Callable[[dict[str, float]], None] | None = None,
-    model: tuple[Predict, Features | None] | None = None,
-) -> TrainResult:
-    """Fits the parameters of any potential to energies, forces and stresses, by gradients.
-
-    Args:
-        potential: any potential.
-        params: where to begin; with ``members``, every leaf has a leading axis of that length, as
-            ``jax.vmap(potential.init)(jax.random.split(key, members))`` makes.
-        data: a :class:`jaxpot.fit.Dataset`, frames, ASE ``Atoms`` with results, a file, or prepared data.
-        settings: what to minimise, and how.
-        validation: what is held back to choose the best epoch and to stop early: a share of ``data``, or other data.
-        members: trains an ensemble of so many, all of them in one compiled step.
-        trainable: whether the leaf of a name such as ``"['sigma']"`` is trained; by default all floats are.
-        output: folder for ``metrics.csv`` and checkpoints; None writes nothing.
-        resume: go on from the checkpoint in ``output``, bit for bit.
-        progress: shows a bar on a terminal.
-        on_epoch: called after every epoch with its row of the table, of the first member.
-        model: another way to the same numbers, ``(predict, features)``, such as one with stored descriptors.
-
-    Returns:
-        The :class:`TrainResult`.
-
-    Raises:
-        ValueError: data, params or settings make no sense, or there is nothing to resume.
-        TrainingError: a loss is not finite; parameters and files are as they were before that step.
-
-    Example:
-        >>> import jaxpot
-        >>> from ase.build import bulk
-        >>> from jaxpot.fit import Frame, TrainSettings, train
-        >>> lj, truth = jaxpot.lennard_jones(cutoff=6.0), {"epsilon": 0.010, "sigma": 3.4}
-        >>> crystals = [bulk("Ar", a=a, cubic=True) for a in (5.0, 5.2, 5.4, 5.6)]
-        >>> found = jaxpot.evaluate(lj, truth, crystals)
-        >>> frames = [Frame(atoms, energy=one.energy) for atoms, one in zip(crystals, found)]
-        >>> settings = TrainSettings(epochs=150, learning_rate=0.01, batch_size=4)
-        >>> result = train(lj, {"epsilon": 0.012, "sigma": 3.3}, frames, settings)
-        >>> f"{result.params['sigma']:.2f}"
-        '3.40'
-    """
-    settings = settings or TrainSettings()
-    types = settings.types()
-    predict, features = model or (_evaluate(potential), None)
-
-    def prepared(frames: Any) -> TrainingData:
-        if isinstance(frames, TrainingData):
-            return frames
-        kept = list(as_dataset(frames))
-        return prepare_data(kept, potential, types.model, settings.max_shapes, None, features, types.state)
-
-    if isinstance(validation, int | float) and not isinstance(validation, bool):
-        if isinstance(data, TrainingData):
-            raise ValueError("a share of prepared data cannot be held back; prepare the validation data too")
-        data, validation = as_dataset(data).split(float(validation), settings.seed)
-    training = prepared(data)
-    held_back = None if validation is None else prepared(validation)
-    parts = split_params(params, members, trainable, types.state)
-    run = _Training(predict, parts, training, held_back, settings, members, None if output is None else Path(output))
-    return run.go(resume, progress, on_epoch)
-
-
-def _evaluate(potential: Potential) -> Predict:
-    return lambda params, system, neighbors, _: potential.evaluate(params, system, neighbors)  # type: ignore[arg-type]
+__all__ = ["Training"]
 
 
 @dataclasses.dataclass
@@ -112,7 +33,7 @@ class _Best:
     epoch: np.ndarray
 
 
-class _Training:
+class Training:
     """One training: data on the devices, compiled steps, files."""
 
     def __init__(
@@ -155,7 +76,13 @@ class _Training:
         counted = np.stack([np.bincount(row, minlength=structures) for row in drawn])
         return self.replicated(counted.astype(self.settings.types().state))
 
-    def go(self, resume: bool, progress: bool, on_epoch: Callable[[dict[str, float]], None] | None) -> TrainResult:
+    def go(
+        self,
+        resume: bool,
+        minutes: float | None,
+        progress: bool,
+        on_epoch: Callable[[dict[str, float]], None] | None,
+    ) -> TrainResult:
         from tqdm import tqdm
 
         number = self.members or 1
@@ -175,12 +102,13 @@ class _Training:
             self.checkpoints.begin()
             history = History(self.folder / "metrics.csv")
         history = history or History(None)
+        began, limit = time.perf_counter(), np.inf if minutes is None else 60.0 * minutes
         epoch, reason, saved = first, "finished", first if resume else -1
         bar = tqdm(total=self.settings.epochs, initial=first, unit=" epochs", disable=None if progress else True)
         with asked_to_stop() as stop, bar:
             for epoch in range(first + 1, self.settings.epochs + 1):
-                if stop.is_set():
-                    epoch, reason = epoch - 1, "asked to stop"
+                if stop.is_set() or time.perf_counter() - began > limit:
+                    epoch, reason = epoch - 1, "asked to stop" if stop.is_set() else "out of time"
                     break
                 if self._exhausted(best, epoch - 1):
                     epoch, reason = epoch - 1, "no better validation loss"

@@ -34,7 +34,7 @@ class TrainResult:
         history: columns of ``metrics.csv`` by name, [epochs] or [epochs, members].
         epochs: passes through the data.
         best_epoch: [members] of which the params are.
-        reason: why it ended: "finished", "no better validation loss" or "asked to stop".
+        reason: why it ended: "finished", "no better validation loss", "asked to stop" or "out of time".
         folder: of everything written, or None.
     """
 

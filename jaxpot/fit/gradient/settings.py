@@ -65,6 +65,8 @@ class TrainSettings:
         bootstrap: with an ensemble, each member sees its own resample (with replacement) of the training structures.
         checkpoint_every: epochs between checkpoints.
         devices: over how many devices a batch is split; None uses one.
+        store_descriptors: compute the descriptors of an HDNNP and their derivatives once, where they fit into memory
+            (4 GB) and are not trained themselves: the same numbers, many times faster.
 
     Raises:
         ValueError: a value makes no sense; the message says which.
@@ -98,6 +100,7 @@ class TrainSettings:
     bootstrap: bool = False
     checkpoint_every: int = 10
     devices: int | None = None
+    store_descriptors: bool = True
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "validate_every", "max_shapes", "checkpoint_every"):

@@ -138,7 +138,7 @@ def compiled_steps(
 
     model, optimizer = settings.types().model, settings.transformation(steps)
     loss = batch_loss(predict, settings, counts, steps)
-    whole = dataclasses.replace(settings, batch_size=(validation_counts or counts).structures)
+    whole = dataclasses.replace(settings, batch_size=(validation_counts or counts).structures, devices=None)
     validation_loss = batch_loss(predict, whole, validation_counts or counts, steps)
 
     def params_of(trained: Leaves, fixed: Leaves) -> Params:

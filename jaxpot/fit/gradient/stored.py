@@ -24,7 +24,6 @@ from jaxpot.system import System
 __all__ = ["Stored", "stored_bytes", "stored_descriptors"]
 
 VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
-TOGETHER = 4  # atoms whose derivatives are computed at once; bounds memory
 
 
 class Stored(NamedTuple):
@@ -60,23 +59,31 @@ def stored_descriptors(
         ``(predict, features)`` as :func:`jaxpot.fit.train` takes them for ``model``.
     """
 
-    def one_atom(arrays: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
-        vectors, species, own, mask = arrays
+    def around(vectors: jax.Array, species: jax.Array, own: jax.Array, mask: jax.Array) -> jax.Array:
+        x, y, z = vectors
+        return values(Environment(x, y, z, jnp.sqrt(x * x + y * y + z * z), species, own, mask))
 
-        def of(vectors: jax.Array) -> jax.Array:
-            x, y, z = vectors
-            return values(Environment(x, y, z, jnp.sqrt(x * x + y * y + z * z), species, own, mask))
+    @jax.jit
+    def compiled(
+        vectors: jax.Array, species: jax.Array, own: jax.Array, mask: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        """Descriptors [atoms, descriptors] and their derivatives [descriptors, atoms, 3, capacity] with edges."""
+        found, pull = jax.vjp(lambda v: jax.vmap(around)(v, species, own, mask), vectors)
 
-        return of(vectors), jnp.where(mask[None, None, :], jax.jacrev(of)(vectors), 0.0)
+        def slopes(number: jax.Array) -> jax.Array:
+            # an atom's descriptors depend on its own edges alone: one pull for all atoms
+            chosen = (jnp.arange(found.shape[1]) == number).astype(found.dtype)
+            (slope,) = pull(jnp.broadcast_to(chosen[None, :], found.shape))
+            return jnp.where(mask[:, None, :], slope, 0.0)
 
-    compiled = jax.jit(lambda *arrays: jax.lax.map(one_atom, arrays, batch_size=TOGETHER))
+        return found, jax.lax.map(slopes, jnp.arange(found.shape[1]))
 
     def features(system: System, neighbors: Neighbors | None) -> Stored:
         assert neighbors is not None
         edges = _edges(system, neighbors, cutoff)
         found, slopes = (np.asarray(part) for part in compiled(edges.vectors, edges.species, edges.own, edges.mask))
         real = np.asarray(system.species) >= 0
-        return _assembled(edges, np.where(real[:, None], found, 0), np.where(real[:, None, None, None], slopes, 0))
+        return _assembled(edges, np.where(real[:, None], found, 0), np.where(real[None, :, None, None], slopes, 0))
 
     def predict(params: Params, system: System, neighbors: Neighbors | None, stored: Any) -> Evaluation:
         own = jnp.maximum(system.species, 0)
@@ -111,9 +118,13 @@ def stored_bytes(atoms: int, capacity: int, descriptors: int, itemsize: int) -> 
     return 3 * atoms * _centers(atoms, capacity) * descriptors * itemsize
 
 
+def _all_centers(atoms: int, capacity: int) -> bool:
+    """Whether all centres are stored with each atom, rather than those that see it: unless these are less than half."""
+    return atoms <= 2 * (capacity + 1)
+
+
 def _centers(atoms: int, capacity: int) -> int:
-    """How many centres are stored with each atom: all, unless less than half of them see it."""
-    return atoms if atoms <= 2 * (capacity + 1) else capacity + 1
+    return atoms if _all_centers(atoms, capacity) else min(atoms, capacity + 1)
 
 
 class _Edges(NamedTuple):
@@ -144,10 +155,10 @@ def _edges(system: System, neighbors: Neighbors, cutoff: float) -> _Edges:
 
 
 def _assembled(edges: _Edges, values: np.ndarray, slopes: np.ndarray) -> Stored:
-    """From derivatives with edges [atoms, descriptors, 3, capacity] to derivatives with positions."""
+    """From derivatives with edges [descriptors, atoms, 3, capacity] to derivatives with positions."""
     atoms, capacity = edges.others.shape
     number = values.shape[1]
-    by_edge = slopes.transpose(0, 3, 2, 1)  # [centre, slot, 3, descriptor]
+    by_edge = slopes.transpose(1, 3, 2, 0)  # [centre, slot, 3, descriptor]
     strain = np.stack(
         [np.einsum("ckf,ck->cf", by_edge[:, :, a], edges.vectors[:, b]) for a, b in VOIGT]
     )  # G is invariant under rotation, so that these are symmetric
@@ -155,7 +166,7 @@ def _assembled(edges: _Edges, values: np.ndarray, slopes: np.ndarray) -> Stored:
     moved = np.zeros((atoms, width, 3, number), values.dtype)
     centers: Any = None
     own = np.arange(atoms)
-    if width == atoms:
+    if _all_centers(atoms, capacity):
         place = np.broadcast_to(own[:, None], edges.others.shape)
         own_place = own
     else:

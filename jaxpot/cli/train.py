@@ -1,0 +1,252 @@
+"""``jaxpot fit hdnnp | schnet | dtnn``: networks, single or in ensembles, from files of labelled structures."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from jaxpot.descriptors.symmetry_functions import SymmetryFunction
+    from jaxpot.fit import Dataset
+    from jaxpot.potential import Params, Potential
+
+__all__ = ["network_commands"]
+
+REPORT = "errors.json"
+GRAPHS = {"epochs": 300, "batch_size": 8, "learning_rate": 1e-3, "energy_weight": 10.0, "forces_weight": 1.0}
+NOT_TRAINED = ("scaling", "atom_energies", "gaussians")
+
+Build = Callable[[Sequence[str]], "Potential"]
+
+
+def training_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that all networks share."""
+    file = click.Path(path_type=Path)
+    decorators = [
+        click.option("--train", "train_file", required=True, type=file, help="Structures to learn from (ASE formats)."),
+        click.option("--test", "test_file", type=file, help="Structures to test on; never seen in training."),
+        click.option("--validation", default=0.1, show_default=True,
+                     help="Share of the training structures held back to choose the best epoch and to calibrate."),
+        click.option("--output", "-o", required=True, type=file, help="Folder for everything written."),
+        click.option("--ensemble", "members", type=int, help="Train so many networks together."),
+        click.option("--bootstrap", is_flag=True, help="Each member sees a resample of the structures."),
+        click.option("--epochs", type=int, help="Passes through the data."),
+        click.option("--minutes", type=float, help="Most minutes; the learning rate falls by the epochs all the same."),
+        click.option("--batch-size", type=int, help="Structures in one step."),
+        click.option("--learning-rate", type=float, help="At its highest."),
+        click.option("--energy-weight", type=float, help="Of squared errors in eV/atom."),
+        click.option("--forces-weight", type=float, help="Of squared errors in eV/Å."),
+        click.option("--stress-weight", default=0.0, show_default=True, help="Of squared errors in eV/Å^3."),
+        click.option("--patience", type=int, help="Stop after so many epochs without a better validation error."),
+        click.option("--seed", default=0, show_default=True, help="Of weights, split and order."),
+        click.option("--precision", type=click.Choice(["float32", "float64", "mixed"]), default="float32",
+                     show_default=True, help="Float type of the training."),
+        click.option("--energy-key", default="energy", show_default=True, help="Name of the energy in the files."),
+        click.option("--forces-key", default="forces", show_default=True, help="Name of the forces in the files."),
+        click.option("--resume", is_flag=True, help="Go on from the checkpoint in the output folder."),
+        click.option("--force", is_flag=True, help="Replace an earlier training in the output folder."),
+        click.option("--plots/--no-plots", default=True, show_default=True, help="Draw pictures at the end."),
+    ]  # fmt: skip
+    for decorator in reversed(decorators):
+        command = decorator(command)
+    return command
+
+
+@click.command()
+@click.option("--cutoff", default=5.5, show_default=True, help="Å.")
+@click.option("--hidden", default="24,24", show_default=True, help="Nodes of the hidden layers.")
+@click.option("--like", type=click.Path(path_type=Path),
+              help="Take symmetry functions and layers from this folder of n2p2 or RuNNer.")  # fmt: skip
+@training_options
+def hdnnp(cutoff: float, hidden: str, like: Path | None, **options: Any) -> None:
+    """A Behler-Parrinello network; the result is a folder of n2p2, which jaxpot and LAMMPS read."""
+    defaults = {"epochs": 1000, "batch_size": 8, "learning_rate": 3e-3, "energy_weight": 100.0, "forces_weight": 1.0}
+
+    def build(elements: Sequence[str]) -> Potential:
+        from jaxpot.io.load import load
+        from jaxpot.potentials.hdnnp import hdnnp as factory
+
+        layers = _whole_numbers("--hidden", hidden)
+        if like is None:
+            return factory(elements, _usual_set(elements, cutoff), layers, scaling="scale_center")
+        found = load(like)[0]
+        if found.elements != tuple(elements):
+            raise ValueError(f"--like {like}: has elements {found.elements}, the structures {tuple(elements)}")
+        return _remade(found)
+
+    _fit(build, options, defaults)
+
+
+@click.command()
+@click.option("--cutoff", default=5.0, show_default=True, help="Å.")
+@click.option("--features", default=64, show_default=True, help="Features of an atom.")
+@click.option("--interactions", default=3, show_default=True, help="How often atoms exchange messages.")
+@training_options
+def schnet(cutoff: float, features: int, interactions: int, **options: Any) -> None:
+    """SchNet; the result is a folder of JSON and safetensors."""
+
+    def build(elements: Sequence[str]) -> Potential:
+        from jaxpot.potentials.schnet import schnet as factory
+
+        return factory(elements, cutoff, features, interactions)
+
+    _fit(build, options, GRAPHS)
+
+
+@click.command()
+@click.option("--cutoff", default=5.0, show_default=True, help="Å.")
+@click.option("--features", default=30, show_default=True, help="Features of an atom.")
+@click.option("--interactions", default=2, show_default=True, help="How often atoms exchange messages.")
+@training_options
+def dtnn(cutoff: float, features: int, interactions: int, **options: Any) -> None:
+    """The deep tensor network; the result is a folder of JSON and safetensors."""
+
+    def build(elements: Sequence[str]) -> Potential:
+        from jaxpot.potentials.dtnn import dtnn as factory
+
+        return factory(elements, cutoff=cutoff, features=features, interactions=interactions)
+
+    _fit(build, options, GRAPHS)
+
+
+def _usual_set(elements: Sequence[str], cutoff: float) -> list[SymmetryFunction]:
+    """Shells of neighbours of each element, and angles between each two of them, short and long ranged."""
+    from jaxpot.descriptors.symmetry_functions import angular, radial
+
+    shifts = [cutoff * share for share in (0.30, 0.38, 0.46, 0.54, 0.62, 0.70, 0.78, 0.86)]
+    narrow = 1.0 / (0.08 * cutoff) ** 2
+    found = []
+    for center in elements:
+        for k, first in enumerate(elements):
+            found += [radial(center, first, cutoff, eta) for eta in (0.01, 0.5 / (0.25 * cutoff) ** 2)]
+            found += [radial(center, first, cutoff, narrow, shift) for shift in shifts]
+            for second in elements[k:]:
+                found += [
+                    angular(center, (first, second), cutoff, eta / cutoff**2, zeta, sign)
+                    for eta in (0.3, 3.0) for zeta in (1, 2, 4, 16) for sign in (-1, 1)
+                ]  # fmt: skip
+    return found
+
+
+def _remade(found: Potential) -> Potential:
+    """The same symmetry functions and layers, in eV and Å, with scaling around the mean."""
+    from jaxpot.potentials.hdnnp import HDNNPSettings
+    from jaxpot.potentials.hdnnp import hdnnp as factory
+
+    source = found.source
+    if not isinstance(source, HDNNPSettings):
+        raise ValueError(f"--like names a {found.name}; name a folder with input.nn")
+    functions = [f for each in source.functions.values() for f in each]
+    return factory(
+        source.elements, functions, source.hidden, source.activations, source.cutoff_function, source.inner,
+        "scale_center", source.scale_range, source.normalize_nodes,
+    )  # fmt: skip
+
+
+def network_commands() -> list[click.Command]:
+    """The commands for ``jaxpot fit``."""
+    return [hdnnp, schnet, dtnn]
+
+
+def _whole_numbers(option: str, text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(f"{option} takes whole numbers separated by commas, got {text!r}") from None
+
+
+def _fit(build: Build, options: dict[str, Any], defaults: dict[str, Any]) -> None:
+    """Read, train, write, test."""
+    import jax
+
+    if options["precision"] != "float32":
+        jax.config.update("jax_enable_x64", True)
+    from jaxpot.fit import TrainSettings, decorrelation, network_start, read_dataset, train
+    from jaxpot.io.load import save
+    from jaxpot.potentials.committee import committee
+
+    output, members = options["output"], options["members"]
+    if members is not None and members < 2:
+        raise ValueError(f"--ensemble takes at least 2 members, got {members}; leave it out for a single network")
+    if (output / "metrics.csv").exists() and not (options["resume"] or options["force"]):
+        raise ValueError(f"{output} holds a training already; --resume goes on with it, --force replaces it")
+    names = {"energy": options["energy_key"], "forces": options["forces_key"]}
+    if not options["stress_weight"]:
+        names["stress"] = None
+    data = read_dataset(options["train_file"], **names)
+    test = None if options["test_file"] is None else read_dataset(options["test_file"], **names)
+    given = {name: options[name] for name in ("stress_weight", "seed", "precision", "patience", "bootstrap")}
+    chosen = {name: value if options[name] is None else options[name] for name, value in defaults.items()}
+    settings = TrainSettings(**given, **chosen, ema=0.999 if chosen["epochs"] > 50 else None, checkpoint_every=50)
+    potential = build(data.elements)
+    learned, held_back = data.split(options["validation"], options["seed"])
+    start = network_start(potential, learned, options["seed"], members)
+    click.echo(f"{len(learned)} structures to learn from, {len(held_back)} held back; {potential}")
+    began = time.perf_counter()
+    result = train(
+        potential, start, learned, settings, validation=held_back, members=members, output=output,
+        trainable=lambda name: not any(word in name for word in NOT_TRAINED),
+        resume=options["resume"], minutes=options["minutes"],
+        transform=decorrelation(potential, learned) if potential.name == "hdnnp" else None,
+    )  # fmt: skip
+    minutes = (time.perf_counter() - began) / 60
+    click.echo(f"{result.reason} after {result.epochs} epochs and {minutes:.1f} minutes")
+    final = potential if members is None else committee(potential)
+    save(output, final, result.params)
+    report = {"minutes": minutes, "epochs": result.epochs, "best_epoch": result.best_epoch.tolist()}
+    report["settings"] = settings.identity()
+    if test is not None:
+        report |= _tested(final, result.params, test, held_back, output if options["plots"] else None)
+    if options["plots"]:
+        from jaxpot.plot import plot_learning_curve
+
+        click.echo(f"picture: {plot_learning_curve(result.history, output / 'learning_curve.png')}")
+    (output / REPORT).write_text(json.dumps(report, indent=1) + "\n")
+    click.echo(f"written: {output}, which jaxpot.load reads")
+
+
+def _tested(
+    final: Potential, params: Params, test: Dataset, held_back: Dataset, pictures: Path | None
+) -> dict[str, Any]:
+    """Errors on structures that nothing was chosen by; of an ensemble, how far its spread can be believed."""
+    from jaxpot.plot import plot_parity, plot_reliability, plot_spread
+    from jaxpot.uncertainty import assess, reliability, rescaling, sharpness
+
+    found = assess(final, params, test)
+    report: dict[str, Any] = {"test": found.summary()}
+    for name, value in report["test"].items():
+        click.echo(f"test {name.replace('_', ' ', 2):34s} {value:10.4f}")
+    if pictures is not None:
+        known = {
+            "energy (eV/atom)": (found.energies, found.predicted_energies),
+            "force (eV/Å)": (found.forces, found.predicted_forces),
+        }
+        references, predictions = ({name: pair[k] for name, pair in known.items()} for k in (0, 1))
+        groups = {name: [""] * len(values) for name, values in references.items()}
+        plot_parity(references, predictions, groups, pictures / "parity.png", "Test structures")
+    if found.force_spreads is None or not found.forces.size:
+        return report
+    from scipy.stats import spearmanr
+
+    calibration = assess(final, params, held_back)
+    scale = rescaling(calibration.force_errors, calibration.force_spreads)
+    honest = scale(found.force_spreads)
+    before, after = reliability(found.force_errors, found.force_spreads), reliability(found.force_errors, honest)
+    report["uncertainty"] = {
+        "spearman_forces": float(spearmanr(abs(found.force_errors), found.force_spreads).statistic),
+        "rescaling": scale._asdict(),
+        "miscalibration_area_before": before.area,
+        "miscalibration_area": after.area,
+        "sharpness_eV_per_A": sharpness(honest),
+    }
+    for name, value in report["uncertainty"].items():
+        click.echo(f"test {name.replace('_', ' '):34s} {value}")
+    if pictures is not None:
+        plot_reliability({"as trained": before, "rescaled": after}, pictures / "reliability.png")
+        plot_spread(found.force_errors, honest, pictures / "spread.png")
+    return report

@@ -1,0 +1,137 @@
+"""Training of any potential by gradients."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from jaxpot.fit.dataset import Dataset
+from jaxpot.fit.gradient.data import Features, TrainingData, prepare_data
+from jaxpot.fit.gradient.frames import Frames, as_dataset
+from jaxpot.fit.gradient.hdnnp import stored_hdnnp
+from jaxpot.fit.gradient.loop import Training
+from jaxpot.fit.gradient.loss import Predict
+from jaxpot.fit.gradient.result import TrainResult
+from jaxpot.fit.gradient.settings import TrainSettings
+from jaxpot.fit.gradient.step import split_params
+from jaxpot.fit.gradient.stored import stored_bytes
+from jaxpot.potential import Params, Potential
+from jaxpot.potentials.hdnnp import HDNNPSettings
+
+__all__ = ["train"]
+
+MOST_STORED = 4_000_000_000  # bytes of stored descriptors
+LIKELY_NEIGHBORS = 60
+
+
+def train(
+    potential: Potential,
+    params: Params,
+    data: Frames | TrainingData,
+    settings: TrainSettings | None = None,
+    *,
+    validation: float | Frames | TrainingData | None = None,
+    members: int | None = None,
+    trainable: Callable[[str], bool] | None = None,
+    output: str | Path | None = None,
+    resume: bool = False,
+    minutes: float | None = None,
+    progress: bool = True,
+    on_epoch: Callable[[dict[str, float]], None] | None = None,
+    model: tuple[Predict, Features | None] | None = None,
+    transform: Callable[[Params], Params] | None = None,
+) -> TrainResult:
+    """Fits the parameters of any potential to energies, forces and stresses, by gradients.
+
+    Args:
+        potential: any potential.
+        params: where to begin; with ``members``, every leaf has a leading axis of that length, as
+            ``jax.vmap(potential.init)(jax.random.split(key, members))`` makes.
+        data: a :class:`jaxpot.fit.Dataset`, frames, ASE ``Atoms`` with results, a file, or prepared data.
+        settings: what to minimise, and how.
+        validation: what is held back to choose the best epoch and to stop early: a share of ``data``, or other data.
+        members: trains an ensemble of so many, all of them in one compiled step.
+        trainable: whether the leaf of a name such as ``"['sigma']"`` is trained; by default all floats are.
+        output: folder for ``metrics.csv`` and checkpoints; None writes nothing.
+        resume: go on from the checkpoint in ``output``, bit for bit.
+        minutes: after which it stops at the end of an epoch, as if asked to; it can go on later.
+        progress: shows a bar on a terminal.
+        on_epoch: called after every epoch with its row of the table, of the first member.
+        model: another way to the same numbers, ``(predict, features)``, such as one with stored descriptors.
+        transform: makes the potential's params of those that are trained, for coordinates in which the optimiser has an
+            easier way, such as :func:`jaxpot.fit.decorrelation`; the result is transformed.
+
+    Returns:
+        The :class:`TrainResult`.
+
+    Raises:
+        ValueError: data, params or settings make no sense, or there is nothing to resume.
+        TrainingError: a loss is not finite; parameters and files are as they were before that step.
+
+    Example:
+        >>> import jaxpot
+        >>> from ase.build import bulk
+        >>> from jaxpot.fit import Frame, TrainSettings, train
+        >>> lj, truth = jaxpot.lennard_jones(cutoff=6.0), {"epsilon": 0.010, "sigma": 3.4}
+        >>> crystals = [bulk("Ar", a=a, cubic=True) for a in (5.0, 5.2, 5.4, 5.6)]
+        >>> found = jaxpot.evaluate(lj, truth, crystals)
+        >>> frames = [Frame(atoms, energy=one.energy) for atoms, one in zip(crystals, found)]
+        >>> settings = TrainSettings(epochs=150, learning_rate=0.01, batch_size=4)
+        >>> result = train(lj, {"epsilon": 0.012, "sigma": 3.3}, frames, settings)
+        >>> f"{result.params['sigma']:.2f}"
+        '3.40'
+    """
+    settings = settings or TrainSettings()
+    types = settings.types()
+    if isinstance(data, TrainingData):
+        frames: Any = data
+    else:
+        frames = as_dataset(data)
+        model = model or _stored(potential, params, frames, settings)
+    predict, features = model or (_evaluate(potential), None)
+    if transform is not None:
+        predict = _transformed(predict, transform)
+
+    def prepared(frames: Any) -> TrainingData:
+        if isinstance(frames, TrainingData):
+            return frames
+        kept = list(as_dataset(frames))
+        return prepare_data(kept, potential, types.model, settings.max_shapes, None, features, types.state)
+
+    if isinstance(validation, int | float) and not isinstance(validation, bool):
+        if isinstance(data, TrainingData):
+            raise ValueError("a share of prepared data cannot be held back; prepare the validation data too")
+        frames, validation = frames.split(float(validation), settings.seed)
+    training = prepared(frames)
+    held_back = None if validation is None else prepared(validation)
+    parts = split_params(params, members, trainable, types.state)
+    run = Training(predict, parts, training, held_back, settings, members, None if output is None else Path(output))
+    result = run.go(resume, minutes, progress, on_epoch)
+    if transform is None:
+        return result
+    whole = transform if members is None else jax.vmap(transform)
+    return dataclasses.replace(result, params=whole(result.params))
+
+
+def _transformed(predict: Predict, transform: Callable[[Params], Params]) -> Predict:
+    return lambda params, system, neighbors, features: predict(transform(params), system, neighbors, features)
+
+
+def _stored(
+    potential: Potential, params: Params, data: Dataset, settings: TrainSettings
+) -> tuple[Predict, Features | None] | None:
+    """The model on stored descriptors, where there is one for this potential and it fits into memory."""
+    if not settings.store_descriptors or not isinstance(potential.source, HDNNPSettings) or "functions" in params:
+        return None
+    functions = max(len(each) for each in potential.source.functions.values())
+    itemsize = settings.types().model.itemsize
+    needed = sum(stored_bytes(len(frame.atoms), LIKELY_NEIGHBORS, functions, itemsize) for frame in data)
+    return stored_hdnnp(potential) if needed <= MOST_STORED else None
+
+
+def _evaluate(potential: Potential) -> Predict:
+    return lambda params, system, neighbors, _: potential.evaluate(params, system, neighbors)  # type: ignore[arg-type]

@@ -1,0 +1,90 @@
+"""An ensemble on disk: one folder a member, in the member's own format, and a list of them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxpot.io.errors import FileFormatError
+from jaxpot.potential import Params, Potential
+from jaxpot.potentials.committee import CommitteeMember, committee
+
+__all__ = ["LIST", "has_ensemble", "load_ensemble", "save_ensemble"]
+
+LIST = "ensemble.json"
+
+
+def has_ensemble(path: str | os.PathLike[str]) -> bool:
+    """Whether a folder holds an ensemble.
+
+    Args:
+        path: of the folder.
+    """
+    return (Path(path) / LIST).is_file()
+
+
+def load_ensemble(
+    paths: Sequence[str | os.PathLike[str]],
+    elements: Sequence[str] | None,
+    style: str | None,
+    cutoff: float | None,
+) -> tuple[Potential, Params]:
+    """The committee of the members in a folder, and their stacked params.
+
+    Args:
+        paths: one folder.
+        elements: as of :func:`jaxpot.load`, for each member.
+        style: of the ensemble itself; None.
+        cutoff: as of :func:`jaxpot.load`.
+
+    Raises:
+        FileFormatError: the list is faulty, a member is missing, or members are of different kinds.
+    """
+    from jaxpot.io.load import load
+
+    folder = Path(paths[0])
+    where = folder / LIST
+    try:
+        members = json.loads(where.read_text())["members"]
+        if len(paths) != 1 or not members or not all(isinstance(name, str) for name in members):
+            raise TypeError
+    except (ValueError, KeyError, TypeError) as error:
+        raise FileFormatError(
+            where, None, 'is no list of members such as {"members": ["member_0", ...]}', "repair it"
+        ) from error
+    loaded = [load(folder / name, elements=elements, cutoff=cutoff) for name in members]
+    trees = [jax.tree.structure(params) for _, params in loaded]
+    shapes = [[jnp.shape(leaf) for leaf in jax.tree.leaves(params)] for _, params in loaded]
+    for name, (potential, _), tree, shape in zip(members, loaded, trees, shapes, strict=True):
+        if (potential.name, tree, shape) != (loaded[0][0].name, trees[0], shapes[0]):
+            raise FileFormatError(where, None, f"{name} is of another kind or size than {members[0]}", "leave it out")
+    stacked = jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(x) for x in leaves]), *[p for _, p in loaded])
+    return committee(loaded[0][0]), stacked
+
+
+def save_ensemble(path: str | os.PathLike[str], potential: Potential, params: Params, style: str | None) -> None:
+    """Writes each member to a folder of its own.
+
+    Args:
+        path: of the folder; made if need be.
+        potential: a :func:`jaxpot.committee`.
+        params: stacked.
+        style: of the members' files.
+    """
+    from jaxpot.io.load import save
+
+    source: Any = potential.source
+    assert isinstance(source, CommitteeMember)
+    folder = Path(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    count = jax.tree.leaves(params)[0].shape[0]
+    names = [f"member_{m}" for m in range(count)]
+    for m, name in enumerate(names):
+        save(folder / name, source.potential, jax.tree.map(lambda leaf, m=m: leaf[m], params), style)
+    (folder / LIST).write_text(json.dumps({"members": names}, indent=1) + "\n")

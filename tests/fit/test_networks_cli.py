@@ -1,0 +1,99 @@
+"""``jaxpot fit hdnnp``: from files to a folder that ``jaxpot.load`` reads, and uncertainties with it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import ase.io
+import numpy as np
+import pytest
+from ase.calculators.singlepoint import SinglePointCalculator
+
+import jaxpot
+from jaxpot.cli import main
+from jaxpot.cli.commands import run
+from jaxpot.io.errors import FileFormatError
+from jaxpot.uncertainty import assess
+from tests.fit.gradient_examples import crystals, labelled
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Small crystals of argon, labelled by a pair potential."""
+    folder = tmp_path_factory.mktemp("argon")
+    potential = jaxpot.morse(5.5, mode="force_shifted")
+    frames = labelled(potential, {"D0": 0.1, "alpha": 1.3, "r0": 3.9}, crystals("Ar", 5.3, "fcc", 30))
+    for frame in frames:
+        frame.atoms.calc = SinglePointCalculator(frame.atoms, energy=frame.energy, forces=frame.forces)
+    ase.io.write(folder / "train.extxyz", [frame.atoms for k, frame in enumerate(frames) if k % 5])
+    ase.io.write(folder / "test.extxyz", [frame.atoms for k, frame in enumerate(frames) if not k % 5])
+    return folder
+
+
+@pytest.mark.slow
+def test_an_ensemble_from_files(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "argon"
+    arguments = [
+        "fit", "hdnnp", "--train", str(files / "train.extxyz"), "--test", str(files / "test.extxyz"),
+        "--output", str(output), "--ensemble", "2", "--epochs", "200", "--cutoff", "5.0", "--hidden", "6",
+        "--validation", "0.2", "--learning-rate", "1e-2", "--precision", "float64",
+    ]  # fmt: skip
+    assert run(arguments) == 0
+    report = json.loads((output / "errors.json").read_text())
+    for name in ("metrics.csv", "learning_curve.png", "parity.png", "reliability.png", "spread.png"):
+        assert (output / name).stat().st_size > 0
+    potential, params = jaxpot.load(output)
+    assert potential.name == "committee of hdnnp" and params["networks"]["Ar"][0]["weights"].shape[0] == 2
+    # what was written is what was tested
+    from jaxpot.fit import read_dataset
+
+    test = read_dataset(files / "test.extxyz")
+    found = assess(potential, params, test)
+    assert found.summary() == pytest.approx(report["test"], rel=1e-4)
+    assert found.summary()["forces_rmse_eV_per_A"] < 0.6 * np.std(found.forces)
+    assert -1 <= report["uncertainty"]["spearman_forces"] <= 1
+    # each member is a folder of n2p2 by itself
+    member, alone = jaxpot.load(output / "member_1")
+    assert member.name == "hdnnp"
+    np.testing.assert_array_equal(alone["networks"]["Ar"][0]["weights"], params["networks"]["Ar"][0]["weights"][1])
+    capsys.readouterr()
+    assert run(arguments) == 2
+    assert "--resume goes on" in capsys.readouterr().err
+    (output / "ensemble.json").write_text('{"members": "member_0"}')
+    with pytest.raises(FileFormatError, match="no list of members"):
+        jaxpot.load(output)
+
+
+def test_input_without_sense_is_refused(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base = ["fit", "hdnnp", "--train", str(files / "train.extxyz"), "--output", str(tmp_path / "out")]
+    for wrong, said in (
+        (["--ensemble", "1"], "--ensemble takes at least 2 members"),
+        (["--hidden", "a,b"], "--hidden takes whole numbers"),
+        (["--epochs", "0"], "epochs must be at least 1"),
+        (["--energy-key", "nothing", "--forces-key", "none"], "no label called"),
+    ):
+        with pytest.raises(SystemExit) as stop:
+            main([*base, *wrong])
+        assert stop.value.code == 2
+        assert said in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["schnet", "dtnn"])
+def test_message_passing_from_files(kind: str, files: Path, tmp_path: Path) -> None:
+    output = tmp_path / kind
+    arguments = [
+        "fit", kind, "--train", str(files / "train.extxyz"), "--test", str(files / "test.extxyz"), "--no-plots",
+        "--output", str(output), "--ensemble", "2", "--epochs", "2", "--cutoff", "4.0", "--features", "4",
+        "--interactions", "1",
+    ]  # fmt: skip
+    assert run(arguments) == 0
+    potential, params = jaxpot.load(output)
+    assert potential.name == f"committee of {kind}"
+    from jaxpot.fit import read_dataset
+
+    report = json.loads((output / "errors.json").read_text())
+    assert assess(potential, params, read_dataset(files / "test.extxyz")).summary() == pytest.approx(
+        report["test"], rel=1e-3
+    )
