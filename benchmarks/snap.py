@@ -1,7 +1,7 @@
 """SNAP beside LAMMPS on one core and on two: ``python -m benchmarks.snap``.
 
-Energy and forces of a rattled bcc crystal, jaxpot in float32; every measurement is a process of its own, and the engines
-take turns. The last work is a step of 10,000 atoms with the update of its list, for its peak memory.
+Energy and forces of a rattled bcc crystal, jaxpot in float32; every measurement is a process of its own, and the
+engines take turns. The last work is a step of 10,000 atoms with the update of its list, for its peak memory.
 """
 
 from __future__ import annotations
