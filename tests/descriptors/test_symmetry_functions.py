@@ -16,11 +16,15 @@ from jaxpot.descriptors.symmetry_functions import (
     CUTOFF_FUNCTIONS,
     SymmetryFunction,
     angular,
+    compact_set,
     cutoff_function,
     evaluator,
+    grid_set,
     in_order,
     radial,
+    standard_set,
 )
+from jaxpot.fit.symmetry_functions import scaling_of, values_by_element
 from jaxpot.potentials.hdnnp import symmetry_function_values
 from tests import structures
 
@@ -231,3 +235,39 @@ def test_wrong_sets_are_refused() -> None:
         cutoff_function("sine")
     with pytest.raises(ValueError, match="inner cutoff"):
         cutoff_function("cos", 1.0)
+
+
+def test_usual_sets_and_a_compact_one_from_data() -> None:
+    """Usual candidates; the chosen ones tell more of the others than as many random ones."""
+    elements = ("Ga", "As")
+    assert {f.center for f in standard_set(elements, 5.0)} == set(elements)
+    candidates = grid_set(elements, 5.0, zetas=(1.0, 4.0))
+    assert len(set(candidates)) == len(candidates)
+    assert max(f.shift for f in candidates) < 5.0
+    potential = jaxpot.hdnnp(elements, candidates, [], scaling="none")
+    systems = [
+        jaxpot.System.from_ase(structures.crystal(elements, 5.6, "diamond", (1, 1, 2), seed=s), elements)
+        for s in range(5)
+    ]
+    values = values_by_element(potential, systems, max_shapes=1)["As"]
+    assert values.shape == (sum(int((s.species == 1).sum()) for s in systems), len(candidates) // 2)
+    scaling = scaling_of({"As": values})["As"]
+    np.testing.assert_allclose(scaling["mean"], values.mean(axis=0))
+    unit = (values - scaling["mean"]) / scaling["sigma"]
+
+    def unexplained(columns: np.ndarray) -> float:
+        fitted = unit[:, columns] @ np.linalg.lstsq(unit[:, columns], unit, rcond=None)[0]
+        return float(((unit - fitted) ** 2).mean())
+
+    rng = np.random.default_rng(0)
+    by_chance = np.median([unexplained(rng.choice(unit.shape[1], 6, replace=False)) for _ in range(40)])
+    for method in ("fps", "cur"):
+        chosen = compact_set(values, 6, method)
+        assert len(set(chosen.tolist())) == 6
+        assert unexplained(chosen) < by_chance
+    with pytest.raises(ValueError, match="count must be from 1"):
+        compact_set(values, 1000)
+    with pytest.raises(ValueError, match="method must be"):
+        compact_set(values, 3, "best")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="elements must be"):
+        standard_set("Mo", 5.0)

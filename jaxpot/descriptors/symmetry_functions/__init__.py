@@ -3,14 +3,18 @@
 from jaxpot.descriptors.symmetry_functions.cutoffs import CUTOFF_FUNCTIONS, cutoff_function
 from jaxpot.descriptors.symmetry_functions.evaluation import Evaluator, evaluator
 from jaxpot.descriptors.symmetry_functions.functions import SymmetryFunction, angular, in_order, radial
+from jaxpot.descriptors.symmetry_functions.sets import compact_set, grid_set, standard_set
 
 __all__ = [
     "CUTOFF_FUNCTIONS",
     "Evaluator",
     "SymmetryFunction",
     "angular",
+    "compact_set",
     "cutoff_function",
     "evaluator",
+    "grid_set",
     "in_order",
     "radial",
+    "standard_set",
 ]
