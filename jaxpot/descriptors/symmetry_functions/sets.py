@@ -25,7 +25,7 @@ def grid_set(
     """A systematic set for any elements, from the cutoff alone.
 
     Radial functions "centred": shift 0, eta_m = (n^(m/n) / cutoff)^2 for m = 0 ... n; and "shifted" on a geometric
-    grid of distances r_m = cutoff n^(-m/n), with eta_m = 1 / (r_(n-m) - r_(n-m-1))^2, n = ``radial_count``.
+    grid of distances r_m = cutoff n^(-m/n) for m = 1 ... n, with eta_m = 1 / (r_(m-1) - r_m)^2; n = ``radial_count``.
     Angular functions for each pair of elements: the ``angular_count`` centred eta of such a grid, each zeta, and lambda
     = 1 and -1. Meant as candidates: :func:`compact_set` leaves out what tells nothing new.
 
@@ -47,17 +47,17 @@ def grid_set(
     Example:
         >>> from jaxpot.descriptors.symmetry_functions.sets import grid_set
         >>> len(grid_set(["Si"], 6.0)), len(grid_set(["Ga", "As"], 6.0))
-        (30, 156)
+        (31, 160)
 
     Reference:
         G. Imbalzano, A. Anelli, D. Giofré, S. Klees, J. Behler and M. Ceriotti, J. Chem. Phys. 148, 241730 (2018),
-        section II B.
+        whose idea this is.
     """
     _check(elements, cutoff, radial_count, angular_count)
     n = radial_count
     centred = [(n ** (m / n) / cutoff) ** 2 for m in range(n + 1)]
     grid = [cutoff * n ** (-m / n) for m in range(n + 1)]
-    shifted = [(1.0 / (grid[n - m - 1] - grid[n - m]) ** 2, grid[n - m]) for m in range(n)]
+    shifted = [(1.0 / (grid[m - 1] - grid[m]) ** 2, grid[m]) for m in range(1, n + 1)]
     numbers = [(eta, 0.0) for eta in centred] + [(eta, shift) for eta, shift in shifted if shift >= first]
     k = angular_count
     etas = [(k ** (m / k) / cutoff) ** 2 for m in range(k)] if k > 1 else [1.0 / cutoff**2]
@@ -100,8 +100,7 @@ def standard_set(
         (20, 104)
 
     Reference:
-        M. Gastegger, L. Schwiedrzik, M. Bittermann, F. Berzsenyi and P. Marquetand, J. Chem. Phys. 148, 241709 (2018),
-        eqs. 13 and 14.
+        M. Gastegger, L. Schwiedrzik, M. Bittermann, F. Berzsenyi and P. Marquetand, J. Chem. Phys. 148, 241709 (2018).
     """
     _check(elements, cutoff, radial_count, angular_count)
     if not 0 < first < cutoff - 0.5:
@@ -172,8 +171,7 @@ def compact_set(values: np.ndarray, count: int, method: Literal["fps", "cur"] = 
         [0, 1]
 
     Reference:
-        G. Imbalzano, A. Anelli, D. Giofré, S. Klees, J. Behler and M. Ceriotti, J. Chem. Phys. 148, 241730 (2018),
-        sections II C and D.
+        G. Imbalzano, A. Anelli, D. Giofré, S. Klees, J. Behler and M. Ceriotti, J. Chem. Phys. 148, 241730 (2018).
     """
     values = np.asarray(values, np.float64)
     if values.ndim != 2:
