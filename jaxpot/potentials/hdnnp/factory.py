@@ -162,7 +162,7 @@ def symmetry_functions_and_networks(
     settings, describe = _parts(potential)
 
     def values(env: Environment) -> jax.Array:
-        return _values(describe, None, jax.tree.map(lambda leaf: leaf[..., None], env))[:, 0]
+        return _values(describe, None, jax.tree.map(lambda leaf: leaf[None], env))[:, 0]
 
     def energy(params: Params, values: jax.Array, own_species: jax.Array) -> jax.Array:
         return _energies(settings, params, values[None], own_species[None])[0]
@@ -179,7 +179,9 @@ def _parts(potential: Potential) -> tuple[HDNNPSettings, Evaluator]:
 
 
 def _values(describe: Evaluator, numbers: Any, env: Environment) -> jax.Array:
-    return describe.values(numbers, env.x, env.y, env.z, env.distances, env.species, env.own_species, env.mask)
+    """[largest, atoms] from environments [atoms, neighbors]; neighbours come first there, atoms last."""
+    x, y, z, distances, species, mask = (leaf.T for leaf in (env.x, env.y, env.z, env.distances, env.species, env.mask))
+    return describe.values(numbers, x, y, z, distances, species, env.own_species, mask)
 
 
 def _energies(settings: HDNNPSettings, params: Params, values: jax.Array, own_species: jax.Array) -> jax.Array:
