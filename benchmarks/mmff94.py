@@ -63,9 +63,7 @@ def evaluation(mol: Chem.Mol, repeats: int) -> list[Row]:
     def every(params: Any, positions: jax.Array) -> Any:
         # blocks of conformers whose arrays stay in cache; [atoms, 3, conformers] inside
         blocks = positions.reshape(-1, BLOCK, *positions.shape[1:]).transpose(0, 2, 3, 1)
-        energies, gradients = jax.lax.map(
-            lambda x: energies_and_gradients(params, assigned.topologies[0], x), blocks
-        )
+        energies, gradients = jax.lax.map(lambda x: energies_and_gradients(params, assigned.topologies[0], x), blocks)
         return energies.reshape(-1), gradients.transpose(0, 3, 1, 2).reshape(positions.shape)
 
     def ours() -> Any:

@@ -137,6 +137,8 @@ class Potential:
         linear: for potentials that are linear in their coefficients, how they depend on them; None for others.
         recipe: the factory and its arguments, from which :func:`jaxpot.load` makes the potential again; None for
             potentials that are not made by a factory of the library.
+        molecule: for a potential that is bound to one molecule, the species of its atoms in their order; None for one
+            that takes any atoms.
     """
 
     name: str
@@ -148,6 +150,7 @@ class Potential:
     source: Any = None
     linear: LinearForm | None = None
     recipe: Recipe | None = None
+    molecule: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.evaluate is None:
@@ -330,7 +333,7 @@ def add(*potentials: Potential) -> Potential:
         A :class:`Potential` with the largest cutoff of the parts.
 
     Raises:
-        ValueError: no potential given, or the parts order their elements differently.
+        ValueError: no potential given, the parts order their elements differently, or are bound to different molecules.
 
     Example:
         >>> import jaxpot
@@ -345,6 +348,10 @@ def add(*potentials: Potential) -> Potential:
         raise ValueError(
             f"the parts order their elements differently: {sorted(known)}; build each with the same elements=..."
         )
+
+    molecules = {p.molecule for p in potentials if p.molecule is not None}
+    if len(molecules) > 1:
+        raise ValueError("the parts are bound to different molecules, or to one with its atoms in different orders")
 
     def energies(params: Params, system: System, neighbors: Neighbors) -> jax.Array:
         parts = [p.atomic_energies(q, system, neighbors) for p, q in _zip(potentials, params)]
@@ -364,6 +371,7 @@ def add(*potentials: Potential) -> Potential:
         atomic_energies=energies,
         init=init,
         evaluate=evaluate,
+        molecule=molecules.pop() if molecules else None,
     )
 
 

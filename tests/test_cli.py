@@ -17,6 +17,7 @@ from ase.build import bulk
 
 import jaxpot
 from jaxpot.cli import main
+from jaxpot.units import KCAL_PER_MOL
 
 ROOT = Path(__file__).resolve().parents[1]
 IRON = ["--potential", "finnis_sinclair_1984:Fe"]
@@ -129,6 +130,7 @@ def bad_files() -> None:
     Path("counts.eam.alloy").write_text(cutoff.replace("1 Cu", "2 Cu").replace("0.1 0.0", "0.1 0.9"))
     Path("garbage.cif").write_bytes(bytes(range(256)))
     Path("file").write_text("")
+    Path("torn.sdf").write_text("torn\n\n\n  2  1  0\n    0.0 0.0\n$$$$\n")
 
 
 MD = ("--temperature", "300", "--steps", "5", "--output", "out")
@@ -175,6 +177,11 @@ BAD = {
     "force of 0": (("relax", *IRON, *CRYSTAL, "-o", "x.extxyz", "--force", "0"), "positive"),
     "misspelt option": (("evaluate", *IRON, *CRYSTAL, "--temprature", "3"), "--temprature"),
     "no command": (("evluate",), "evluate"),
+    "molecules from no SDF file": (("relax", "-p", "mmff94", *CRYSTAL, "-o", "out.sdf"), ".sdf"),
+    "no molecules": (("relax", "-p", "mmff94", "-s", "none.sdf", "-o", "out.sdf"), "no such file"),
+    "molecules that are none": (("relax", "-p", "mmff94", "-s", "torn.sdf", "-o", "out.sdf"), "torn.sdf:1: record 1"),
+    "a cell for molecules": (("relax", "-p", "mmff94", "-s", "torn.sdf", "-o", "out.sdf", "--cell"), "--cell"),
+    "dynamics of molecules": (("evaluate", "-p", "mmff94", "-s", "torn.sdf"), "jaxpot relax"),
     "unknown precision": (("evaluate", *IRON, *CRYSTAL, "--precision", "float16"), "float16"),
 }
 
@@ -200,3 +207,22 @@ def test_as_a_program() -> None:
     )  # fmt: skip
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1 and "Traceback" not in done.stderr
+
+
+def test_relax_molecules_of_an_sdf_file(capsys: pytest.CaptureFixture[str]) -> None:
+    from rdkit import Chem
+    from rdkit.Chem import rdForceFieldHelpers
+
+    from jaxpot.io.molecules import from_smiles, read_sdf, write_sdf
+
+    mols = [from_smiles(smiles) for smiles in ("CCO", "CC=O")]
+    write_sdf(Path("mols.sdf"), mols)
+    options = ("--structure", "mols.sdf", "--output", "out.sdf", "--force", "1e-4", "--precision", "float64")
+    assert run("relax", "--potential", "mmff94", *options) == 0
+    assert capsys.readouterr().out.count(", converged") == 2
+    for mol, relaxed in zip(mols, read_sdf(Path("out.sdf")), strict=True):
+        assert rdForceFieldHelpers.MMFFOptimizeMolecule(mol, maxIters=5000) == 0
+        properties = rdForceFieldHelpers.MMFFGetMoleculeProperties(mol)
+        expected = rdForceFieldHelpers.MMFFGetMoleculeForceField(mol, properties).CalcEnergy()
+        assert float(relaxed.GetProp("energy_eV")) / KCAL_PER_MOL == pytest.approx(expected, abs=1e-4)
+    assert Chem.MolToSmiles(relaxed) == Chem.MolToSmiles(mols[1])

@@ -45,7 +45,10 @@ def checked_params(params: Params, dtype: np.dtype) -> Params:
 
 
 def check_species(potential: Potential, species: np.ndarray) -> None:
-    """Raise ValueError where a species has no element; the engine would take another's parameters."""
+    """Raise ValueError where a species has no element, or the atoms are not those of the potential's molecule.
+
+    The engine would take another's parameters.
+    """
     count = 1 if potential.elements is None else len(potential.elements)
     wrong = np.flatnonzero(species >= count)
     if wrong.size:
@@ -54,6 +57,23 @@ def check_species(potential: Potential, species: np.ndarray) -> None:
             f"atom {wrong[0]} has species {species[wrong[0]]}, but {potential.name} {known}; "
             f"species go from 0 to {count - 1}, and -1 marks a padded atom"
         )
+    if potential.molecule is not None and tuple(species[species >= 0].tolist()) != potential.molecule:
+        raise ValueError(not_the_molecule(potential, species))
+
+
+def not_the_molecule(potential: Potential, species: np.ndarray) -> str:
+    """The message of atoms that are not those of the molecule which a potential is bound to, or not in its order."""
+    symbols = potential.elements or ()
+    wanted, found = np.array(potential.molecule or ()), species[species >= 0]
+    if len(wanted) != len(found):
+        difference = f"which has {len(wanted)} atoms, not {len(found)}"
+    else:
+        first = int(np.flatnonzero(wanted != found)[0])
+        difference = f"whose atom {first} is {symbols[wanted[first]]}, not {symbols[found[first]]}"
+    return (
+        f"this {potential.name} is bound to one molecule with its atoms in a fixed order, {difference}; "
+        "make a potential for this one with jaxpot.mmff94"
+    )
 
 
 def not_finite(energies: np.ndarray, forces: np.ndarray) -> np.ndarray:

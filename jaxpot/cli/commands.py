@@ -17,6 +17,7 @@ __all__ = ["cli", "run"]
 
 BAD_INPUT = 2
 BROKEN_RUN = 3
+MOLECULAR = {"mmff94": "MMFF94", "mmff94s": "MMFF94s"}
 
 
 def run(arguments: list[str] | None) -> int:
@@ -62,8 +63,8 @@ cli.add_command(fit)
 cli.add_command(verify)
 
 
-def model_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that name a potential and its precision."""
+def model_options(command: Callable[..., None], molecules: bool = False) -> Callable[..., None]:
+    """The options that name a potential and its precision; with ``molecules`` also those that are bound to one."""
     decorators = [
         click.option(
             "--potential", "-p", "potential_names", multiple=True, required=True, metavar="NAME|FILE",
@@ -77,6 +78,13 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
         ),
     ]  # fmt: skip
 
+    if molecules:
+        decorators[0] = click.option(
+            "--potential", "-p", "potential_names", multiple=True, required=True, metavar="NAME|FILE",
+            help="A published set (jaxpot list), the files of a potential (several: give the option again), or mmff94 "
+            "or mmff94s for the molecules of an SDF file.",
+        )  # fmt: skip
+
     @functools.wraps(command)
     def with_model(
         potential_names: tuple[str, ...], elements: str | None, style: str | None, precision: str, **rest: Any
@@ -89,6 +97,14 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
 
         symbols = [e for e in elements.replace(" ", ",").split(",") if e] if elements is not None else None
         names: Any = potential_names[0] if len(potential_names) == 1 else list(potential_names)
+        if names in MOLECULAR:
+            # bound to the bonds of a molecule, which the structure has to bring
+            if symbols is not None or style is not None:
+                raise ValueError(f"--elements and --style do not go with {names}, whose types come from the molecule")
+            if not molecules:
+                raise ValueError(f"{names} is not for this command; jaxpot relax takes it")
+            command(potential=names, params=None, precision=precision, **rest)
+            return
         potential, params = load(names, elements=symbols, style=style)
         command(potential=potential, params=params, precision=precision, **rest)
 
@@ -157,9 +173,9 @@ def evaluate(potential: Any, params: Any, precision: str, structure: str, json_f
 
 
 @cli.command()
-@model_options
+@functools.partial(model_options, molecules=True)
 @structure_option
-@click.option("--output", "-o", required=True, type=click.Path(path_type=Path), help="Relaxed structure (ASE format).")
+@click.option("--output", "-o", required=True, type=click.Path(path_type=Path), help="Relaxed structure.")
 @click.option("--force", "fmax", type=float, default=0.01, show_default=True, help="Largest force at the end, eV/Å.")
 @click.option("--steps", type=int, default=500, show_default=True, help="Most steps of the optimiser.")
 @click.option("--cell/--no-cell", default=False, show_default=True, help="Relax the cell as well.")
@@ -170,7 +186,10 @@ def relax(
     potential: Any, params: Any, precision: str, structure: str, output: Path, fmax: float, steps: int, cell: bool,
     optimizer: str,
 ) -> None:  # fmt: skip
-    """Relax the atoms of a structure, and its cell on request, with ASE's optimisers."""
+    """Relax the atoms of a structure, and its cell on request, with ASE's optimisers.
+
+    With mmff94 or mmff94s the structure is an SDF file, and all of its molecules are relaxed together.
+    """
     import ase.optimize
     from ase.filters import FrechetCellFilter
 
@@ -182,6 +201,13 @@ def relax(
     if steps < 0:
         raise ValueError(f"--steps must not be negative, got {steps}")
     check_output(output, "--output")
+    if potential in MOLECULAR:
+        from jaxpot.cli.molecules import relax_molecules
+
+        if cell:
+            raise ValueError(f"--cell does not go with {potential}: molecules have none")
+        relax_molecules(structure, output, MOLECULAR[potential], fmax, steps, precision)
+        return
     frames = read_structures(structure)
     kind = format_to_write(output, len(frames))
     relaxed = []

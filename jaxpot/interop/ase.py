@@ -12,7 +12,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator as AseCalculator
 from ase.calculators.calculator import PropertyNotImplementedError, all_changes
 
-from jaxpot.batch.checks import checked_dtype, checked_params, explain_not_finite, not_finite
+from jaxpot.batch.checks import check_species, checked_dtype, checked_params, explain_not_finite, not_finite
 from jaxpot.batch.padding import Sizes, pad_system, resized, sizes_used, to_device
 from jaxpot.neighbors import Neighbors, neighbor_list
 from jaxpot.potential import Params, Potential
@@ -86,6 +86,8 @@ class Calculator(AseCalculator):
         """
         super().calculate(atoms, list(properties), list(system_changes))
         system = System.from_ase(self.atoms, self.potential.elements, self.dtype)
+        if self.potential.molecule is not None:
+            check_species(self.potential, np.asarray(system.species))
         self._prepare(system)
         padded = to_device(pad_system(system, self._sizes.atoms))
         found: Any = jax.device_get(self._evaluate(self.params, padded, self._neighbors))
@@ -104,7 +106,8 @@ class Calculator(AseCalculator):
 
     def _check_params_fit(self) -> None:
         """Let the potential see the params once, without computing anything."""
-        system = System.create(np.zeros((1, 3)), dtype=self.dtype)
+        species = (0,) if self.potential.molecule is None else self.potential.molecule
+        system = System.create(np.zeros((len(species), 3)), species, dtype=self.dtype)
         neighbors = None if self._list is None else self._list.allocate(system)
         try:
             jax.eval_shape(self.potential.evaluate, self.params, system, neighbors)

@@ -97,7 +97,7 @@ def energy_fn(
     params: Params,
     box: Any = None,
     *,
-    species: Any = 0,
+    species: Any = None,
     fractional_coordinates: bool = False,
     pbc: Any = None,
     sparse_capacity: int | None = None,
@@ -113,7 +113,8 @@ def energy_fn(
         potential: any potential.
         params: its parameters; a call may replace them by ``params=...``.
         box: Å, the box in jax-md's sense; None for free space. A call may replace it by ``box=...``.
-        species: [atoms] int32 or one for all, index into the potential's elements.
+        species: [atoms] int32 or one for all, index into the potential's elements; by default those of the molecule
+            that the potential is bound to, else 0.
         fractional_coordinates: whether positions come as fractions of the box, as with ``space.periodic_general``.
         pbc: the directions that repeat; all by default where there is a box.
         sparse_capacity: slots for neighbours of one atom when a jax-md list in a sparse format is converted; twice the
@@ -138,6 +139,7 @@ def energy_fn(
         '-0.0104, -0.0009'
     """
     space = Space(box, fractional_coordinates, pbc)
+    species = _species_of(potential) if species is None else species
     energy = strained_energy(potential)
 
     def function(R: jax.Array, neighbor: Any = None, perturbation: Any = None, **kwargs: Any) -> jax.Array:
@@ -157,7 +159,7 @@ def force_fn(
     params: Params,
     box: Any = None,
     *,
-    species: Any = 0,
+    species: Any = None,
     fractional_coordinates: bool = False,
     pbc: Any = None,
     sparse_capacity: int | None = None,
@@ -188,6 +190,7 @@ def force_fn(
         '-0.0009'
     """
     space = Space(box, fractional_coordinates, pbc)
+    species = _species_of(potential) if species is None else species
 
     def function(R: jax.Array, neighbor: Any = None, **kwargs: Any) -> jax.Array:
         params_now, box_now = kwargs.pop("params", None), box_of(kwargs)
@@ -197,3 +200,7 @@ def force_fn(
         return forces * jnp.where(valid, 1.0, jnp.nan).astype(forces.dtype)
 
     return function
+
+
+def _species_of(potential: Potential) -> Any:
+    return 0 if potential.molecule is None else potential.molecule

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from jaxpot.io.errors import FileFormatError
 
 if TYPE_CHECKING:
     from ase import Atoms
     from rdkit.Chem import Mol
 
-__all__ = ["MoleculeLike", "from_ase", "from_smiles", "molecules", "read_sdf"]
+__all__ = ["MoleculeLike", "from_ase", "from_smiles", "is_molecule_file", "molecules", "read_sdf", "write_sdf"]
 
 MoleculeLike = Any  # an RDKit Mol, a SMILES string, a path of an SDF or MOL file, or ASE Atoms
 
@@ -45,7 +48,7 @@ def molecules(
         ImportError: RDKit is not installed.
     """
     require_rdkit()
-    if isinstance(source, os.PathLike) or (isinstance(source, str) and source.lower().endswith(SUFFIXES)):
+    if isinstance(source, os.PathLike) or (isinstance(source, str) and is_molecule_file(source)):
         return read_sdf(Path(source))
     if isinstance(source, str):
         return [from_smiles(source)]
@@ -101,6 +104,18 @@ def from_smiles(smiles: str, conformers: int = 1, seed: int = 0) -> Mol:
     return mol
 
 
+def is_molecule_file(path: str | os.PathLike[str]) -> bool:
+    """Whether a file name is that of an SDF or MOL file.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        True if it ends in .sdf or .mol, perhaps with .gz.
+    """
+    return os.fspath(path).lower().endswith(SUFFIXES)
+
+
 def read_sdf(path: Path) -> list[Mol]:
     """All molecules of an SDF or MOL file.
 
@@ -111,20 +126,69 @@ def read_sdf(path: Path) -> list[Mol]:
         The molecules, with the hydrogens that the file has.
 
     Raises:
-        ValueError: a record cannot be read, or the file has none.
+        FileFormatError: a record cannot be read, or makes no sense as a molecule, or the file has none.
         FileNotFoundError: there is no such file.
+    """
+    from rdkit import Chem, rdBase
+
+    opener = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opener(path, "rb") as stream:
+            text = stream.read().decode("utf-8", "replace").replace("\r\n", "\n")
+    except (gzip.BadGzipFile, EOFError) as error:
+        raise FileFormatError(path, None, f"not a gzip file ({error})", "write the file anew") from error
+    found, line = [], 1
+    for record in re.split(r"(?m)^\$\$\$\$.*\n?", text):
+        if record.strip():
+            with rdBase.BlockLogs():
+                supplier = Chem.SDMolSupplier()
+                supplier.SetData(record + "\n$$$$\n", sanitize=False, removeHs=False)
+                mol = next(iter(supplier), None)
+                trouble = "not a MOL block" if mol is None else _trouble(mol)
+            if trouble:
+                remedy = "repair the record, or write it anew with RDKit or Open Babel"
+                raise FileFormatError(path, line, f"record {len(found) + 1} holds no molecule: {trouble}", remedy)
+            found.append(mol)
+        line += record.count("\n") + 1
+    if not found:
+        raise FileFormatError(path, None, "no molecule in this file", "give an SDF file with at least one record")
+    return found
+
+
+def _trouble(mol: Mol) -> str:
+    """What RDKit finds wrong with a molecule as read; nothing, and the molecule is ready for use."""
+    from rdkit import Chem
+
+    if mol.GetNumAtoms() == 0:
+        return "it has no atoms"
+    problems = Chem.DetectChemistryProblems(mol)
+    if problems:
+        return "; ".join(problem.Message() for problem in problems)
+    Chem.SanitizeMol(mol)
+    if mol.GetNumConformers() and mol.GetConformer().Is3D():
+        Chem.AssignStereochemistryFrom3D(mol)
+    return ""
+
+
+def write_sdf(path: Path, mols: Sequence[Mol]) -> None:
+    """Write molecules, each conformer a record with its energy.
+
+    Args:
+        path: of the file; ``.gz`` is packed.
+        mols: RDKit molecules; a conformer's property ``energy`` in eV is written as the field ``energy_eV``.
     """
     from rdkit import Chem
 
     opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rb") as stream:
-        found = list(Chem.ForwardSDMolSupplier(stream, removeHs=False))
-    for number, mol in enumerate(found, start=1):
-        if mol is None:
-            raise ValueError(f"{path}: record {number} is not a molecule that RDKit can read; see its message above")
-    if not found:
-        raise ValueError(f"{path}: no molecule in this file")
-    return found
+    with opener(path, "wt") as stream:
+        writer = Chem.SDWriter(stream)
+        for mol in mols:
+            copy = Chem.Mol(mol)
+            for conformer in mol.GetConformers():
+                if conformer.HasProp("energy"):
+                    copy.SetProp("energy_eV", f"{conformer.GetDoubleProp('energy'):.8f}")
+                writer.write(copy, confId=conformer.GetId())
+        writer.close()
 
 
 def from_ase(

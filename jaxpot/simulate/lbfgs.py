@@ -1,4 +1,4 @@
-"""Limited-memory BFGS for many structures at once, each with its own step, history and end."""
+"""Preconditioned limited-memory BFGS for many structures at once, each with its own step, history and end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Minimization", "advance", "start"]
 # (positions [atoms, 3, structures]) -> energies [structures], gradients [atoms, 3, structures]
 Evaluate = Callable[[jax.Array], tuple[jax.Array, jax.Array]]
 
-MEMORY = 16
+MEMORY = 8
 LONGEST = 0.3  # Å, what an atom moves in one step at most
 FIRST = 0.05  # Å, what the atom with the largest force moves in the first step
 ARMIJO = 1e-4  # part of the expected decrease that a step must bring
@@ -92,7 +92,9 @@ def start(evaluate: Evaluate, positions: jax.Array, tolerance: jax.Array) -> Min
     )
 
 
-def advance(evaluate: Evaluate, state: Minimization, tolerance: jax.Array, limit: jax.Array) -> Minimization:
+def advance(
+    evaluate: Evaluate, state: Minimization, inverse: jax.Array, tolerance: jax.Array, limit: jax.Array
+) -> Minimization:
     """One evaluation for every structure that is not done.
 
     A step along the quasi-Newton direction is taken if it lowers the energy as Armijo asks; else the next trial is
@@ -102,6 +104,7 @@ def advance(evaluate: Evaluate, state: Minimization, tolerance: jax.Array, limit
     Args:
         evaluate: energies and gradients of positions.
         state: before.
+        inverse: [structures, 3 atoms, 3 atoms] Å^2/eV, positive: about the inverse Hessian, up to a factor.
         tolerance: of the largest force on an atom, eV/Å.
         limit: evaluations that a structure is given.
 
@@ -131,7 +134,7 @@ def advance(evaluate: Evaluate, state: Minimization, tolerance: jax.Array, limit
     gradients = _choose(taken, gradients, state.gradients)
     steepest = largest_force(gradients)
     turn = (state.turn + 1) % MEMORY
-    newton = _quasi_newton(gradients, moves, changes, curvatures, turn)
+    newton = _quasi_newton(inverse, gradients, moves, changes, curvatures, turn)
     hopeless = going & ~taken & (state.fraction < SHORTEST)
     descent = -_times(FIRST / jnp.maximum(steepest, FIRST), gradients)
     # a direction that leads uphill, or along which nothing was gained, is replaced by the gradient's
@@ -155,11 +158,16 @@ def advance(evaluate: Evaluate, state: Minimization, tolerance: jax.Array, limit
 
 
 def _quasi_newton(
-    gradients: jax.Array, moves: jax.Array, changes: jax.Array, curvatures: jax.Array, turn: jax.Array
+    inverse: jax.Array,
+    gradients: jax.Array,
+    moves: jax.Array,
+    changes: jax.Array,
+    curvatures: jax.Array,
+    turn: jax.Array,
 ) -> jax.Array:
-    """The two-loop recursion: minus the inverse Hessian of the history times the gradient."""
+    """The two-loop recursion: minus the inverse Hessian, as ``inverse`` and the history have it, times the gradient."""
 
-    def newest(k: jax.Array) -> jax.Array:
+    def newest(k: jax.Array | int) -> jax.Array:
         return (turn - 1 - k) % MEMORY
 
     def back(k: jax.Array, carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
@@ -170,20 +178,22 @@ def _quasi_newton(
 
     q, weights = jax.lax.fori_loop(0, MEMORY, back, (gradients, jnp.zeros_like(curvatures)))
 
-    # the scale of the inverse Hessian, from the newest slot that is not empty
-    squares = jnp.sum(changes * changes, axis=(1, 2))
-    order = newest(jnp.arange(MEMORY))
-    filled = curvatures[order] > 0
-    first = jnp.argmax(filled, axis=0)[None]
-    product = jnp.take_along_axis(curvatures[order] * squares[order], first, axis=0)[0]
-    scale = jnp.where(filled.any(axis=0) & (product > 0), 1.0 / jnp.where(product > 0, product, 1.0), FIRST)
+    # scaled so that it gives the curvature along the last step
+    change, curvature = changes[newest(0)], curvatures[newest(0)]
+    predicted = curvature * _dot(change, _divide(inverse, change))
+    scale = jnp.where(predicted > 0, 1.0 / jnp.where(predicted > 0, predicted, 1.0), 1.0)
 
     def forth(k: jax.Array, direction: jax.Array) -> jax.Array:
         slot = newest(MEMORY - 1 - k)
         weight = weights[slot] - curvatures[slot] * _dot(changes[slot], direction)
         return direction + _times(weight, moves[slot])
 
-    return -jax.lax.fori_loop(0, MEMORY, forth, _times(scale, q))
+    return -jax.lax.fori_loop(0, MEMORY, forth, _times(scale, _divide(inverse, q)))
+
+
+def _divide(inverse: jax.Array, vector: jax.Array) -> jax.Array:
+    flat = vector.reshape(-1, vector.shape[2])
+    return jnp.einsum("bij,jb->ib", inverse, flat).reshape(vector.shape)
 
 
 def _limited(direction: jax.Array) -> jax.Array:

@@ -36,19 +36,25 @@ def bind(
         The :class:`jaxpot.Potential`.
     """
     atoms = topology.atoms
+    species = np.asarray(species, np.int32)
 
     def molecule_of(system: System) -> jax.Array:
-        known = not any(isinstance(leaf, jax.core.Tracer) for leaf in (system.species, system.pbc))
         extra = system.positions.shape[0] - atoms
-        if extra < 0 or (known and not np.array_equal(system.species, np.append(species, [-1] * extra))):
+        expected = np.append(species, [-1] * max(extra, 0))
+        known = not any(isinstance(leaf, jax.core.Tracer) for leaf in (system.species, system.pbc))
+        if extra < 0 or (known and not np.array_equal(system.species, expected)):
             formula = "".join(f"{s}{np.sum(species == k)}" for k, s in enumerate(elements))
             raise ValueError(
                 f"this {name} is bound to one molecule, {formula} with {atoms} atoms in a fixed order; the system's "
                 f"{system.positions.shape[0]} atoms are others, make a potential for it with jaxpot.mmff94"
             )
-        if known and np.any(np.asarray(system.pbc)):
-            raise ValueError(f"{name} has no periodic images; give a system with pbc=False and unwrapped positions")
-        return system.positions[:atoms]
+        if known:
+            if np.any(np.asarray(system.pbc)):
+                raise ValueError(f"{name} has no periodic images; give a system with pbc=False, unwrapped positions")
+            return system.positions[:atoms]
+        # under jit nothing can be raised: no number is given for wrong
+        right = jnp.all(system.species == expected) & ~jnp.any(system.pbc)
+        return jnp.where(right, system.positions[:atoms], jnp.nan)
 
     def padded(values: jax.Array, system: System) -> jax.Array:
         extra = system.positions.shape[0] - atoms
@@ -66,7 +72,15 @@ def bind(
         strained = positions.T @ gradient
         return Evaluation(padded(each, system), padded(-gradient, system), 0.5 * (strained + strained.T))
 
-    return Potential(name, 0.0, elements, energies, evaluate=evaluate, init=functools.partial(_no_params, name))
+    return Potential(
+        name,
+        0.0,
+        elements,
+        energies,
+        init=functools.partial(_no_params, name),
+        evaluate=evaluate,
+        molecule=tuple(species.tolist()),
+    )
 
 
 def _no_params(name: str, *_: Any) -> Params:

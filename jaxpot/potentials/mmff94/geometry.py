@@ -19,7 +19,7 @@ import jax.numpy as jnp
 
 from jaxpot.numerics.safe import safe_sqrt
 
-__all__ = ["angle", "cosine", "dihedral_cosine", "dot", "length", "wilson_angle"]
+__all__ = ["angle", "cosine", "dihedral_angle", "dihedral_cosine", "dot", "length", "wilson_angle"]
 
 
 def dot(a: jax.Array, b: jax.Array) -> jax.Array:
@@ -164,6 +164,23 @@ def _dihedral_cosine_jvp(
     )
     value = ratio(dot(first, second), product)
     return value, contract((toward_a, da), (toward_b, db), (toward_c, dc))
+
+
+def dihedral_angle(a: jax.Array, b: jax.Array, c: jax.Array) -> jax.Array:
+    """Torsion angles; their derivatives are finite unless three atoms lie on a line.
+
+    Args:
+        a: [interactions, 3, ...], from the first atom to the second.
+        b: [interactions, 3, ...], from the second to the third.
+        c: [interactions, 3, ...], from the third to the fourth.
+
+    Returns:
+        [interactions, ...], radians, between -pi and pi; 0 is cis.
+    """
+    first, second = cross(a, b), cross(b, c)
+    sine, cosine_ = dot(a, second) * length(b), dot(first, second)
+    nowhere = (sine == 0) & (cosine_ == 0)
+    return jnp.arctan2(sine, jnp.where(nowhere, 1.0, cosine_))
 
 
 @jax.custom_jvp

@@ -18,7 +18,7 @@ from jaxpot.potentials.mmff94.parameters import Params
 from jaxpot.potentials.mmff94.topology import Topology
 from jaxpot.potentials.mmff94.van_der_waals import minima_and_depths, well_and_slope
 
-__all__ = ["nonbonded_atomic_energies", "nonbonded_energies_and_gradients"]
+__all__ = ["Line", "nonbonded_atomic_energies", "nonbonded_energies_and_gradients", "pair_lines"]
 
 
 Carry = tuple[jax.Array, jax.Array, jax.Array, jax.Array]
@@ -63,7 +63,7 @@ def nonbonded_atomic_energies(
     zero = jnp.zeros_like(positions[:, 0])
     # in a reverse pass the steps are computed again: their intermediates would fill memory, a line at a time
     (near, far), _ = jax.lax.scan(
-        jax.checkpoint(step), (zero, jnp.concatenate([zero, zero])), _lines(params, topology, positions, dielectric)
+        jax.checkpoint(step), (zero, jnp.concatenate([zero, zero])), pair_lines(params, topology, positions, dielectric)
     )
     return near + _folded(far)
 
@@ -103,13 +103,24 @@ def nonbonded_energies_and_gradients(
     zero = jnp.zeros_like(positions[:, 0])
     start = zero, jnp.zeros_like(positions), jnp.concatenate([zero, zero]), jnp.zeros_like(twice)
     (energy, gradient, far_energy, far_gradient), _ = jax.lax.scan(
-        step, start, _lines(params, topology, positions, dielectric)
+        step, start, pair_lines(params, topology, positions, dielectric)
     )
     energy = energy + _folded(far_energy) if by_atom else energy.sum(axis=0)
     return energy, gradient + _folded(far_gradient)
 
 
-def _lines(params: Params, topology: Topology, positions: jax.Array, dielectric: Dielectric) -> Line:
+def pair_lines(params: Params, topology: Topology, positions: jax.Array, dielectric: Dielectric) -> Line:
+    """All lines of pairs, with a leading axis [atoms // 2].
+
+    Args:
+        params: the tables of parameters.
+        topology: of the molecule.
+        positions: [atoms, 3, ...], Å.
+        dielectric: of the electrostatic term.
+
+    Returns:
+        The :class:`Line` to scan over.
+    """
     t, dtype = topology, positions.dtype
     minima, depths = minima_and_depths(params["van_der_waals"], t.vdw_rows, t.donor_acceptor, t.pair_kinds, dtype)
     products = charge_products(params["electrostatics"], t.charge_rows, t.pair_kinds, dtype, dielectric)

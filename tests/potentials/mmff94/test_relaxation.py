@@ -1,0 +1,122 @@
+"""Relaxation of many conformers and molecules against RDKit's minimiser from the same starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+import pytest
+from rdkit import Chem
+from rdkit.Chem import rdForceFieldHelpers
+
+import jaxpot
+from jaxpot.batch.molecules import bucket, sizes_of
+from jaxpot.io.molecules import from_smiles
+from jaxpot.potentials.mmff94 import assign
+from jaxpot.simulate import relaxation
+from jaxpot.units import KCAL_PER_MOL
+from tests.conftest import FLOAT32
+from tests.oracles import rdkit_mmff94
+
+pytestmark = pytest.mark.slow
+needs_float64 = pytest.mark.skipif(FLOAT32, reason="compares digits that float32 has not")
+
+
+def rdkit_minima(mol: Chem.Mol, variant: str) -> np.ndarray:
+    """[conformers] kcal/mol, by RDKit's minimiser, driven to where it goes no further."""
+    found = []
+    for conformer in mol.GetConformers():
+        there = rdkit_mmff94.moved(mol, conformer.GetPositions())
+        field = rdkit_mmff94.field(there, variant)
+        while field.Minimize(maxIts=5000, forceTol=1e-7, energyTol=1e-12):
+            pass
+        found.append(rdkit_mmff94.energy_and_gradient(there, variant)[0])
+    return np.array(found)
+
+
+def assert_as_good(found: Sequence[float], expected: Sequence[float]) -> None:
+    """The same minimum within 1e-4 kcal/mol; where it is another one, lower half of the time or better."""
+    difference = np.asarray(found) - np.asarray(expected)
+    other = np.abs(difference) > 1e-4
+    lower, higher = (difference < -1e-4).sum(), (difference > 1e-4).sum()
+    assert other.mean() < 0.5, difference
+    assert lower >= higher, f"lower {lower}, higher {higher} of {len(difference)}: {difference[other]}"
+
+
+@needs_float64
+def test_conformers_of_a_drug_like_molecule() -> None:
+    mol = from_smiles("CC(=O)Nc1ccc(OCC(O)CNC)cc1", conformers=24, seed=3)
+    found = jaxpot.relax_conformers(mol, force_tolerance=1e-5, batch_size=16, progress=False)
+    assert found.converged.all() and (found.force_norms <= 1e-5).all()
+    # what is said of the end is true of the positions
+    for k in (0, 17):
+        energy, gradient = rdkit_mmff94.energy_and_gradient(rdkit_mmff94.moved(mol, found.positions[k]), "MMFF94")
+        assert found.energies[k] == pytest.approx(energy * KCAL_PER_MOL, abs=1e-10)
+        largest = np.linalg.norm(gradient, axis=1).max() * KCAL_PER_MOL
+        assert found.force_norms[k] == pytest.approx(largest, abs=1e-9)
+    assert_as_good(found.energies / KCAL_PER_MOL, rdkit_minima(mol, "MMFF94"))
+    with_them = relaxation.with_conformers(mol, found)
+    assert with_them.GetNumConformers() == 24
+    np.testing.assert_allclose(with_them.GetConformer(5).GetPositions(), found.positions[5], atol=1e-12)
+
+
+UNEQUAL = ["C#CCO", "CS(=O)(=O)NC", "COP(=O)([O-])OC", "OC(=O)CBr", "c1ccsc1", "C1CC1N", "C[N+](C)(C)C", "CC(F)Cl"]
+CLUSTERS = ["O.O.O", "[Na+].CC(=O)[O-]", "[Mg+2].O.O"]
+
+
+def spread(mol: Chem.Mol) -> Chem.Mol:
+    """Fragments apart from each other, where embedding has put them on top of each other."""
+    positions = mol.GetConformer().GetPositions()
+    for k, fragment in enumerate(Chem.GetMolFrags(mol)):
+        positions[list(fragment)] += np.array([3.0 * k, 0.6 * (k % 2), 0.4 * k])
+    return rdkit_mmff94.moved(mol, positions)
+
+
+@needs_float64
+def test_unequal_molecules_share_programs() -> None:
+    mols = [spread(from_smiles(smiles, seed=1)) for smiles in UNEQUAL + CLUSTERS]
+    before = relaxation._run._cache_size()
+    found = jaxpot.relax_conformers(mols, "MMFF94s", force_tolerance=1e-5, batch_size=4, progress=False)
+    sizes = {bucket(sizes_of(topology)) for topology in assign(mols).topologies}
+    assert relaxation._run._cache_size() - before <= len(sizes) <= 3
+    assert all(one.converged.all() for one in found)
+    assert [one.positions.shape[1] for one in found] == [mol.GetNumAtoms() for mol in mols]
+    minima = [rdkit_minima(mol, "MMFF94s")[0] for mol in mols]
+    assert_as_good([one.energies[0] / KCAL_PER_MOL for one in found], minima)
+
+
+def test_limits_are_kept_and_said(capsys: pytest.CaptureFixture[str]) -> None:
+    mol = from_smiles("CCCC", conformers=3)
+    found = jaxpot.relax_conformers(mol, force_tolerance=1e-2, max_steps=5, progress=True)
+    assert (found.steps == 5).all() and not found.converged.any() and (found.force_norms > 1e-2).all()
+    assert "3/3" in capsys.readouterr().err
+    found = jaxpot.relax_conformers(mol, force_tolerance=1e-2, progress=False)
+    assert found.converged.all() and (found.steps < 100).all()
+    again = jaxpot.relax_conformers(relaxation.with_conformers(mol, found), force_tolerance=1.01e-2, progress=False)
+    assert (again.steps == 1).all() and again.converged.all()
+    assert capsys.readouterr().err == ""
+    with pytest.raises(ValueError, match="force_tolerance"):
+        jaxpot.relax_conformers(mol, force_tolerance=0.0)
+    with pytest.raises(ValueError, match="at least 1"):
+        jaxpot.relax_conformers(mol, batch_size=0)
+    with pytest.raises(ValueError, match="no conformer"):
+        jaxpot.relax_conformers(Chem.AddHs(Chem.MolFromSmiles("C")))
+
+
+def test_float32_ends_where_float64_does() -> None:
+    mol = from_smiles("CCCC", conformers=3)
+    found = jaxpot.relax_conformers(mol, force_tolerance=1e-3, dtype="float32", progress=False)
+    assert found.converged.all() and found.energies.dtype == np.float32
+    field = rdForceFieldHelpers.MMFFOptimizeMoleculeConfs(mol, maxIters=5000)
+    np.testing.assert_allclose(found.energies / KCAL_PER_MOL, [energy for _, energy in field], atol=2e-2)
+
+
+def test_params_of_the_user_are_used() -> None:
+    mol = from_smiles("O")
+    params = assign(mol).params
+    params["bond_stretching"]["r0"] = params["bond_stretching"]["r0"] + 0.1
+    params = jax.tree.map(np.asarray, params)
+    found = jaxpot.relax_conformers(mol, params=params, force_tolerance=1e-2, progress=False)
+    lengths = np.linalg.norm(found.positions[0, 1:] - found.positions[0, 0], axis=1)
+    np.testing.assert_allclose(lengths, 1.069, atol=3e-3)
