@@ -13,6 +13,7 @@ import numpy as np
 
 from jaxpot.batch.molecules import Sizes, bucket, own_tables, pad_topology, sizes_of
 from jaxpot.io.molecules import MoleculeLike, molecules
+from jaxpot.numerics.inverse import inverse_of_positive
 from jaxpot.potentials.mmff94 import Dielectric, DielectricModel, Topology, Variant, assign, energies_and_gradients
 from jaxpot.potentials.mmff94.parameters import Params
 from jaxpot.potentials.mmff94.stiffness import stiffness
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Relaxation", "relax_conformers", "with_conformers"]
 
-CHUNK = 40  # evaluations between two looks at what has converged, and for which a stiffness matrix serves
+CHUNK = 25  # evaluations between two looks at what has converged, and for which a stiffness matrix serves
 WIDTH = {"cpu": 64}  # structures at a time: those whose arrays stay in cache, and on an accelerator many
 ACCELERATOR_WIDTH = 1024
 
@@ -233,7 +234,7 @@ def _inverse_stiffness(task: _Task, positions: jax.Array, shared: bool, dielectr
         each = jax.vmap(functools.partial(stiffness, dielectric=dielectric), (0, 0, -1))
         matrix = each(task.params, task.topology, positions[:, :, None])[:, 0]
     unit = jnp.eye(matrix.shape[-1], dtype=matrix.dtype)
-    inverse = jax.scipy.linalg.cho_solve((jnp.linalg.cholesky(matrix), True), jnp.broadcast_to(unit, matrix.shape))
+    inverse = inverse_of_positive(matrix)
     # beyond the precision where atoms coincide, say: then without a preconditioner
     good = jnp.isfinite(inverse).all(axis=(1, 2), keepdims=True)
     return jnp.where(good, inverse, FIRST * unit[None])

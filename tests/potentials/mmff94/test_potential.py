@@ -59,7 +59,7 @@ def test_energy_is_that_of_rdkit_in_electronvolts() -> None:
 def test_dielectrics_are_those_of_rdkit(model: str) -> None:
     potential, params, system = jaxpot.mmff94(salt(), dielectric_constant=2.5, dielectric_model=model)
     expected, gradient = rdkit_mmff94.energy_and_gradient(salt(), "MMFF94", dielectric=(2.5, model))
-    found = potential.evaluate(params, system, None)
+    found = jax.jit(potential.evaluate)(params, system, None)
     assert float(found.energies.sum()) * rdkit_mmff94.KCAL == pytest.approx(expected, abs=1e-8)
     np.testing.assert_allclose(found.forces * rdkit_mmff94.KCAL, -gradient, atol=1e-7)
 
@@ -135,7 +135,8 @@ def test_padding_changes_nothing() -> None:
     here, found = evaluate(MODEL.params, MODEL.system, None), evaluate(MODEL.params, padded, None)
     np.testing.assert_allclose(found.forces[:-3], here.forces, atol=1e-5 if FLOAT32 else 1e-12)
     assert not np.any(found.forces[-3:]) and not np.any(found.energies[-3:])
-    slopes = [jax.grad(jaxpot.energy(MODEL.potential))(MODEL.params, s, None) for s in (MODEL.system, padded)]
+    slope = jax.jit(jax.grad(jaxpot.energy(MODEL.potential)))
+    slopes = [slope(MODEL.params, s, None) for s in (MODEL.system, padded)]
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), *slopes)
 
 
@@ -150,7 +151,7 @@ def test_conformers_by_vmap() -> None:
     tolerance = 1e-5 if FLOAT32 else 1e-12
     np.testing.assert_allclose(jax.jit(jax.vmap(energy))(many), each, rtol=tolerance)
     topology = assign(salt()).topologies[0]
-    energies, gradients = energies_and_gradients(MODEL.params, topology, jnp.moveaxis(many, 0, -1))
+    energies, gradients = jax.jit(energies_and_gradients)(MODEL.params, topology, jnp.moveaxis(many, 0, -1))
     np.testing.assert_allclose(energies, each, rtol=tolerance)
     assert gradients.shape == (*x.shape, 4)
 
@@ -227,7 +228,7 @@ def test_nearly_flat_torsions_lose_no_digits() -> None:
             moved[atom, axis] += 1e-30j
             expected[atom, axis] = torsion(moved).imag / 1e-30
     assert np.abs(expected).max() > 1e-8
-    slope = jax.grad(lambda x: energy_terms(assigned.params, assigned.topologies[0], x)["torsion"])(jnp.asarray(x))
+    slope = jax.jit(jax.grad(lambda x: energy_terms(assigned.params, assigned.topologies[0], x)["torsion"]))(x)
     np.testing.assert_allclose(slope, expected, atol=1e-12)
 
 
@@ -334,6 +335,7 @@ def test_ase_calculator_relaxes_and_refuses_other_atoms() -> None:
         Calculator(potential, params).get_potential_energy(atoms[:-1])
 
 
+@pytest.mark.slow
 @needs_float64
 def test_constant_energy_in_ase_and_jax_md() -> None:
     from jax_md import simulate, space
@@ -372,7 +374,7 @@ def test_constant_energy_in_ase_and_jax_md() -> None:
 
 def test_potentials_add() -> None:
     total = MODEL.potential + jaxpot.scale(MODEL.potential, 2.0)
-    found = total.evaluate((MODEL.params, MODEL.params), MODEL.system, None)
+    found = jax.jit(total.evaluate)((MODEL.params, MODEL.params), MODEL.system, None)
     here = evaluate(MODEL.params, MODEL.system, None)
     np.testing.assert_allclose(found.energies, 3 * here.energies, rtol=1e-5, atol=1e-5)
     assert total.molecule == MODEL.potential.molecule
