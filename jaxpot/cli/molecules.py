@@ -34,7 +34,7 @@ def relax_molecules(structure: str, output: Path, variant: Any, fmax: float, ste
     if not Path(structure).exists():
         raise ValueError(f"{structure}: no such file; name an SDF file of molecules with hydrogens")
     mols = read_sdf(Path(structure))
-    found = relax_conformers(mols, variant, force_tolerance=fmax, max_steps=max(steps, 1), dtype=precision)
+    found: Any = relax_conformers(mols, variant, force_tolerance=fmax, max_steps=max(steps, 1), dtype=precision)
     relaxed = [with_conformers(mol, one) for mol, one in zip(mols, found, strict=True)]
     for k, (mol, one) in enumerate(zip(mols, found, strict=True)):
         name = mol.GetProp("_Name") if mol.HasProp("_Name") else ""

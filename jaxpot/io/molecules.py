@@ -137,7 +137,8 @@ def read_sdf(path: Path) -> list[Mol]:
             text = stream.read().decode("utf-8", "replace").replace("\r\n", "\n")
     except (gzip.BadGzipFile, EOFError) as error:
         raise FileFormatError(path, None, f"not a gzip file ({error})", "write the file anew") from error
-    found, line = [], 1
+    found: list[Mol] = []
+    line = 1
     for record in re.split(r"(?m)^\$\$\$\$.*\n?", text):
         if record.strip():
             with rdBase.BlockLogs():

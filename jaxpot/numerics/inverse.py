@@ -58,6 +58,6 @@ def _by_substitution(factors: jax.Array) -> jax.Array:
     def row(k: jax.Array, inverse: jax.Array) -> jax.Array:
         line = factors[..., k, :]
         known = jnp.einsum("...j,...jl->...l", line, inverse)  # rows of the inverse from k on are still 0
-        return inverse.at[..., k, :].set((unit[k] - known) / line[..., k, None])
+        return inverse.at[..., k, :].set((jnp.broadcast_to(unit[k], known.shape) - known) / line[..., k, None])
 
     return jax.lax.fori_loop(0, n, row, jnp.zeros_like(factors))
