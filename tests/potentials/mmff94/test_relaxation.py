@@ -11,7 +11,6 @@ from rdkit import Chem
 from rdkit.Chem import rdForceFieldHelpers
 
 import jaxpot
-from jaxpot.batch.molecules import bucket, sizes_of
 from jaxpot.io.molecules import from_smiles
 from jaxpot.potentials.mmff94 import assign
 from jaxpot.simulate import relaxation
@@ -29,8 +28,9 @@ def rdkit_minima(mol: Chem.Mol, variant: str) -> np.ndarray:
     for conformer in mol.GetConformers():
         there = rdkit_mmff94.moved(mol, conformer.GetPositions())
         field = rdkit_mmff94.field(there, variant)
-        while field.Minimize(maxIts=5000, forceTol=1e-7, energyTol=1e-12):
-            pass
+        for _ in range(10):
+            if field.Minimize(maxIts=2000, forceTol=1e-7, energyTol=1e-12) == 0:
+                break
         found.append(rdkit_mmff94.energy_and_gradient(there, variant)[0])
     return np.array(found)
 
@@ -59,31 +59,6 @@ def test_conformers_of_a_drug_like_molecule() -> None:
     with_them = relaxation.with_conformers(mol, found)
     assert with_them.GetNumConformers() == 24
     np.testing.assert_allclose(with_them.GetConformer(5).GetPositions(), found.positions[5], atol=1e-12)
-
-
-UNEQUAL = ["C#CCO", "CS(=O)(=O)NC", "COP(=O)([O-])OC", "OC(=O)CBr", "c1ccsc1", "C1CC1N", "C[N+](C)(C)C", "CC(F)Cl"]
-CLUSTERS = ["O.O.O", "[Na+].CC(=O)[O-]", "[Mg+2].O.O"]
-
-
-def spread(mol: Chem.Mol) -> Chem.Mol:
-    """Fragments apart from each other, where embedding has put them on top of each other."""
-    positions = mol.GetConformer().GetPositions()
-    for k, fragment in enumerate(Chem.GetMolFrags(mol)):
-        positions[list(fragment)] += np.array([3.0 * k, 0.6 * (k % 2), 0.4 * k])
-    return rdkit_mmff94.moved(mol, positions)
-
-
-@needs_float64
-def test_unequal_molecules_share_programs() -> None:
-    mols = [spread(from_smiles(smiles, seed=1)) for smiles in UNEQUAL + CLUSTERS]
-    before = relaxation._run._cache_size()
-    found = jaxpot.relax_conformers(mols, "MMFF94s", force_tolerance=1e-5, batch_size=4, progress=False)
-    sizes = {bucket(sizes_of(topology)) for topology in assign(mols).topologies}
-    assert relaxation._run._cache_size() - before <= len(sizes) <= 3
-    assert all(one.converged.all() for one in found)
-    assert [one.positions.shape[1] for one in found] == [mol.GetNumAtoms() for mol in mols]
-    minima = [rdkit_minima(mol, "MMFF94s")[0] for mol in mols]
-    assert_as_good([one.energies[0] / KCAL_PER_MOL for one in found], minima)
 
 
 def test_limits_are_kept_and_said(capsys: pytest.CaptureFixture[str]) -> None:
