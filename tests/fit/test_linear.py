@@ -203,7 +203,7 @@ def test_weights_are_chosen_where_none_are_given() -> None:
     fit = fit_linear(declared(), noisy, folds=6)
     assert fit.validation is not None and len(fit.validation.table) > 20
     assert fit.weights.of("b")[0] < 0.4 * min(fit.weights.of("a")[0], fit.weights.of("c")[0])
-    assert fit.weights.of("a")[1] == 1.0
+    assert all(0.8 < fit.weights.of(group)[1] < 1.25 for group in "abc")  # forces are alike noisy in all
     np.testing.assert_allclose(fit.params["coefficients"], TRUTH, rtol=0.05, atol=0.01)
     assert 1e-3 < fit.validation.energy_error < 0.04 and 0.01 < fit.validation.force_error < 0.03
 

@@ -14,7 +14,7 @@ from jaxpot.fit.dataset import Dataset
 from jaxpot.fit.linear.factor import Factor
 from jaxpot.fit.linear.rows import LinearProblem, linear_problem, rows_of, targets_of
 from jaxpot.fit.linear.solvers import Solver, Stack, least_squares, penalised
-from jaxpot.fit.linear.weights import EnergyRows, Validation, Weights, choose_weights
+from jaxpot.fit.linear.weights import EnergyRows, Validation, Weights, choose_weights, force_factors, merged
 from jaxpot.potential import Params, Potential, add
 
 __all__ = ["LinearFit", "fit_linear"]
@@ -178,14 +178,16 @@ def fit_linear(
             of_frame[members] = k
     base = Weights() if weights is None else weights
     alone, known = targets_of(dataset, reference, atom_energies, dtype)
-    forces = [Factor(problem.columns) for _ in range(folds)]
+    # where weights are chosen, forces of every group are kept apart until theirs are known
+    apart: dict[tuple[int, str], Factor] = {}
     energies: list[tuple[np.ndarray, float, int, str]] = []
     stress = any(base.of(group)[2] > 0 for group in dataset.groups)
     for rows in rows_of(problem, dataset, alone, known, stress, dtype, batch_size, progress):
         group, fold = dataset[rows.frame].group, int(of_frame[rows.frame])
         for part, weight in zip((rows.forces, rows.stress), base.of(group)[1:], strict=True):
             if part is not None and weight > 0:
-                forces[fold].add(part[0] * weight, part[1] * weight)
+                key = (fold, group if weights is None else "")
+                apart.setdefault(key, Factor(problem.columns)).add(part[0] * weight, part[1] * weight)
         if rows.energy is not None:
             energies.append((*rows.energy, fold, group))
     level, held = np.zeros(problem.columns), np.zeros(problem.columns, bool)
@@ -193,7 +195,7 @@ def fit_linear(
         held = problem.constant
         level[held] = _levels(potential, atom_energies)[: int(held.sum())]
     free = ~held
-    forces = [_columns(f, free) for f in forces] if held.any() else forces
+    apart = {key: _columns(f, free) for key, f in apart.items()} if held.any() else apart
     columns = np.array([row for row, *_ in energies]).reshape(len(energies), problem.columns)[:, free]
     table = EnergyRows(
         columns,
@@ -201,9 +203,21 @@ def fit_linear(
         np.array([fold for *_, fold, _ in energies], int),
         np.array([group for *_, group in energies], str),
     )
-    if not len(table.b) and not any(f.rows for f in forces):
+    if not len(table.b) and not any(f.rows for f in apart.values()):
         raise ValueError("there is nothing to fit to: no frame has an energy or force that has a weight")
     constant, validation, used = problem.constant[free], None, base
+    if weights is None and folds > 1 and apart:
+        base = Weights(
+            groups={group: (1.0, factor, 1.0) for group, factor in force_factors(table, apart, constant).items()}
+        )
+    forces = [
+        merged(
+            len(constant),
+            [f for (k, _), f in apart.items() if k == fold],
+            [base.of(g)[1] if weights is None else 1.0 for k, g in apart if k == fold],
+        )
+        for fold in range(folds)
+    ]
     if weights is None and folds > 1:
         used, validation, penalty = choose_weights(table, forces, constant, base)
         solver = penalised(penalty, validation.strength) if solver is None else solver

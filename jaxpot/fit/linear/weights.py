@@ -15,6 +15,7 @@ __all__ = ["EnergyRows", "Validation", "Weights", "choose_weights"]
 
 FACTORS = (2.0, 3.0, 5.0, 7.0, 10.0, 14.0, 20.0, 30.0, 50.0)
 STRENGTHS = (1e-9, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2)  # and half a decade around the best
+LEAST_FORCE_SHARE = 0.05  # and likewise for forces, of which every group has many
 LEAST_SHARE = 0.2  # a group's energy error counts as at least this part of that of all
 ROUNDS = 3
 
@@ -164,6 +165,52 @@ def choose_weights(
     full = np.where(constant, 0.0, best[3] * number * scale**2)
     result = Weights(1.0, weights.forces, weights.stress, {**kept, **groups})
     return result, Validation(*best[2:], tuple(table)), full
+
+
+def force_factors(
+    energies: EnergyRows, forces: Mapping[tuple[int, str], Factor], constant: np.ndarray
+) -> dict[str, float]:
+    """By group, the error of all forces over that of the group's, from a first fit that weights all forces alike.
+
+    Crystals that are hardly strained have forces that a fit can reach ten times closer than those of a melt; alike
+    weights would give away that accuracy, and with it elastic constants.
+
+    Args:
+        energies: the rows of all energies.
+        forces: unweighted rows by fold and group.
+        constant: [columns] bool, columns that are not shrunk.
+    """
+    number = 1 + max([fold for fold, _ in forces] + energies.fold.tolist())
+    together = [[f for (k, _), f in forces.items() if k == fold] for fold in range(number)]
+    whole = [merged(len(constant), some, [1.0] * len(some)) for some in together]
+    weights, _, penalty = choose_weights(energies, whole, constant, Weights(), (10.0,), (1e-6,))
+    weight = np.array([weights.of(group)[0] for group in energies.group])
+    matrix = np.diag(penalty) + (energies.a * weight[:, None] ** 2).T @ energies.a
+    vector = energies.a.T @ (weight**2 * energies.b)
+    for factor in whole:
+        a, b = factor.normal()
+        matrix, vector = matrix + a, vector + b
+    unit = np.sqrt(np.maximum(np.diag(matrix), np.finfo(float).tiny))
+    found = np.linalg.lstsq(matrix / np.outer(unit, unit), vector / unit, rcond=1e-14)[0] / unit
+    groups = list(dict.fromkeys(group for _, group in forces))
+    losses = {g: sum(f.loss(found) for (_, h), f in forces.items() if h == g) for g in groups}
+    counts = {g: sum(f.rows for (_, h), f in forces.items() if h == g) for g in groups}
+    overall = np.sqrt(sum(losses.values()) / sum(counts.values()))
+    return {
+        g: float(overall / max(np.sqrt(losses[g] / counts[g]), LEAST_FORCE_SHARE * overall))
+        for g in groups
+        if counts[g]
+    }
+
+
+def merged(columns: int, factors: Sequence[Factor], weights: Sequence[float]) -> Factor:
+    """The rows of several factors, each times its weight."""
+    whole = Factor(columns)
+    for factor, weight in zip(factors, weights, strict=True):
+        a, b = factor.problem()
+        whole.add(a * weight, b * weight)
+    whole.rows = sum(f.rows for f in factors)
+    return whole
 
 
 def _column_scale(energies: EnergyRows, forces: Sequence[Factor], constant: np.ndarray) -> np.ndarray:
