@@ -88,8 +88,8 @@ def errors(dataset: Dataset, results: Sequence[Result]) -> Errors:
         >>> from jaxpot.fit import Dataset, Frame, errors
         >>> pair = Atoms("Ar2", positions=[[0, 0, 0], [0, 0, 3.8]])
         >>> found = jaxpot.evaluate(jaxpot.lennard_jones(8.5), {"epsilon": 0.0104, "sigma": 3.4}, [pair])
-        >>> f"{errors(Dataset((Frame(pair, -0.012),)), found).total.energy_mae:.2f} meV"
-        '0.81 meV'
+        >>> f"{errors(Dataset((Frame(pair, -0.0124),)), found).total.energy_mae:.2f} meV"
+        '1.00 meV'
     """
     members = {group: [k for k, frame in enumerate(dataset) if frame.group == group] for group in dataset.groups}
     return Errors(

@@ -77,5 +77,6 @@ def committee(potential: Potential) -> Potential:
         atomic_energies=energies,
         evaluate=evaluate,
         init=init,
+        linear=None,  # a member's form knows nothing of the leading axis
         source=CommitteeMember(potential),
     )

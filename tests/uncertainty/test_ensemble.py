@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import jaxpot
+from jaxpot.fit.linear import linear_problem
 from jaxpot.simulate import Ensemble, RunSettings, Watch, run_md
 from jaxpot.uncertainty import largest_force_spread, with_spread
 from tests import structures
@@ -53,6 +54,14 @@ def test_members_that_agree_have_no_spread_and_finite_derivatives() -> None:
     spread = with_spread(potential)
     slope = jax.jit(jax.grad(lambda p: spread(p, system, neighbors).energies_spread.sum()))(same)
     assert all(np.isfinite(leaf).all() for leaf in slope.values())
+
+
+def test_a_committee_is_not_linear_in_one_set_of_coefficients() -> None:
+    # the rows of a member are for params without the leading axis: a fit with them would be of another potential
+    member = jaxpot.snap(["Ar"], twojmax=0, cutoff=5.0)
+    assert member.linear is not None and jaxpot.committee(member).linear is None
+    with pytest.raises(ValueError, match="committee of snap"):
+        linear_problem(jaxpot.committee(member))
 
 
 def test_params_that_are_no_ensemble_are_refused() -> None:
