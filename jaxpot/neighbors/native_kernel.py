@@ -1,7 +1,7 @@
 """The compiled cell list behind :mod:`jaxpot.neighbors.native`; importing this module imports numba.
 
 Bins are about half as wide as the list's radius and contiguous along the third direction, so that each centre scans a
-few contiguous stretches of coordinates sorted by bin. All loops are O(atoms).
+few contiguous stretches of coordinates sorted by bin. All loops are O(atoms); the search is shared among threads.
 """
 
 from __future__ import annotations
@@ -12,25 +12,34 @@ from typing import Any
 import numba
 import numpy as np
 
-from jaxpot.numerics.native_calls import HANDLER, answers_metadata, argument, result
+from jaxpot.numerics.native_calls import argument, as_pointer, handler_of, result, share, size, task_of, word
 
-__all__ = ["build_list", "handler_of"]
+__all__ = ["target_of"]
 
-CHUNK = 128  # centres handled by one task
+CHUNK = 64  # centres handled by one task
+
+compiled = numba.njit(nogil=True, error_model="numpy")
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def grid_of(fractional, real, margin, pbc, total):  # type: ignore[no-untyped-def]
-    """Lower end, bins per unit, number of bins and reach in bins, for each direction."""
-    low = np.zeros(3)
-    per_unit = np.zeros(3)
-    number = np.ones(3, np.int64)
-    steps = np.zeros(3, np.int64)
+def kept(function: Any, dtype: Any) -> Any:
+    """Compile a function whose machine code numba keeps on disk, where there is a place for it.
+
+    Each gets an index of its own: two processes that write to the same index at once could exchange their entries.
+    """
+    function.__qualname__ = f"{function.__name__}_{np.dtype(dtype).name}"
+    try:
+        return numba.njit(nogil=True, error_model="numpy", cache=True)(function)
+    except RuntimeError:  # neither the package's folder nor the user's cache can be written to
+        return compiled(function)
+
+
+@compiled
+def grid_of(fractional, real, margin, pbc, total, low, per_unit, number, steps):  # type: ignore[no-untyped-def]
+    """Lower end, bins per unit, number of bins and reach in bins, for each direction; returns the number of bins."""
     width = np.zeros(3)
     for d in range(3):
-        if pbc[d]:
-            low[d], width[d] = -margin[d], 1.0 + 2.0 * margin[d]
-        else:
+        low[d], width[d] = -margin[d], 1.0 + 2.0 * margin[d]
+        if not pbc[d]:
             least, most = np.inf, -np.inf
             for i in range(fractional.shape[0]):
                 if real[i]:
@@ -50,63 +59,62 @@ def grid_of(fractional, real, margin, pbc, total):  # type: ignore[no-untyped-de
     for d in range(3):
         per_unit[d] = number[d] / width[d] if width[d] > 0 else 0.0
         steps[d] = math.ceil(margin[d] * per_unit[d] * (1.0 + 1e-6))
-    return low, per_unit, number, steps
+    return number[0] * number[1] * number[2]
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def bin_of(f0, f1, f2, low, per_unit, number):  # type: ignore[no-untyped-def]
-    a = min(max(math.floor((f0 - low[0]) * per_unit[0]), 0), number[0] - 1)
-    b = min(max(math.floor((f1 - low[1]) * per_unit[1]), 0), number[1] - 1)
-    c = min(max(math.floor((f2 - low[2]) * per_unit[2]), 0), number[2] - 1)
-    return (a * number[1] + b) * number[2] + c
+@compiled
+def bin_keys(coordinates, count, low, per_unit, number, keys):  # type: ignore[no-untyped-def]
+    """The bin of each row."""
+    for r in range(count):
+        key = 0
+        for d in range(3):
+            place = math.floor((coordinates[r, d] - low[d]) * per_unit[d])
+            key = key * number[d] + min(max(place, 0), number[d] - 1)
+        keys[r] = key
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def counting_sort(keys, count, bins):  # type: ignore[no-untyped-def]
-    """Start of each bin and the items in the order of their bins; a negative key is left out."""
-    starts = np.zeros(bins + 1, np.int64)
+@compiled
+def counting_sort(keys, count, starts, order):  # type: ignore[no-untyped-def]
+    """Start of each bin and the rows in the order of their bins; a negative key is left out."""
+    starts[:] = 0
     for i in range(count):
         if keys[i] >= 0:
+            starts[keys[i] + 2] += 1
+    for b in range(2, starts.shape[0]):
+        starts[b] += starts[b - 1]
+    # one place ahead, so that counting up the rows of a bin leaves its start where it belongs
+    for i in range(count):
+        if keys[i] >= 0:
+            order[starts[keys[i] + 1]] = i
             starts[keys[i] + 1] += 1
-    for b in range(bins):
-        starts[b + 1] += starts[b]
-    place = starts[:-1].copy()
-    order = np.empty(starts[bins], np.int32)
-    for i in range(count):
-        if keys[i] >= 0:
-            order[place[keys[i]]] = i
-            place[keys[i]] += 1
-    return starts, order
+    return starts[starts.shape[0] - 1]
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def make_rows(fractional, wraps, real, margin, pbc, sizes, source, offset, row_of_atom, low, per_unit, number):  # type: ignore[no-untyped-def]
-    """Centres and ghosts: fills source, offset and row_of_atom; returns fractional coordinates and the rows needed."""
-    atoms, centers, rows = sizes[0], sizes[1], sizes[3]
-    keys = np.empty(atoms, np.int64)
-    for i in range(atoms):
-        keys[i] = bin_of(fractional[i, 0], fractional[i, 1], fractional[i, 2], low, per_unit, number) if real[i] else -1
-    source[:] = 0
-    offset[:] = 0
-    if sizes[4]:
-        order = counting_sort(keys, atoms, number[0] * number[1] * number[2])[1]
-        place = order.shape[0]
-        for r in range(place):
-            source[r] = order[r]
-        for i in range(atoms):
-            if not real[i]:
-                source[place] = i
-                place += 1
-    else:
+@compiled
+def order_atoms(real, sort, keys, starts, order, source):  # type: ignore[no-untyped-def]
+    """The atom that each central row shows: sorted by bins, padded atoms last."""
+    atoms = real.shape[0]
+    if not sort:
         for i in range(atoms):
             source[i] = i
-    coordinates = np.empty((rows, 3))
-    for r in range(atoms):
-        i = source[r]
-        row_of_atom[i] = r
-        for d in range(3):
-            coordinates[r, d] = fractional[i, d]
-            offset[r, d] = -wraps[i, d]
+        return
+    for i in range(atoms):
+        if not real[i]:
+            keys[i] = -1
+    place = counting_sort(keys, atoms, starts, order)
+    for r in range(place):
+        source[r] = order[r]
+    for i in range(atoms):
+        if not real[i]:
+            source[place] = i
+            place += 1
+
+
+@compiled
+def add_ghosts(real, margin, pbc, centers, source, offset, coordinates):  # type: ignore[no-untyped-def]
+    """The images within the margin around the cell, behind the centres, one direction after the other; returns the rows
+    needed."""
+    atoms, rows = real.shape[0], source.shape[0]
     needed = centers
     for d in range(3):
         if not pbc[d]:
@@ -117,10 +125,10 @@ def make_rows(fractional, wraps, real, margin, pbc, sizes, source, offset, row_o
             if s == 0:
                 continue
             for r in range(present):
-                if r < centers and (r >= atoms or not real[source[r]]):
-                    continue
                 f = coordinates[r, d] + s
                 if f < -margin[d] or f > 1.0 + margin[d]:
+                    continue
+                if r < centers and (r >= atoms or not real[source[r]]):
                     continue
                 if needed < rows:
                     source[needed] = source[r]
@@ -130,147 +138,184 @@ def make_rows(fractional, wraps, real, margin, pbc, sizes, source, offset, row_o
                     coordinates[needed, d] = f
                     offset[needed, d] += s
                 needed += 1
-    return coordinates, needed
+    return needed
 
 
-@numba.njit(parallel=True, cache=True, nogil=True, error_model="numpy")
-def search_rows(  # type: ignore[no-untyped-def]
-    x, y, z, order, place, keys, starts, number, steps, low, per_unit, full, sizes, reach, rows
-):
-    """Fill the neighbours of every centre; returns the largest number found.
-
-    ``x, y, z`` are the rows sorted by bins and ``order`` their numbers; ``place`` is where a centre stands among them.
-    """
-    atoms, centers, capacity, total = sizes[0], sizes[1], sizes[2], sizes[3]
-    squared = reach[0] * reach[0]
-    # the edges of a bin, and whether they are orthogonal, so that gaps between bins add up as squares
-    edge = np.zeros(3)
-    for d in range(3):
-        if per_unit[d] > 0.0:
-            edge[d] = math.sqrt(full[d, 0] ** 2 + full[d, 1] ** 2 + full[d, 2] ** 2) / per_unit[d]
-    skew = 0.0
-    for d in range(3):
-        e = (d + 1) % 3
-        skew += abs(full[d, 0] * full[e, 0] + full[d, 1] * full[e, 1] + full[d, 2] * full[e, 2])
-    orthogonal = skew == 0.0
-    chunks = (centers + CHUNK - 1) // CHUNK
-    most = np.zeros(chunks, np.int64)
-    for chunk in numba.prange(chunks):
-        found = np.empty(capacity + 1, np.int32)
-        for r in range(chunk * CHUNK, min(centers, (chunk + 1) * CHUNK)):
-            n = 0
-            if r < atoms and keys[r] >= 0:
-                own = place[r]
-                xi, yi, zi = x[own], y[own], z[own]
-                bc = keys[r] % number[2]
-                bb = keys[r] // number[2] % number[1]
-                ba = keys[r] // (number[2] * number[1])
-                for a in range(max(ba - steps[0], 0), min(ba + steps[0], number[0] - 1) + 1):
-                    gap_a = max(abs(a - ba) - 1, 0) * edge[0]
-                    for b in range(max(bb - steps[1], 0), min(bb + steps[1], number[1] - 1) + 1):
-                        first, last = max(bc - steps[2], 0), min(bc + steps[2], number[2] - 1)
-                        if orthogonal:
-                            gap_b = max(abs(b - bb) - 1, 0) * edge[1]
-                            left = squared - 0.999 * (gap_a * gap_a + gap_b * gap_b)
-                            if left <= 0.0:
-                                continue
-                            if edge[2] > 0.0:
-                                depth = int(math.sqrt(left) / edge[2]) + 1
-                                first, last = max(bc - depth, first), min(bc + depth, last)
-                        column = (a * number[1] + b) * number[2]
-                        begin, end = starts[column + first], starts[column + last + 1]
-                        for k in range(begin, end):
-                            dx, dy, dz = x[k] - xi, y[k] - yi, z[k] - zi
-                            found[min(n, capacity)] = order[k]
-                            n += (dx * dx + dy * dy + dz * dz < squared) & (k != own)
-            most[chunk] = max(most[chunk], n)
-            n = min(n, capacity)
-            for k in range(n):
-                rows[r, k] = found[k]
-            for k in range(n, capacity):
-                rows[r, k] = total
-    largest = 0
-    for chunk in range(chunks):
-        largest = max(largest, most[chunk])
-    return largest
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def build_list(  # type: ignore[no-untyped-def]
-    positions,
-    fractional,
-    wraps,
-    real,
-    full,
-    margin,
-    pbc,
-    sizes,
-    reach,
-    rows,
-    source,
-    offset,
-    row_of_atom,
-    report,
-):
-    """Fill the arrays of a list. ``report``: whether it overflowed, neighbours needed, rows needed."""
-    atoms, centers, capacity, total = sizes[0], sizes[1], sizes[2], sizes[3]
-    low, per_unit, number, steps = grid_of(fractional, real, margin, pbc, total)
-    coordinates, needed = make_rows(
-        fractional, wraps, real, margin, pbc, sizes, source, offset, row_of_atom, low, per_unit, number
-    )
-    count = min(needed, total)
-    bins = number[0] * number[1] * number[2]
-    keys = np.empty(count, np.int64)
-    for r in range(count):
-        if r < centers and (r >= atoms or not real[source[r]]):
-            keys[r] = -1
-        else:
-            keys[r] = bin_of(coordinates[r, 0], coordinates[r, 1], coordinates[r, 2], low, per_unit, number)
-    starts, order = counting_sort(keys, count, bins)
-    x = np.empty(order.shape[0], positions.dtype)
-    y = np.empty(order.shape[0], positions.dtype)
-    z = np.empty(order.shape[0], positions.dtype)
-    place = np.empty(centers, np.int64)
+@compiled
+def sorted_positions(positions, cell, source, offset, order, points, place, centers):  # type: ignore[no-untyped-def]
+    """Coordinates [3, rows] in the order of the bins, and where each centre stands among them."""
     for k in range(order.shape[0]):
         r = order[k]
         i = source[r]
-        a, b, c = offset[r, 0], offset[r, 1], offset[r, 2]
-        x[k] = positions[i, 0] + (a * full[0, 0] + b * full[1, 0] + c * full[2, 0])
-        y[k] = positions[i, 1] + (a * full[0, 1] + b * full[1, 1] + c * full[2, 1])
-        z[k] = positions[i, 2] + (a * full[0, 2] + b * full[1, 2] + c * full[2, 2])
+        for e in range(3):
+            shift = offset[r, 0] * cell[0, e] + offset[r, 1] * cell[1, e] + offset[r, 2] * cell[2, e]
+            points[e, k] = positions[i, e] + shift
         if r < centers:
             place[r] = k
-    most = search_rows(x, y, z, order, place, keys, starts, number, steps, low, per_unit, full, sizes, reach, rows)
-    report[1] = most
-    report[2] = needed
-    report[0] = (most > capacity) or (needed > total)
 
 
-def handler_of(dtype: Any) -> Any:
-    """The function that XLA calls for positions of a dtype."""
+@compiled
+def candidates(  # type: ignore[no-untyped-def]
+    key, points, order, starts, number, steps, edge, squared, near, near_row, write
+):
+    """Coordinates and numbers of the rows in the bins around a bin, one after another; returns how many there are."""
+    orthogonal = edge[3] == 0.0
+    bc = key % number[2]
+    bb = key // number[2] % number[1]
+    ba = key // (number[2] * number[1])
+    count = 0
+    for a in range(max(ba - steps[0], 0), min(ba + steps[0], number[0] - 1) + 1):
+        gap_a = max(abs(a - ba) - 1, 0) * edge[0]
+        for b in range(max(bb - steps[1], 0), min(bb + steps[1], number[1] - 1) + 1):
+            first, last = max(bc - steps[2], 0), min(bc + steps[2], number[2] - 1)
+            if orthogonal:
+                gap_b = max(abs(b - bb) - 1, 0) * edge[1]
+                left = squared - 0.999 * (gap_a * gap_a + gap_b * gap_b)
+                if left <= 0.0:
+                    continue
+                if edge[2] > 0.0:
+                    depth = int(math.sqrt(left) / edge[2]) + 1
+                    first, last = max(bc - depth, first), min(bc + depth, last)
+            column = (a * number[1] + b) * number[2]
+            begin, length = starts[column + first], starts[column + last + 1] - starts[column + first]
+            if write:
+                for k in range(length):
+                    near[0, count + k] = points[0, begin + k]
+                    near[1, count + k] = points[1, begin + k]
+                    near[2, count + k] = points[2, begin + k]
+                    near_row[count + k] = order[begin + k]
+            count += length
+    return count
 
-    @numba.cfunc(HANDLER, cache=True)
-    def handler(frame):  # type: ignore[no-untyped-def]
-        if answers_metadata(frame):
-            return 0
-        sizes = numba.carray(argument(frame, 7), (5,), np.int32)
-        atoms, centers, capacity, total = sizes[0], sizes[1], sizes[2], sizes[3]
-        build_list(
-            numba.carray(argument(frame, 0), (atoms, 3), dtype),
-            numba.carray(argument(frame, 1), (atoms, 3), dtype),
-            numba.carray(argument(frame, 2), (atoms, 3), np.int32),
-            numba.carray(argument(frame, 3), (atoms,), np.int32),
-            numba.carray(argument(frame, 4), (3, 3), dtype),
-            numba.carray(argument(frame, 5), (3,), dtype),
-            numba.carray(argument(frame, 6), (3,), np.int32),
-            sizes,
-            numba.carray(argument(frame, 8), (1,), dtype),
-            numba.carray(result(frame, 0), (centers, capacity), np.int32),
-            numba.carray(result(frame, 1), (total,), np.int32),
-            numba.carray(result(frame, 2), (total, 3), np.int32),
-            numba.carray(result(frame, 3), (atoms,), np.int32),
-            numba.carray(result(frame, 4), (3,), np.int32),
+
+@compiled
+def search(  # type: ignore[no-untyped-def]
+    chunk, points, order, place, keys, starts, number, steps, edge, squared, atoms, total, rows
+):
+    """Fill the neighbours of a chunk of centres; returns the largest number found.
+
+    Centres of one bin, which follow one another, share their candidates.
+    """
+    centers, capacity = rows.shape
+    most, count, bin_before = 0, 0, -1
+    near, near_row = np.empty((3, 512), points.dtype), np.empty(512, np.int32)
+    hit, found = np.empty(512, np.int32), np.empty(513, np.int32)
+    for r in range(chunk * CHUNK, min(centers, (chunk + 1) * CHUNK)):
+        n = 0
+        if r < atoms and keys[r] >= 0:
+            key = keys[r]
+            if key != bin_before:
+                count = candidates(key, points, order, starts, number, steps, edge, squared, near, near_row, False)
+                if count > near_row.shape[0]:
+                    near, near_row = np.empty((3, 2 * count), points.dtype), np.empty(2 * count, np.int32)
+                    hit, found = np.empty(2 * count, np.int32), np.empty(2 * count + 1, np.int32)
+                candidates(key, points, order, starts, number, steps, edge, squared, near, near_row, True)
+                bin_before = key
+            own = place[r]
+            xi, yi, zi = points[0, own], points[1, own], points[2, own]
+            x, y, z = near[0], near[1], near[2]
+            for k in range(count):  # vector instructions
+                dx, dy, dz = x[k] - xi, y[k] - yi, z[k] - zi
+                hit[k] = (dx * dx + dy * dy + dz * dz < squared) & (near_row[k] != r)
+            for k in range(count):  # without a branch
+                found[np.uint64(n)] = near_row[k]
+                n += hit[k]
+        most = max(most, n)
+        n = min(n, capacity)
+        for k in range(n):
+            rows[r, k] = found[k]
+        for k in range(n, capacity):
+            rows[r, k] = total
+    return most
+
+
+def target_of(dtype: Any) -> Any:
+    """The function that XLA calls for positions of a dtype; arguments as in :func:`jaxpot.neighbors.native.search`."""
+    carray = numba.carray
+    integer, index = np.int32, np.int64
+
+    def work(payload, chunk):  # type: ignore[no-untyped-def]
+        """Search the neighbours of one chunk, with what ``body`` has prepared."""
+        frame = word(payload, 0)
+        count, bins, atoms = word(payload, 1), word(payload, 2), size(frame, 0, 0)
+        total, centers, capacity = size(frame, 8, 0), size(frame, 9, 0), size(frame, 10, 0)
+        floats = carray(as_pointer(word(payload, 3)), (8,), np.float64)
+        most = search(
+            chunk,
+            carray(as_pointer(word(payload, 4)), (3, count), dtype),
+            carray(as_pointer(word(payload, 5)), (count,), integer),
+            carray(as_pointer(word(payload, 6)), (centers,), index),
+            carray(as_pointer(word(payload, 7)), (total,), index),
+            carray(as_pointer(word(payload, 8)), (bins + 2,), index),
+            carray(as_pointer(word(payload, 9)), (3,), index),
+            carray(as_pointer(word(payload, 10)), (3,), index),
+            floats,
+            dtype(floats[4]),
+            atoms,
+            integer(total),
+            carray(result(frame, 0), (centers, capacity), integer),
         )
-        return 0
+        carray(as_pointer(word(payload, 11)), (chunk + 1,), index)[chunk] = most
 
-    return handler
+    def body(frame, task):  # type: ignore[no-untyped-def]
+        atoms, total, centers, capacity = size(frame, 0, 0), size(frame, 8, 0), size(frame, 9, 0), size(frame, 10, 0)
+        fractional = carray(argument(frame, 1), (atoms, 3), dtype)
+        wraps = carray(argument(frame, 2), (atoms, 3), integer)
+        real = carray(argument(frame, 3), (atoms,), np.bool_)
+        cell = carray(argument(frame, 4), (3, 3), dtype)
+        margin = carray(argument(frame, 5), (3,), dtype)
+        pbc = carray(argument(frame, 6), (3,), np.bool_)
+        reach = carray(argument(frame, 7), (1,), dtype)
+        source = carray(result(frame, 1), (total,), integer)
+        offset = carray(result(frame, 2), (total, 3), integer)
+        row_of_atom = carray(result(frame, 3), (atoms,), integer)
+        report = carray(result(frame, 4), (3,), integer)
+
+        low, per_unit = np.zeros(3), np.zeros(3)
+        number, steps = np.ones(3, index), np.zeros(3, index)
+        bins = grid_of(fractional, real, margin, pbc, total, low, per_unit, number, steps)
+        keys, starts, order = np.empty(total, index), np.empty(bins + 2, index), np.empty(total, integer)
+        bin_keys(fractional, atoms, low, per_unit, number, keys)
+        order_atoms(real, size(frame, 11, 0) > 0, keys, starts, order, source)
+        source[atoms:] = 0
+        offset[atoms:] = 0
+        coordinates = np.empty((total, 3), dtype)
+        for r in range(atoms):
+            i = source[r]
+            row_of_atom[i] = r
+            for d in range(3):
+                coordinates[r, d] = fractional[i, d]
+                offset[r, d] = -wraps[i, d]
+        needed = add_ghosts(real, margin, pbc, centers, source, offset, coordinates)
+        count = min(needed, total)
+        bin_keys(coordinates, count, low, per_unit, number, keys)
+        for r in range(centers):
+            if r >= atoms or not real[source[r]]:
+                keys[r] = -1
+        present = counting_sort(keys, count, starts, order)
+        points, place = np.empty((3, present), dtype), np.empty(centers, index)
+        sorted_positions(
+            carray(argument(frame, 0), (atoms, 3), dtype), cell, source, offset, order[:present], points, place, centers
+        )
+        # the edges of a bin; orthogonal ones, so that gaps between bins add up as squares; the squared reach
+        floats = np.zeros(8)
+        for d in range(3):
+            if per_unit[d] > 0.0:
+                floats[d] = math.sqrt(cell[d, 0] ** 2 + cell[d, 1] ** 2 + cell[d, 2] ** 2) / per_unit[d]
+            e = (d + 1) % 3
+            floats[3] += abs(cell[d, 0] * cell[e, 0] + cell[d, 1] * cell[e, 1] + cell[d, 2] * cell[e, 2])
+        floats[4] = reach[0] * reach[0]
+        chunks = (centers + CHUNK - 1) // CHUNK
+        most = np.zeros(chunks, index)
+        payload = np.empty(12, index)
+        payload[0], payload[1], payload[2], payload[3] = frame, present, bins, floats.ctypes.data
+        payload[4], payload[5], payload[6] = points.ctypes.data, order.ctypes.data, place.ctypes.data
+        payload[7], payload[8], payload[9] = keys.ctypes.data, starts.ctypes.data, number.ctypes.data
+        payload[10], payload[11] = steps.ctypes.data, most.ctypes.data
+        share(frame, task, payload.ctypes.data, chunks)
+        largest = 0
+        for chunk in range(chunks):
+            largest = max(largest, most[chunk])
+        report[0], report[1], report[2] = largest > capacity or needed > total, largest, needed
+
+    return handler_of(kept(body, dtype), task_of(kept(work, dtype)))

@@ -34,7 +34,7 @@ def build(system: System, completion: jax.Array, plan: Plan) -> Built:
     wraps = wraps.astype(jnp.int32)
 
     if plan.native:
-        return native.search(system.positions, fractional, wraps, system.real, full, margin, system.pbc, plan)
+        return native.search(system.positions, fractional, wraps, system.real, full, margin, system.pbc, plan)[0]
     order = _spatial_order(fractional, margin, system.real) if plan.sort else jnp.arange(plan.atoms, dtype=jnp.int32)
     row_of_atom = jnp.zeros(plan.atoms, jnp.int32).at[order].set(jnp.arange(plan.atoms, dtype=jnp.int32))
 

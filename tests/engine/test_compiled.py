@@ -187,18 +187,10 @@ def test_formulas_without_scalar_code_are_traced(case: tuple[jaxpot.System, jaxp
 
     potential = jaxpot.pair_potential(sum_of_gaussians, CUTOFF, ("Cu", "Al"))
     with pytest.raises(compiled.UnsupportedError):
-        compiled.pair_loop(
-            lambda p, r, *_: ((sum_of_gaussians(p, r),), None), 1.0, *_rows(system, neighbors), neighbors, CUTOFF
-        )
+        compiled.pair_loop(lambda p, r, *_: ((sum_of_gaussians(p, r),), None), 1.0, system, neighbors, CUTOFF)
     got = potential.evaluate(1.0, system, neighbors)
     expected = potential.evaluate(1.0, system, traced(neighbors))
     np.testing.assert_allclose(got.forces, expected.forces, rtol=1e-12, atol=1e-12)
-
-
-def _rows(system: jaxpot.System, neighbors: jaxpot.Neighbors) -> tuple[Any]:
-    from jaxpot.engine.rows import rows_of
-
-    return (rows_of(system, neighbors),)
 
 
 def test_a_position_that_is_not_a_number_shows_in_the_forces(case: tuple[jaxpot.System, jaxpot.Neighbors]) -> None:

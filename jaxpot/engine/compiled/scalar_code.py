@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from jax.extend import core as jex_core
 
-__all__ = ["Code", "Translation", "UnsupportedError", "translate"]
+__all__ = ["Code", "Line", "Translation", "UnsupportedError", "translate"]
 
 
 class UnsupportedError(Exception):
@@ -27,27 +27,43 @@ class Code(NamedTuple):
     shape: tuple[int, ...]
 
 
+class Line(NamedTuple):
+    """``name = text``, or with a table ``name = p<table>[text]``; kind is that of the value's dtype."""
+
+    name: str
+    text: str
+    kind: str
+    table: int | None = None
+
+
 class Translation:
-    """Lines of scalar code, and the values that XLA has to pass to them."""
+    """Lines of scalar code, and the values that XLA has to pass to them.
+
+    A scalar input is called c<number>, an array p<number>, flattened.
+    """
 
     def __init__(self) -> None:
-        self.lines: list[str] = []
+        self.lines: list[Line] = []
         self.inputs: list[Any] = []
         self._input_of: dict[int, int] = {}
 
-    def emit(self, expression: str) -> str:
-        """A new name for the value of an expression."""
+    def emit(self, expression: str, kind: str, table: int | None = None) -> str:
+        """A new name for the value of an expression, or for the number at this place of a table."""
         name = f"v{len(self.lines)}"
-        self.lines.append(f"{name} = {expression}")
+        self.lines.append(Line(name, expression, kind, table))
         return name
 
-    def input(self, value: Any) -> str:
-        """The name of an input array, flattened, that holds a value known before the loop."""
+    def input(self, value: Any) -> int:
+        """The number of the input that holds a value known before the loop."""
         key = id(value)
         if key not in self._input_of:
             self._input_of[key] = len(self.inputs)
             self.inputs.append(value)
-        return f"p{self._input_of[key]}"
+        return self._input_of[key]
+
+    def lookup(self, value: Any, index: str, kind: str) -> str:
+        """The name of the number at a place of a flattened array that does not depend on the pair."""
+        return self.emit(index, kind, self.input(value))
 
     def scalar(self, value: Any, aval: Any) -> str:
         """The expression of a scalar, be it code, a literal or an input."""
@@ -59,7 +75,7 @@ class Translation:
             return literal(value, aval.dtype)
         if math.prod(aval.shape) != 1:
             raise UnsupportedError("an array combined with a value of the pair")
-        return f"{self.input(value)}[0]"
+        return f"c{self.input(value)}"
 
 
 def literal(value: Any, dtype: Any) -> str:
@@ -154,7 +170,7 @@ def line_of(equation: Any, inputs: list[Any], t: Translation) -> Code:
         shape = avals[0].shape
         index = [t.scalar(v, a) for v, a in zip(inputs[1:], avals[1:], strict=True)]
         clamped = [f"min(max({i}, I(0)), I({n - 1}))" for i, n in zip(index, shape, strict=True)]
-        return Code((t.emit(f"{t.input(inputs[0])}[{flat(clamped, shape)}]"),), out.shape)
+        return Code((t.lookup(inputs[0], flat(clamped, shape), out.dtype.kind),), out.shape)
     if math.prod(out.shape) != 1:
         raise UnsupportedError(f"{name} of shape {out.shape} for each pair")
     operands = [t.scalar(v, a) for v, a in zip(inputs, avals, strict=True)]
@@ -178,7 +194,7 @@ def line_of(equation: Any, inputs: list[Any], t: Translation) -> Code:
         text = f"{'F' if kind == 'f' else 'bool' if kind == 'b' else 'I'}({operands[0]})"
     else:
         raise UnsupportedError(name)
-    return Code((t.emit(text),), out.shape)
+    return Code((t.emit(text, out.dtype.kind),), out.shape)
 
 
 def pieces(value: Any, aval: Any, t: Translation) -> list[str]:
@@ -189,14 +205,14 @@ def pieces(value: Any, aval: Any, t: Translation) -> list[str]:
 def power(base: str, exponent: int, t: Translation) -> str:
     """An integer power by repeated squaring."""
     if exponent < 0:
-        return t.emit(f"F(1.0) / {power(base, -exponent, t)}")
+        return t.emit(f"F(1.0) / {power(base, -exponent, t)}", "f")
     if exponent == 0:
         return "F(1.0)"
     if exponent == 1:
         return base
     half = power(base, exponent // 2, t)
-    square = t.emit(f"{half} * {half}")
-    return t.emit(f"{square} * {base}") if exponent % 2 else square
+    square = t.emit(f"{half} * {half}", "f")
+    return t.emit(f"{square} * {base}", "f") if exponent % 2 else square
 
 
 def gather(equation: Any, inputs: list[Any], t: Translation) -> str:
@@ -213,22 +229,22 @@ def gather(equation: Any, inputs: list[Any], t: Translation) -> str:
     index = ["I(0)"] * len(shape)
     for dimension, text in zip(numbers.start_index_map, names, strict=True):
         index[dimension] = text
-    array = t.input(operand)
+    kind = equation.outvars[0].aval.dtype.kind
     if equation.params["mode"] == jax.lax.GatherScatterMode.PROMISE_IN_BOUNDS:
-        return t.emit(f"{array}[{flat(index, shape)}]")
+        return t.lookup(operand, flat(index, shape), kind)
     clamped = [f"min(max({i}, I(0)), I({n - 1}))" for i, n in zip(index, shape, strict=True)]
-    value = t.emit(f"{array}[{flat(clamped, shape)}]")
+    value = t.lookup(operand, flat(clamped, shape), kind)
     if equation.params["mode"] == jax.lax.GatherScatterMode.CLIP:
         return value
-    if equation.params["fill_value"] is not None or equation.outvars[0].aval.dtype.kind != "f":
+    if equation.params["fill_value"] is not None or kind != "f":
         raise UnsupportedError("a gather with a fill value")
     inside = " and ".join(f"({i} >= 0) and ({i} < {n})" for i, n in zip(index, shape, strict=True))
-    return t.emit(f"({value} if {inside} else F(math.nan))")
+    return t.emit(f"({value} if {inside} else F(math.nan))", kind)
 
 
 def flat(index: list[str], shape: tuple[int, ...]) -> str:
-    """The place of an entry in the flattened array, unsigned so that it needs no check for counting from the end."""
+    """The place of an entry in the flattened array."""
     text = index[0]
     for i, n in zip(index[1:], shape[1:], strict=True):
         text = f"({text}) * I({n}) + {i}"
-    return f"U({text})"
+    return text
