@@ -97,7 +97,8 @@ def compare(built: Any, i: Any, j: Any, s: Any, system: Any, reach: float) -> No
 
     def keys(i: Any, j: Any, s: Any) -> np.ndarray:
         s = np.asarray(s, np.int64) + 8
-        return ((np.asarray(i, np.int64) * len(mask) + np.asarray(j, np.int64)) * 17 + s[:, 0]) * 289 + s[:, 1] * 17 + s[:, 2]
+        pair = np.asarray(i, np.int64) * len(mask) + np.asarray(j, np.int64)  # vesin's are unsigned
+        return (pair * 17 + s[:, 0]) * 289 + s[:, 1] * 17 + s[:, 2]
 
     ours = keys(atom, others[atom, slot], shifts[atom, slot])
     assert len(np.unique(ours)) == len(ours)

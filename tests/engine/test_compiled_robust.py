@@ -72,7 +72,8 @@ def end(process: subprocess.Popen[str]) -> None:
 
 @pytest.mark.slow
 def test_several_devices_forks_and_processes_that_compile_at_once(tmp_path: Path) -> None:
-    both = [start(AGAIN + FORK, tmp_path), start(DEVICES, tmp_path, XLA_FLAGS="--xla_force_host_platform_device_count=2")]
+    two = "--xla_force_host_platform_device_count=2"
+    both = [start(AGAIN + FORK, tmp_path), start(DEVICES, tmp_path, XLA_FLAGS=two)]
     for process in both:
         end(process)
     end(start(AGAIN, tmp_path, JAX_ENABLE_X64="1"))  # with what the others left in numba's cache
