@@ -50,14 +50,14 @@ def test_stress_is_the_slope_with_strain(example: Example) -> None:
     for atoms in (b.atoms, slab):
         system, neighbors = b.padded(atoms)
         numbers = np.zeros((3, 3))
+
+        def strained(h: float, i: int, j: int, system: Any = system, neighbors: Any = neighbors) -> float:
+            factor = jnp.eye(3).at[i, j].add(h)
+            moved = system.replace(positions=system.positions @ factor, cell=system.cell @ factor)
+            return float(b.energy(b.params, moved, neighbors))
+
         for i, j in np.ndindex(3, 3):
-
-            def strained(h: float, i: int = i, j: int = j) -> float:
-                factor = jnp.eye(3).at[i, j].add(h)
-                moved = system.replace(positions=system.positions @ factor, cell=system.cell @ factor)
-                return float(b.energy(b.params, moved, neighbors))
-
-            numbers[i, j] = differences(strained, 1e-6)
+            numbers[i, j] = differences(functools.partial(strained, i=i, j=j), 1e-6)
         scale = np.abs(numbers).max()
         assert scale > 1e-3
         np.testing.assert_allclose(b.of(atoms).virial, numbers, rtol=0, atol=1e-7 * scale + 1e-8)
@@ -145,7 +145,7 @@ def test_isolated_atoms_and_empty_structures_have_finite_gradients(example: Exam
     for atoms in (Atoms(example.elements[0]), pair):
         for leaf in jax.tree.leaves(gradient(b.params, *b.padded(atoms))):
             assert bool(jnp.isfinite(leaf).all())
-    system, neighbors = b.padded(b.atoms)
+    system, _ = b.padded(b.atoms)
     nothing = system.replace(species=jnp.full_like(system.species, -1))
     empty = b.list.allocate(nothing)
     empty = jaxpot.pad_neighbors(empty, b.sizes.atoms, b.sizes.capacity, b.sizes.atoms + b.sizes.ghosts)
@@ -235,7 +235,7 @@ def test_float32_is_close_and_stays_float32(example: Example) -> None:
     )
     scale = np.abs(b.reference.virial).max()
     np.testing.assert_allclose(found.virial, b.reference.virial, rtol=0, atol=2e-4 * scale)
-    wide = [name for name in wide_arrays(b, single_params, system, neighbors)]
+    wide = list(wide_arrays(b, single_params, system, neighbors))
     assert wide == [], "float64 arrays in a float32 program"
 
 
