@@ -175,7 +175,7 @@ def _skeleton(params: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
     key = name.lstrip(".") or "params"
     if key in arrays:
         raise ValueError(f"two of the params are called {key}")
-    arrays[key] = np.ascontiguousarray(params)
+    arrays[key] = np.asarray(params, order="C")  # np.ascontiguousarray would make a vector of a number
     return {"array": key}
 
 

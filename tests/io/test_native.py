@@ -25,6 +25,7 @@ def test_a_potential_comes_back(example: Example, tmp_path: Path) -> None:
     assert repr(again) == repr(potential)
     assert jax.tree.structure(others) == jax.tree.structure(params)
     for one, other in zip(jax.tree.leaves(params), jax.tree.leaves(others), strict=True):
+        assert np.shape(one) == other.shape  # assert_array_equal takes a number for a vector of one
         np.testing.assert_array_equal(np.asarray(one, other.dtype), other)
     jaxpot.save(tmp_path / "twice", again, others, "safetensors")
     for name in ("potential.json", "params.safetensors"):
