@@ -25,7 +25,7 @@ def inverse_of_positive(matrices: jax.Array) -> jax.Array:
     Example:
         >>> import jax.numpy as jnp
         >>> from jaxpot.numerics.inverse import inverse_of_positive
-        >>> inverse_of_positive(jnp.array([[[2.0, 0.0], [0.0, 4.0]]])).tolist()
+        >>> inverse_of_positive(jnp.array([[[2.0, 0.0], [0.0, 4.0]]])).round(6).tolist()
         [[[0.5, 0.0], [0.0, 0.25]]]
     """
     batch, n, _ = matrices.shape
