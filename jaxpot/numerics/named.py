@@ -41,7 +41,10 @@ def named_parameters(
         raise ValueError(f"{owner} takes params as a dict with {expected}; got {type(params).__name__}")
     wrong = [n for n in required if n not in params] + [n for n in params if n not in (*required, *optional)]
     if wrong:
-        raise ValueError(f"{owner} takes params with {expected}; got {', '.join(map(str, params)) or 'none'}")
+        # JAX sorts the keys of a dict on its way through jit: say what is known in the order of the formula
+        known = [n for n in (*required, *optional) if n in params]
+        got = [*known, *(str(n) for n in params if n not in known)]
+        raise ValueError(f"{owner} takes params with {expected}; got {', '.join(got) or 'none'}")
     return {name: jnp.asarray(params[name], dtype) for name in (*required, *optional) if name in params}
 
 
