@@ -52,7 +52,8 @@ def load_ensemble(
     where = folder / LIST
     try:
         members = json.loads(where.read_text())["members"]
-        if len(paths) != 1 or not members or not all(isinstance(name, str) for name in members):
+        names_only = isinstance(members, list) and all(isinstance(name, str) for name in members)
+        if len(paths) != 1 or not members or not names_only:
             raise TypeError
     except (ValueError, KeyError, TypeError) as error:
         raise FileFormatError(
