@@ -11,7 +11,14 @@ from nbclient.exceptions import CellExecutionError
 
 from tests.notebook_runner import code_of, executed, fingerprint, notebook_paths, pictures
 
-EXPECTED = {"01_compose", "02_jax_md", "03_differentiate_a_trajectory", "04_fit_snap"}
+EXPECTED = {
+    "01_compose",
+    "02_jax_md",
+    "03_differentiate_a_trajectory",
+    "04_fit_snap",
+    "06_train_a_network",
+    "07_trust_it",
+}
 LARGEST = 250_000  # bytes of a notebook with its outputs
 
 
