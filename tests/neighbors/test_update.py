@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from typing import Any
+from unittest import mock
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 import jaxpot
-from jaxpot.neighbors import rebuild
+from jaxpot.neighbors import allocation, rebuild
 from jaxpot.neighbors.allocation import completion_of
 from jaxpot.neighbors.plan import Built, Plan
 from tests import structures
@@ -249,9 +250,11 @@ def large_slab() -> tuple[jaxpot.System, jaxpot.Neighbors]:
     atoms.positions[::7] += atoms.cell.array[0]
     system = jaxpot.System.from_ase(atoms).pad(len(atoms) + 5)
     system = system.replace(species=system.species.at[11].set(-1))
-    neighbors = lists().allocate(system)
     # the search that runs anywhere, whatever faster one this machine has
-    return system, dataclasses.replace(neighbors, plan=neighbors.plan._replace(native=False))
+    with mock.patch.object(allocation, "NATIVE_FROM", 10**9):
+        neighbors = lists().allocate(system)
+    assert not neighbors.plan.native
+    return system, neighbors
 
 
 def test_thousands_of_atoms_in_bins() -> None:
