@@ -81,7 +81,9 @@ def test_pictures(tmp_path: Path) -> None:
         {"before": reliability(errors, 0.4 * truth), "after": reliability(errors, truth)}, tmp_path / "reliability.png"
     )
     plot_spread(errors, truth, tmp_path / "spread.png")
-    plot_parity({"force": (truth, truth + errors)}, tmp_path / "parity.png", ["eV/Å"])
+    groups = np.where(np.arange(len(truth)) % 2, "crystal", "melt")
+    name = "force (eV/Å)"
+    plot_parity({name: truth}, {name: truth + errors}, {name: groups}, tmp_path / "parity.png")
     for members in (1, 3):
         shape = (20,) if members == 1 else (20, members)
         epochs = np.broadcast_to(np.arange(1.0, 21.0).reshape(-1, *[1] * (len(shape) - 1)), shape)
