@@ -7,7 +7,9 @@ are meant for both, and `-m` or file names select what else runs. The library it
 
 from __future__ import annotations
 
+import gc
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +35,19 @@ jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 hypothesis.settings.register_profile("default", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+PROGRAM_MAPS = 20_000  # of at most 65,530 memory mappings that Linux lets a process have
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_more_programs_than_fit() -> Iterator[None]:
+    """Compiled programs go between files where there are many: each takes mappings, and XLA crashes without one."""
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_text().count("\n") > PROGRAM_MAPS:
+        jax.clear_caches()
+        gc.collect()
 
 
 @dataclass(frozen=True)
