@@ -49,6 +49,7 @@ def executed(path: Path, folder: Path, timeout: int = 600) -> Any:
         "JAX_COMPILATION_CACHE_DIR": cache,
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "TF_CPP_MIN_LOG_LEVEL": "3",  # XLA says on stderr where a busy machine took long to compile
         "IPYTHONDIR": str(folder / "ipython"),
     }
     command = [sys.executable, "-m", "ipykernel_launcher", "--log-level=ERROR", "-f", "{connection_file}"]
