@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,12 +39,11 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 PROGRAM_MAPS = 20_000  # of at most 65,530 memory mappings that Linux lets a process have
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _no_more_programs_than_fit() -> Iterator[None]:
-    """Compiled programs go between files where there are many: each takes mappings, and XLA crashes without one."""
-    yield
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Compiled programs go when there are many: each takes mappings, and XLA crashes where there are none left."""
+    same_file = nextitem is not None and nextitem.path == item.path  # whose tests may share programs
     maps = Path("/proc/self/maps")
-    if maps.exists() and maps.read_text().count("\n") > PROGRAM_MAPS:
+    if maps.exists() and maps.read_text().count("\n") > (2 * PROGRAM_MAPS if same_file else PROGRAM_MAPS):
         jax.clear_caches()
         gc.collect()
 
