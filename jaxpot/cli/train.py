@@ -231,14 +231,17 @@ def _tested(
         plot_parity(references, predictions, groups, pictures / "parity.png", "Test structures")
     if found.force_spreads is None or not found.forces.size:
         return report
+    import numpy as np
     from scipy.stats import spearmanr
 
     calibration = assess(final, params, held_back)
     scale = rescaling(calibration.force_errors, calibration.force_spreads)
     honest = scale(found.force_spreads)
     before, after = reliability(found.force_errors, found.force_spreads), reliability(found.force_errors, honest)
+    lengths = (np.linalg.norm(v.reshape(-1, 3), axis=1) for v in (found.force_errors, found.force_spreads))
     report["uncertainty"] = {
-        "spearman_forces": float(spearmanr(abs(found.force_errors), found.force_spreads).statistic),
+        "spearman_force_components": float(spearmanr(abs(found.force_errors), found.force_spreads).statistic),
+        "spearman_forces": float(spearmanr(*lengths).statistic),
         "rescaling": scale._asdict(),
         "miscalibration_area_before": before.area,
         "miscalibration_area": after.area,

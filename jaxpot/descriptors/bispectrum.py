@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxpot.numerics.hyperspherical import columns, radial_functions, rows_before, rule, solid_harmonics
 
-__all__ = ["Bispectrum", "bispectrum", "bispectrum_energy", "bispectrum_triples"]
+__all__ = ["Bispectrum", "bispectrum", "bispectrum_energy", "bispectrum_jacobian", "bispectrum_triples"]
 
 
 class Bispectrum(NamedTuple):
@@ -190,13 +190,16 @@ def bispectrum_energy(
     return density @ weights - jnp.sum(coefficients * constant, axis=-1)
 
 
+def factor_places(settings: Bispectrum) -> list[tuple[tuple[int, int], tuple[int, int], tuple[int, int]]]:
+    """(density, degree) of the three factors of each component."""
+    triples, elements = bispectrum_triples(settings.twojmax), range(settings.densities)
+    return [((a, j1), (b, j2), (c, j)) for a, b, c in itertools.product(elements, repeat=3) for j1, j2, j in triples]
+
+
 def factors(settings: Bispectrum, densities: list[list[jax.Array]]) -> list[tuple[jax.Array, jax.Array, jax.Array]]:
     """f_j1, f_j2, f_j of each component."""
-    triples, elements = bispectrum_triples(settings.twojmax), range(settings.densities)
     return [
-        (densities[a][j1], densities[b][j2], densities[c][j])
-        for a, b, c in itertools.product(elements, repeat=3)
-        for j1, j2, j in triples
+        (densities[a][j1], densities[b][j2], densities[c][j]) for (a, j1), (b, j2), (c, j) in factor_places(settings)
     ]
 
 
@@ -235,6 +238,62 @@ def density_on_points(
     mask: jax.Array,
 ) -> list[list[jax.Array]]:
     """f_j at the points of the quadrature rule, for each density and each j: [..., points]."""
+    weights, along, around = waves(settings, x, y, z, distances, species, own_species, mask)
+    found: list[list[jax.Array]] = []
+    for element, here in enumerate(weights):
+        # sum_k w_k Y_jlm(q_k), [..., rows of radial functions, rows of solid harmonics] for even and for odd l
+        moments = [
+            jnp.einsum("j...k,m...k->...jm", radial * here[None], solid)
+            for radial, solid in zip(along, around, strict=True)
+        ]
+        rows = [
+            [
+                moments[order % 2][..., rows_before(settings.twojmax, order) + j - order, columns(order)]
+                for order in range(j + 1)
+            ]
+            for j in range(settings.twojmax + 1)
+        ]
+        found.append([])
+        for j, (row, at_points) in enumerate(zip(rows, rule(settings.twojmax).values, strict=True)):
+            row[0] = row[0] + math.sqrt(j + 1) * poles(settings, element, own_species, x.dtype)
+            found[-1].append(jnp.concatenate(row, axis=-1) @ jnp.asarray(at_points, x.dtype))
+    return found
+
+
+def poles(settings: Bispectrum, element: int, own_species: jax.Array, dtype: jnp.dtype) -> jax.Array:
+    """[..., 1] how often the atom itself, which is at the pole, is in the density of an element."""
+    if settings.by_elements and not settings.self_in_all:
+        return (own_species == element).astype(dtype)[..., None]
+    return jnp.ones((*own_species.shape, 1), dtype)
+
+
+def moment_places(twojmax: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each moment: its place among all radial functions, even l before odd ones, and among all solid harmonics, and
+    its degree j, in ascending order."""
+    radial_even = sum(twojmax + 1 - order for order in range(0, twojmax + 1, 2))
+    solid_even = sum(2 * order + 1 for order in range(0, twojmax + 1, 2))
+    rows = [
+        (order % 2 * radial_even + rows_before(twojmax, order) + j - order, order % 2 * solid_even + column, j)
+        for j in range(twojmax + 1)
+        for order in range(j + 1)
+        for column in range(columns(order).start, columns(order).stop)
+    ]
+    radial, solid, degrees = np.array(rows).T
+    return radial, solid, degrees
+
+
+def waves(
+    settings: Bispectrum,
+    x: jax.Array,
+    y: jax.Array,
+    z: jax.Array,
+    distances: jax.Array,
+    species: jax.Array,
+    own_species: jax.Array,
+    mask: jax.Array,
+) -> tuple[list[jax.Array], list[jax.Array], list[jax.Array]]:
+    """What each neighbour contributes to moments is a product of three: its weight in each density [..., neighbors],
+    radial functions and solid harmonics [rows, ..., neighbors], of even l and of odd l."""
     dtype = x.dtype
     radii = jnp.asarray(settings.radii, dtype)
     own = own_species[..., None]
@@ -250,25 +309,85 @@ def density_on_points(
     weight = jnp.where(mask & (fraction < 1.0), weight, 0.0)
     around = solid_harmonics(settings.twojmax, x / distances, y / distances, z / distances)
     along = radial_functions(settings.twojmax, settings.rfac0 * jnp.pi * fraction)
-    values = rule(settings.twojmax).values
-    found = []
-    for element in range(settings.densities):
-        here = jnp.where(species == element, weight, 0.0) if settings.by_elements else weight
-        # sum_k w_k Y_jlm(q_k), [..., rows of radial functions, rows of solid harmonics] for even and for odd l
-        moments = [
-            jnp.einsum("j...k,m...k->...jm", radial * here[None], solid)
-            for radial, solid in zip(along, around, strict=True)
+    if not settings.by_elements:
+        return [weight], along, around
+    return [jnp.where(species == element, weight, 0.0) for element in range(settings.densities)], along, around
+
+
+def bispectrum_jacobian(
+    settings: Bispectrum,
+    x: jax.Array,
+    y: jax.Array,
+    z: jax.Array,
+    species: jax.Array,
+    own_species: jax.Array,
+    mask: jax.Array,
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array, jax.Array]]:
+    """All components of many environments and their derivatives with respect to all edges.
+
+    By the chain rule through the moments of the densities, u = sum_k w_k Y_jlm(q_k), which are far fewer than the
+    components times the neighbours: dB/du takes products of two f_j at the points of the rule, du/dr_k is a forward
+    derivative.
+
+    Args:
+        settings: the static choices.
+        x: [atoms, neighbors] Å, displacements from the atoms.
+        y: [atoms, neighbors] Å.
+        z: [atoms, neighbors] Å.
+        species: [atoms, neighbors] int32.
+        own_species: [atoms] int32.
+        mask: [atoms, neighbors] bool, which slots hold a neighbour.
+
+    Returns:
+        [atoms, components], as :func:`bispectrum` gives them, and d/dx, d/dy, d/dz, each [atoms, components,
+        neighbors].
+    """
+    twojmax = settings.twojmax
+    which_radial, which_solid, degrees = moment_places(twojmax)
+
+    def contributions(x: jax.Array, y: jax.Array, z: jax.Array) -> list[jax.Array]:
+        """What each neighbour adds to the moments of each density: [moments, atoms, neighbors]."""
+        distances = jnp.sqrt(x * x + y * y + z * z)
+        weights, along, around = waves(settings, x, y, z, distances, species, own_species, mask)
+        each = jnp.concatenate(along)[which_radial] * jnp.concatenate(around)[which_solid]
+        return [weight[None] * each for weight in weights]
+
+    one, zero = jnp.ones_like(x), jnp.zeros_like(x)
+    each, push = jax.linearize(contributions, x, y, z)
+    slopes = [push(*(one if d == e else zero for e in range(3))) for d in range(3)]
+    chosen, places = rule(twojmax), factor_places(settings)
+    keys = [(element, j) for element in range(settings.densities) for j in range(twojmax + 1)]
+    moments, values = [], []
+    for element, j in keys:
+        moment = each[element][degrees == j].sum(axis=-1).T
+        moments.append(moment.at[:, :1].add(math.sqrt(j + 1) * poles(settings, element, own_species, x.dtype)))
+        values.append(moments[-1] @ jnp.asarray(chosen.values[j], x.dtype))
+    number = {key: n for n, key in enumerate(keys)}
+    pairs = sorted({tuple(sorted((number[a], number[b]))) for t in places for a, b in itertools.combinations(t, 2)})
+    first, second = np.array(pairs).T
+    points = jnp.stack(values, axis=1)
+    products = points[:, first] * points[:, second]  # [atoms, pairs, points]
+    scale = norms(settings)
+    components = jnp.zeros((len(x), settings.number), x.dtype)
+    by_moments = []
+    for n, (_, j) in enumerate(keys):
+        # dB_t/du of these moments: the products of the two other factors, as often as the density stands in it
+        terms = [
+            (t, pairs.index(tuple(sorted(number[k] for k in (*three[:place], *three[place + 1 :])))), place)
+            for t, three in enumerate(places)
+            for place in range(3)
+            if three[place] == keys[n]
         ]
-        alone = jnp.ones((*own_species.shape, 1), dtype)
-        if settings.by_elements and not settings.self_in_all:
-            alone = (own_species == element).astype(dtype)[..., None]
-        each = []
-        for j, at_points in enumerate(values):
-            row = [
-                moments[order % 2][..., rows_before(settings.twojmax, order) + j - order, columns(order)]
-                for order in range(j + 1)
-            ]
-            row[0] = row[0] + math.sqrt(j + 1) * alone  # the atom itself, at the pole
-            each.append(jnp.concatenate(row, axis=-1) @ jnp.asarray(at_points, dtype))
-        found.append(each)
-    return found
+        used = sorted({pair for _, pair, _ in terms})
+        back = jnp.asarray((chosen.values[j] * chosen.weights).T, x.dtype)
+        integrals = products[:, np.array(used)] @ back  # [atoms, used, moments of this j]
+        times, last = np.zeros((settings.number, len(used))), np.zeros((settings.number, len(used)))
+        for t, pair, place in terms:
+            times[t, used.index(pair)] += scale[t]
+            last[t, used.index(pair)] += scale[t] * (place == 2)
+        by_moments.append(jnp.einsum("tu,aum->atm", jnp.asarray(times, x.dtype), integrals))
+        here = jnp.einsum("aum,am->au", integrals, moments[n])
+        components = components + here @ jnp.asarray(last.T, x.dtype)
+    joined = jnp.concatenate(by_moments, axis=-1)
+    by_edges = [jnp.einsum("atm,mak->atk", joined, jnp.concatenate(per_density)) for per_density in slopes]
+    return components - isolated(settings, own_species, components), (by_edges[0], by_edges[1], by_edges[2])

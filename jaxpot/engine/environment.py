@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxpot.engine.rows import Rows, cast_params, check_cutoff, real_centers, rows_of, take, to_atoms
+from jaxpot.engine.rows import Rows, cast_params, check_cutoff, checked_range, real_centers, rows_of, take, to_atoms
 from jaxpot.neighbors import Neighbors
 from jaxpot.potential import Evaluation, Params, Potential, _no_init
 from jaxpot.system import System
@@ -109,10 +109,7 @@ def environment_potential(
         >>> round(float(jaxpot.energy(potential)({"k": 1.0}, system, neighbors)), 4)
         1.4238
     """
-    cutoff = float(cutoff)
-    if not 0 < cutoff < float("inf"):
-        raise ValueError(f"{name}: the cutoff must be a positive length in Å, got {cutoff}")
-    elements = None if elements is None else tuple(elements)
+    cutoff, elements = checked_range(name, cutoff, elements)
     many = energy if together else jax.vmap(energy, (None, 0))
 
     def prepare(system: System, neighbors: Neighbors) -> tuple[Rows, Blocks]:
@@ -124,10 +121,11 @@ def environment_potential(
         rows, blocks = prepare(system, neighbors)
         params = cast_params(params, system.positions.dtype)
 
-        def block(one: Blocks) -> jax.Array:
-            return many(params, environments_of(rows, one, cutoff))
+        def block(one: Blocks) -> tuple[jax.Array]:
+            return (many(params, environments_of(rows, one, cutoff)),)
 
-        return to_atoms(map_environments(block, blocks), system, neighbors)
+        found = map_environments(in_few_slots(block, rows, cutoff, neighbors), blocks)
+        return to_atoms(found[0], system, neighbors)
 
     def evaluate(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
         rows, blocks = prepare(system, neighbors)
@@ -147,7 +145,8 @@ def environment_potential(
             virial = [(g * d).sum(axis=1) for g, d in ((gx, dx), (gy, dy), (gz, dz), (gy, dz), (gx, dz), (gx, dy))]
             return (each, gx, gy, gz, *virial)
 
-        each, gx, gy, gz, *virial = map_environments(block, blocks)
+        few = in_few_slots(block, rows, cutoff, neighbors, by_slot=(1, 2, 3))
+        each, gx, gy, gz, *virial = map_environments(few, blocks)
         forces = jnp.stack([_collect(g, system, neighbors) for g in (gx, gy, gz)], axis=1)
         xx, yy, zz, yz, xz, xy = (v.sum() for v in virial)
         return Evaluation(
@@ -194,16 +193,77 @@ def blocks_of(rows: Rows, system: System, neighbors: Neighbors, most: int = BLOC
 def environments_of(rows: Rows, block: Blocks, cutoff: float) -> Environment:
     """The environments of a block of atoms, [atoms, neighbors]; slots that hold no neighbour have a harmless edge."""
     slots = block.slots
-    x = take(rows.x, slots) - block.x[:, None]
-    y = take(rows.y, slots) - block.y[:, None]
-    z = take(rows.z, slots) - block.z[:, None]
-    mask = (x * x + y * y + z * z < cutoff * cutoff) & block.real[:, None]
+    x, y, z, mask = vectors_of(rows, block, cutoff)
     # directions that differ from slot to slot, so that no angle between padded edges is singular
     angle = jnp.arange(slots.shape[1]).astype(x.dtype)[None, :]
     spare = (cutoff * jnp.cos(angle) * 0.8, cutoff * jnp.sin(angle) * 0.8, jnp.full_like(angle, 0.6 * cutoff))
     x, y, z = (jnp.where(mask, d, s) for d, s in zip((x, y, z), spare, strict=True))
     distances = jnp.sqrt(x * x + y * y + z * z)
     return Environment(x, y, z, distances, take(rows.species, slots), block.species, mask)
+
+
+def vectors_of(rows: Rows, block: Blocks, cutoff: float) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    """x, y, z of all slots of a block, and which hold a neighbour within the cutoff."""
+    x = take(rows.x, block.slots) - block.x[:, None]
+    y = take(rows.y, block.slots) - block.y[:, None]
+    z = take(rows.z, block.slots) - block.z[:, None]
+    return x, y, z, (x * x + y * y + z * z < cutoff * cutoff) & block.real[:, None]
+
+
+def in_few_slots(
+    function: Callable[[Blocks], tuple[jax.Array, ...]],
+    rows: Rows,
+    cutoff: float,
+    neighbors: Neighbors,
+    by_slot: tuple[int, ...] = (),
+) -> Callable[[Blocks], tuple[jax.Array, ...]]:
+    """``function`` of blocks that leaves out the slots of the skin.
+
+    The neighbours within the cutoff are first brought together in as many slots as the list was found to need for
+    them; where an atom of a block has more, all slots are evaluated.
+
+    Args:
+        function: of a block; what it gives has the atoms along the first axis, or no such axis.
+        rows: of the list.
+        cutoff: Å, that of the formula.
+        neighbors: the list.
+        by_slot: which of the results are [atoms, slots]; those of slots left out are 0.
+
+    Returns:
+        The function with the same results.
+    """
+    capacity, width = neighbors.rows.shape[1], neighbors.plan.inside
+    if not 0 < width < capacity:
+        return function
+
+    def narrowed(block: Blocks) -> tuple[jax.Array, ...]:
+        mask = jax.lax.stop_gradient(vectors_of(rows, block, cutoff)[3])
+        place = jnp.cumsum(mask, axis=1, dtype=jnp.int32) - 1
+        atom = jnp.arange(len(mask))[:, None]
+        empty = jnp.full((len(mask), width), rows.x.shape[0] - 1, block.slots.dtype)
+        slots = empty.at[atom, jnp.where(mask, place, width)].set(block.slots, mode="drop")
+
+        def few() -> tuple[jax.Array, ...]:
+            found = list(function(block._replace(slots=slots)))
+            for k in by_slot:
+                wide = jnp.take_along_axis(found[k], jnp.clip(place, 0, width - 1), axis=1)
+                found[k] = jnp.where(mask, wide, 0.0)
+            return tuple(found)
+
+        return jax.lax.cond(_for_all(jnp.all(place[:, -1] < width)), few, lambda: function(block))
+
+    return narrowed
+
+
+@jax.custom_batching.custom_vmap
+def _for_all(fits: jax.Array) -> jax.Array:
+    """A truth value that under vmap is one for all: a branch taken by it stays a branch instead of becoming both."""
+    return fits
+
+
+@_for_all.def_vmap
+def _(size: int, batched: list[bool], fits: jax.Array) -> tuple[jax.Array, bool]:
+    return _for_all(jnp.all(fits, axis=0) if batched[0] else fits), False
 
 
 def map_environments(function: Callable[[Blocks], Any], blocks: Blocks) -> Any:

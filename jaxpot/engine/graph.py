@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxpot.engine.rows import cast_params, check_cutoff, edges_of, real_centers, rows_of, take, to_atoms
+from jaxpot.engine.rows import cast_params, check_cutoff, checked_range, edges_of, real_centers, rows_of, take, to_atoms
 from jaxpot.neighbors import Neighbors
 from jaxpot.potential import Params, Potential, _no_init
 from jaxpot.system import System
@@ -105,10 +105,7 @@ def graph_potential(
         >>> round(float(jaxpot.energy(potential)({"k": 1.0}, system, neighbors)), 4)
         0.6328
     """
-    cutoff = float(cutoff)
-    if not 0 < cutoff < float("inf"):
-        raise ValueError(f"{name}: the cutoff must be a positive length in Å, got {cutoff}")
-    elements = None if elements is None else tuple(elements)
+    cutoff, elements = checked_range(name, cutoff, elements)
 
     def atomic_energies(params: Params, system: System, neighbors: Neighbors) -> jax.Array:
         check_cutoff(name, cutoff, system, neighbors)

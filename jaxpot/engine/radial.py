@@ -18,6 +18,7 @@ from jaxpot.engine.rows import (
     Rows,
     cast_params,
     check_cutoff,
+    checked_range,
     edges_of,
     map_blocks,
     real_centers,
@@ -114,10 +115,7 @@ def radial_potential(
         >>> float(jaxpot.energy(bonds)({"A": 1.0}, system, neighbors))
         -1.5
     """
-    cutoff = float(cutoff)
-    if not 0 < cutoff < float("inf"):
-        raise ValueError(f"{name}: the cutoff must be a positive length in Å, got {cutoff}")
-    elements = None if elements is None else tuple(elements)
+    cutoff, elements = checked_range(name, cutoff, elements)
     count = 1 if elements is None else len(elements)
 
     def species_of(rows: Rows, own: jax.Array, slots: jax.Array) -> PairSpecies:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -16,6 +16,7 @@ __all__ = [
     "Rows",
     "cast_params",
     "check_cutoff",
+    "checked_range",
     "edges_of",
     "map_blocks",
     "real_centers",
@@ -44,6 +45,14 @@ class Edges(NamedTuple):
     z: jax.Array
     squared: jax.Array
     inside: jax.Array
+
+
+def checked_range(name: str, cutoff: float, elements: Sequence[str] | None) -> tuple[float, tuple[str, ...] | None]:
+    """Cutoff and elements of a new potential; ValueError unless the cutoff is a positive length."""
+    cutoff = float(cutoff)
+    if not 0 < cutoff < float("inf"):
+        raise ValueError(f"{name}: the cutoff must be a positive length in Å, got {cutoff}")
+    return cutoff, None if elements is None else tuple(elements)
 
 
 def check_cutoff(name: str, cutoff: float, system: System, neighbors: Neighbors) -> None:

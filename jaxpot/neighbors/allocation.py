@@ -15,6 +15,7 @@ BLOCK = 4096  # atoms that the engine evaluates at once; the list is padded to w
 MOST_WRAPS = 1 << 30  # lattice vectors between an atom and the cell, an int32
 SORT_FROM = 2048  # atoms; smaller systems stay in cache in any order
 BRUTE_FORCE_PAIRS = 1_500_000  # comparisons of all with all that a bin search has to beat
+SAMPLE = 1024  # atoms whose neighbours within the cutoff are counted
 VESIN_BINS = 5e4  # half the most that vesin lets its grid have
 NATIVE_FROM = 500  # atoms from which the compiled cell list is worth its seconds of compilation
 
@@ -92,7 +93,7 @@ def allocate(
         plan, built = _allocate_native(
             positions, fractional, wraps, real, full, margin, pbc, plan, multiplier, least, dtype
         )
-        return plan, completion, built
+        return _with_inside(plan, built, positions, full, multiplier, least), completion, built
 
     everything = int(real.sum()) * stage_rows[2]
     if everything > BRUTE_FORCE_PAIRS:
@@ -105,7 +106,28 @@ def allocate(
     i, j, shifts = _pairs(positions, cell, pbc, real, wraps, full, reach)
     counts = np.bincount(i, minlength=atoms)
     plan = plan._replace(capacity=_capacity(int(counts.max(initial=0)), multiplier, atoms, least))
-    return plan, completion, _assemble(plan, i, j, shifts, counts, wraps, fractional, margin, real)
+    built = _assemble(plan, i, j, shifts, counts, wraps, fractional, margin, real)
+    return _with_inside(plan, built, positions, full, multiplier, least), completion, built
+
+
+def _with_inside(
+    plan: Plan, built: Built, positions: np.ndarray, full: np.ndarray, multiplier: float, least: Plan | None
+) -> Plan:
+    """The plan with the number of slots for neighbours within the cutoff alone, from a sample of the atoms."""
+    sample = np.unique(np.linspace(0, plan.atoms - 1, min(plan.atoms, SAMPLE)).astype(int))
+    slots = built.rows[sample]
+    held = slots < plan.rows
+    slots = np.minimum(slots, plan.rows - 1)
+
+    def place(rows: np.ndarray) -> np.ndarray:
+        return positions[built.source[rows]] + built.offset[rows] @ full
+
+    distances = np.linalg.norm(place(slots) - place(sample)[:, None], axis=-1)
+    most = int((held & (distances < plan.cutoff)).sum(axis=1).max(initial=0))
+    inside = max(8, math.ceil(most * multiplier / 8) * 8)
+    if least is not None and least.atoms == plan.atoms:
+        inside = max(inside, least.inside)
+    return plan._replace(inside=min(inside, plan.capacity))
 
 
 def _capacity(most: int, multiplier: float, atoms: int, least: Plan | None) -> int:

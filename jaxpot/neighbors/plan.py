@@ -27,6 +27,8 @@ class Plan(NamedTuple):
         bin_capacity: rows that one bin holds.
         sort: whether central rows are sorted in space.
         native: whether the compiled cell list rebuilds it instead of XLA's.
+        inside: slots that hold the neighbours within the cutoff alone of nearly every atom: formulas that are dear
+            evaluate so many where that is enough; 0 if unknown.
     """
 
     cutoff: float
@@ -41,6 +43,7 @@ class Plan(NamedTuple):
     bin_capacity: int
     sort: bool
     native: bool = False
+    inside: int = 0
 
     @property
     def reach(self) -> float:

@@ -8,7 +8,13 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
-from jaxpot.descriptors.bispectrum import Bispectrum, bispectrum, bispectrum_energy, bispectrum_triples
+from jaxpot.descriptors.bispectrum import (
+    Bispectrum,
+    bispectrum,
+    bispectrum_energy,
+    bispectrum_jacobian,
+    bispectrum_triples,
+)
 from jaxpot.engine import Environment, linear_potential
 from jaxpot.potential import Params, Potential, recorded
 
@@ -123,6 +129,9 @@ def snap(
     def contract(environment: Environment, coefficients: jax.Array) -> jax.Array:
         return bispectrum_energy(settings, coefficients, *environment)
 
+    def jacobian(e: Environment) -> tuple[jax.Array, tuple[jax.Array, jax.Array, jax.Array]]:
+        return bispectrum_jacobian(settings, e.x, e.y, e.z, e.species, e.own_species, e.mask)
+
     names = [f"B[{j1},{j2},{j}]" for j1, j2, j in bispectrum_triples(twojmax)]
     if by_elements:
         names = [f"{n}({a},{b},{c})" for a in elements for b in elements for c in elements for n in names]
@@ -140,6 +149,7 @@ def snap(
         expand="quadratic" if quadratic else None,
         names=names,
         contract=contract,
+        jacobian=jacobian,
         together=True,
         init=init,
         source=SnapSource(elements, settings, quadratic, settings.cutoff),

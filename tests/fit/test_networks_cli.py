@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import ase.io
@@ -97,3 +98,25 @@ def test_message_passing_from_files(kind: str, files: Path, tmp_path: Path) -> N
     assert assess(potential, params, read_dataset(files / "test.extxyz")).summary() == pytest.approx(
         report["test"], rel=1e-3
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("page", "smaller"),
+    [
+        ("training.md", {"features=64, interactions=3": "features=4, interactions=1", "epochs=300": "epochs=2"}),
+        ("fitting.md", {'"Mo"': '"Ar"', "twojmax=6": "twojmax=2"}),
+    ],
+)
+def test_the_code_of_a_page_runs(
+    page: str, smaller: dict[str, str], files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (Path(__file__).parents[2] / "docs" / page).read_text()
+    (code,) = re.findall(r"^```python\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+    for large, small in smaller.items():
+        assert large in code
+        code = code.replace(large, small)
+    (tmp_path / "train.extxyz").write_bytes((files / "train.extxyz").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+    assert len(list(tmp_path.iterdir())) > 1
