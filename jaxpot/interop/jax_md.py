@@ -16,6 +16,7 @@ import jax.numpy as jnp
 
 from jaxpot.interop.jax_md_space import NeighborState, Space, box_of, strain_of
 from jaxpot.neighbors import neighbor_list
+from jaxpot.neighbors.allocation import NATIVE_FROM_IN_RUNS
 from jaxpot.potential import Params, Potential
 from jaxpot.simulate.energy_function import strained_energy
 
@@ -75,7 +76,7 @@ def neighbor_fn(
     space = Space(box, fractional_coordinates, pbc)
 
     skin = 0.1 * radius if skin is None else skin
-    lists = neighbor_list(radius + KEPT * skin, (1.0 - KEPT) * skin, capacity_multiplier)
+    lists = neighbor_list(radius + KEPT * skin, (1.0 - KEPT) * skin, capacity_multiplier, NATIVE_FROM_IN_RUNS)
 
     def allocate(position: jax.Array, extra_capacity: int = 0, **kwargs: Any) -> NeighborState:
         system = space.system(position, 0, box_of(kwargs))

@@ -9,7 +9,7 @@ import numpy as np
 from jaxpot.neighbors import native
 from jaxpot.neighbors.plan import Built, Plan
 
-__all__ = ["allocate"]
+__all__ = ["NATIVE_FROM", "NATIVE_FROM_IN_RUNS", "allocate"]
 
 BLOCK = 4096  # atoms that the engine evaluates at once; the list is padded to whole blocks
 MOST_WRAPS = 1 << 30  # lattice vectors between an atom and the cell, an int32
@@ -17,7 +17,8 @@ SORT_FROM = 2048  # atoms; smaller systems stay in cache in any order
 BRUTE_FORCE_PAIRS = 1_500_000  # comparisons of all with all that a bin search has to beat
 SAMPLE = 1024  # atoms whose neighbours within the cutoff are counted
 VESIN_BINS = 5e4  # half the most that vesin lets its grid have
-NATIVE_FROM = 500  # atoms from which the compiled cell list is worth its seconds of compilation
+NATIVE_FROM = 4096  # atoms from which the compiled cell list is worth its seconds of compilation
+NATIVE_FROM_IN_RUNS = 500  # the same for runs of thousands of steps
 
 
 def completion_of(cell: np.ndarray, pbc: np.ndarray) -> np.ndarray:
@@ -46,9 +47,10 @@ def allocate(
     multiplier: float,
     least: Plan | None,
     dtype: np.dtype,
+    native_from: int,
 ) -> tuple[Plan, np.ndarray, Built]:
     """Plan, completed lattice vectors and list of one structure; arguments as in ``System``, all numpy float64;
-    ``dtype`` is that of the system."""
+    ``dtype`` is that of the system, from ``native_from`` atoms on the list is the compiled one."""
     atoms = len(positions)
     reach = cutoff + skin
     completion = completion_of(cell, pbc)
@@ -74,7 +76,7 @@ def allocate(
     stage_rows = (first, second, third)
     if least is not None:
         stage_rows = _at_least(stage_rows, images, atoms, least)
-    compiled = atoms >= NATIVE_FROM and native.available()
+    compiled = atoms >= native_from and native.available()
     plan = Plan(
         cutoff=cutoff,
         skin=skin,

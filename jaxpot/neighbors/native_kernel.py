@@ -12,7 +12,18 @@ from typing import Any
 import numba
 import numpy as np
 
-from jaxpot.numerics.native_calls import argument, as_pointer, handler_of, result, share, size, task_of, word
+from jaxpot.numerics.native_calls import (
+    FINGERPRINT,
+    argument,
+    as_pointer,
+    handler_of,
+    njit_kept,
+    result,
+    share,
+    size,
+    task_of,
+    word,
+)
 
 __all__ = ["target_of"]
 
@@ -24,13 +35,11 @@ compiled = numba.njit(nogil=True, error_model="numpy")
 def kept(function: Any, dtype: Any) -> Any:
     """Compile a function whose machine code numba keeps on disk, where there is a place for it.
 
-    Each gets an index of its own: two processes that write to the same index at once could exchange their entries.
+    Each gets an index of its own: two processes that write to the same index at once could exchange their entries; and
+    another one when what it calls has changed.
     """
-    function.__qualname__ = f"{function.__name__}_{np.dtype(dtype).name}"
-    try:
-        return numba.njit(nogil=True, error_model="numpy", cache=True)(function)
-    except RuntimeError:  # neither the package's folder nor the user's cache can be written to
-        return compiled(function)
+    function.__qualname__ = f"{function.__name__}_{np.dtype(dtype).name}_{FINGERPRINT}"
+    return njit_kept(function, nogil=True, error_model="numpy")
 
 
 @compiled
@@ -178,7 +187,7 @@ def candidates(  # type: ignore[no-untyped-def]
                     first, last = max(bc - depth, first), min(bc + depth, last)
             column = (a * number[1] + b) * number[2]
             begin, length = starts[column + first], starts[column + last + 1] - starts[column + first]
-            if write:
+            if write > 0:
                 for k in range(length):
                     near[0, count + k] = points[0, begin + k]
                     near[1, count + k] = points[1, begin + k]
@@ -205,11 +214,11 @@ def search(  # type: ignore[no-untyped-def]
         if r < atoms and keys[r] >= 0:
             key = keys[r]
             if key != bin_before:
-                count = candidates(key, points, order, starts, number, steps, edge, squared, near, near_row, False)
-                if count > near_row.shape[0]:
-                    near, near_row = np.empty((3, 2 * count), points.dtype), np.empty(2 * count, np.int32)
-                    hit, found = np.empty(2 * count, np.int32), np.empty(2 * count + 1, np.int32)
-                candidates(key, points, order, starts, number, steps, edge, squared, near, near_row, True)
+                for turn in range(2):  # counted, then written; a constant would be compiled twice
+                    count = candidates(key, points, order, starts, number, steps, edge, squared, near, near_row, turn)
+                    if count > near_row.shape[0]:
+                        near, near_row = np.empty((3, 2 * count), points.dtype), np.empty(2 * count, np.int32)
+                        hit, found = np.empty(2 * count, np.int32), np.empty(2 * count + 1, np.int32)
                 bin_before = key
             own = place[r]
             xi, yi, zi = points[0, own], points[1, own], points[2, own]

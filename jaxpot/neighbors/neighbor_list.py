@@ -104,13 +104,21 @@ class NeighborList(NamedTuple):
     reallocate: Callable[[System, Neighbors], Neighbors]
 
 
-def neighbor_list(cutoff: float, skin: float | None = None, capacity_multiplier: float = 1.15) -> NeighborList:
+def neighbor_list(
+    cutoff: float,
+    skin: float | None = None,
+    capacity_multiplier: float = 1.15,
+    native_from: int = allocation.NATIVE_FROM,
+) -> NeighborList:
     """A neighbour list for any cell: small, skewed, partially periodic or none.
 
     Args:
         cutoff: Å; all pairs closer than this are in the list. Usually ``potential.cutoff``.
         skin: Å, extra radius that saves rebuilds; a tenth of the cutoff by default. 0 rebuilds at every update.
         capacity_multiplier: room for growth in every capacity that ``allocate`` chooses.
+        native_from: atoms from which numba's cell list and loops over pairs serve, where numba is installed and JAX
+            runs on the CPU. They are several times faster than XLA's, and take seconds to compile: runs of thousands
+            of steps are worth it from 500 atoms on (as :mod:`jaxpot.simulate` has it), a few evaluations are not.
 
     Returns:
         A :class:`NeighborList` of ``allocate``, ``update`` and ``reallocate``.
@@ -135,10 +143,10 @@ def neighbor_list(cutoff: float, skin: float | None = None, capacity_multiplier:
         raise ValueError(f"capacity_multiplier must be at least 1, got {capacity_multiplier}")
 
     def allocate(system: System) -> Neighbors:
-        return _allocate(system, cutoff, skin, capacity_multiplier, None)
+        return _allocate(system, cutoff, skin, capacity_multiplier, None, native_from)
 
     def reallocate(system: System, neighbors: Neighbors) -> Neighbors:
-        return _allocate(system, cutoff, skin, capacity_multiplier, neighbors.plan)
+        return _allocate(system, cutoff, skin, capacity_multiplier, neighbors.plan, native_from)
 
     def update(system: System, neighbors: Neighbors) -> Neighbors:
         _check_shapes(system, neighbors)
@@ -206,7 +214,9 @@ def _check_images(cell: np.ndarray, pbc: np.ndarray, atoms: int, reach: float) -
         )
 
 
-def _allocate(system: System, cutoff: float, skin: float, multiplier: float, least: Plan | None) -> Neighbors:
+def _allocate(
+    system: System, cutoff: float, skin: float, multiplier: float, least: Plan | None, native_from: int
+) -> Neighbors:
     for leaf in jax.tree.leaves(system):
         if isinstance(leaf, jax.core.Tracer):
             raise ValueError("allocate runs on the host, outside of jit, vmap and grad; use update inside")
@@ -222,7 +232,7 @@ def _allocate(system: System, cutoff: float, skin: float, multiplier: float, lea
     check_geometry(positions[real], cell, pbc)
     _check_images(cell, pbc, int(real.sum()), cutoff + skin)
     plan, completion, host = allocation.allocate(
-        positions, cell, pbc, real, cutoff, skin, multiplier, least, system.positions.dtype
+        positions, cell, pbc, real, cutoff, skin, multiplier, least, system.positions.dtype, native_from
     )
     return Neighbors(
         rows=jnp.asarray(host.rows),

@@ -11,6 +11,9 @@ process that limits XLA's threads limits these, and nothing is left behind that 
 from __future__ import annotations
 
 import ctypes
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -20,7 +23,22 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-__all__ = ["argument", "as_pointer", "handler_of", "register", "result", "share", "size", "task_of", "word"]
+__all__ = [
+    "FINGERPRINT",
+    "argument",
+    "as_pointer",
+    "handler_of",
+    "njit_kept",
+    "register",
+    "result",
+    "share",
+    "size",
+    "task_of",
+    "word",
+]
+
+# of what is compiled into everything that uses this module; numba itself looks at the file of a function alone
+FINGERPRINT = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
 
 TARGET = types.int64(types.int64)  # the signature of a target, and of a task
 
@@ -28,6 +46,14 @@ INTERFACE_WORDS = 19  # what share() reads of XLA_FFI_Api
 CREATED, SCHEDULE, THREADS = 8, 17, 18  # its members: XLA_FFI_Error_Destroy, XLA_FFI_ThreadPool_Schedule, _NumThreads
 
 _alive: list[Any] = []  # machine code lives as long as its function does
+
+
+def njit_kept(function: Callable[..., Any], **options: Any) -> Any:
+    """Compile a function whose machine code numba keeps on disk, where there is a place for it."""
+    try:
+        return numba.njit(cache=True, **options)(function)
+    except RuntimeError:  # neither the folder of its file nor the user's cache can be written to
+        return numba.njit(**options)(function)
 
 
 def register(name: str, handler: Any) -> None:

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxpot.neighbors import NeighborList, Neighbors, neighbor_list
+from jaxpot.neighbors.allocation import NATIVE_FROM_IN_RUNS
 from jaxpot.potential import Params, Potential
 from jaxpot.simulate.ensembles import Ensemble
 from jaxpot.simulate.lists import Lists
@@ -69,7 +70,8 @@ def initial_state(
     dtype = system.positions.dtype
     neighbors = None
     if potential.cutoff > 0:
-        neighbors = neighbor_list(potential.cutoff, skin, capacity_multiplier).allocate(system)
+        lists = neighbor_list(potential.cutoff, skin, capacity_multiplier, NATIVE_FROM_IN_RUNS)
+        neighbors = lists.allocate(system)
     return MDState(
         system=system,
         velocities=jnp.asarray(velocities, dtype),

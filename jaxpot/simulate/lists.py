@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxpot.neighbors import NeighborList, Neighbors, neighbor_list
+from jaxpot.neighbors.allocation import NATIVE_FROM_IN_RUNS
 from jaxpot.neighbors.plan import Plan, complete_cell
 from jaxpot.potential import Potential
 from jaxpot.simulate.errors import SimulationError
@@ -138,7 +139,7 @@ def lists_for(potential: Potential, skin: float | None, fixed_cell: bool, capaci
         raise ValueError(f"the skin of the neighbour list must be a positive length in Å, got {skin}")
     if potential.cutoff == 0:
         return Lists(None, fixed_cell)
-    return Lists(neighbor_list(potential.cutoff, skin, capacity_multiplier), fixed_cell)
+    return Lists(neighbor_list(potential.cutoff, skin, capacity_multiplier, NATIVE_FROM_IN_RUNS), fixed_cell)
 
 
 def _inverse(matrix: jax.Array) -> jax.Array:

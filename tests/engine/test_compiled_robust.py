@@ -20,7 +20,7 @@ atoms = bulk("Cu", cubic=True, a=4.0) * (5, 5, 5)
 atoms.rattle(0.1, seed=1)
 potential, params = jaxpot.lennard_jones(5.0), {"epsilon": 0.4, "sigma": 2.4}
 system = jaxpot.System.from_ase(atoms)
-neighbors = jaxpot.neighbor_list(5.0).allocate(system)
+neighbors = jaxpot.neighbor_list(5.0, native_from=500).allocate(system)
 assert neighbors.plan.native
 forces = jaxpot.forces(potential)
 traced = dataclasses.replace(neighbors, plan=neighbors.plan._replace(native=False))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 from typing import Any
-from unittest import mock
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +12,7 @@ import numpy as np
 import pytest
 
 import jaxpot
-from jaxpot.neighbors import allocation, rebuild
+from jaxpot.neighbors import rebuild
 from jaxpot.neighbors.allocation import completion_of
 from jaxpot.neighbors.plan import Built, Plan
 from tests import structures
@@ -251,8 +250,7 @@ def large_slab() -> tuple[jaxpot.System, jaxpot.Neighbors]:
     system = jaxpot.System.from_ase(atoms).pad(len(atoms) + 5)
     system = system.replace(species=system.species.at[11].set(-1))
     # the search that runs anywhere, whatever faster one this machine has
-    with mock.patch.object(allocation, "NATIVE_FROM", 10**9):
-        neighbors = lists().allocate(system)
+    neighbors = jaxpot.neighbor_list(CUTOFF, SKIN, native_from=10**9).allocate(system)
     assert not neighbors.plan.native
     return system, neighbors
 

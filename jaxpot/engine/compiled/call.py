@@ -5,7 +5,10 @@ from __future__ import annotations
 import functools
 import hashlib
 import math
+import os
+import tempfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -119,16 +122,43 @@ def _target(loop: Loop) -> str:
     from jaxpot.numerics import native_calls
 
     source = source_of(loop)
-    name = f"jaxpot_pairs_{hashlib.sha256(f'{loop.dtype} {source}'.encode()).hexdigest()[:16]}"
+    key = f"{loop.dtype} {native_calls.FINGERPRINT} {source}"
+    name = f"jaxpot_pairs_{hashlib.sha256(key.encode()).hexdigest()[:16]}"
     scope: dict[str, Any] = {
+        "__name__": __name__,
         "numba": numba, "np": np, "math": math, "F": np.dtype(loop.dtype).type, "I": np.int32, "U": np.uint64,
         "carray": numba.carray, "argument": native_calls.argument, "result": native_calls.result,
         "size": native_calls.size, "share": native_calls.share,
     }  # fmt: skip
-    exec(compile(source, f"<{name}>", "exec"), scope)
+    file = _kept_source(name, source)
+    exec(compile(source, file or f"<{name}>", "exec"), scope)
     for function, flags in (("late", {"contract"}), ("gather_rows", FAST), ("work", FAST), ("body", False)):
         if function in scope:
-            scope[function] = numba.njit(fastmath=flags, error_model="numpy", nogil=True)(scope[function])
+            # names in machine code are made of this one, and loops of other processes come from the disk
+            scope[function].__qualname__ = f"{function}_{name}"
+            make = numba.njit if file is None or function == "late" else native_calls.njit_kept
+            scope[function] = make(scope[function], fastmath=flags, error_model="numpy", nogil=True)
     tasks = native_calls.task_of(scope["gather_rows"]), native_calls.task_of(scope["work"])
     native_calls.register(name, native_calls.handler_of(scope["body"], *tasks))
     return name
+
+
+def _kept_source(name: str, source: str) -> str | None:
+    """A file with the source of a loop, beside which numba keeps its machine code; None where nothing can be written.
+
+    It lies in numba's own cache where that is set, or else in the user's.
+    """
+    import numba
+
+    user = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(numba.config.CACHE_DIR or user) / "jaxpot"
+    file = folder / f"{name}.py"
+    try:
+        if not file.exists() or file.read_text() != source:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".py", delete=False) as new:
+                new.write(source)
+            os.replace(new.name, file)
+    except OSError:
+        return None
+    return str(file)
