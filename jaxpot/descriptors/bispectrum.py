@@ -238,7 +238,8 @@ def density_on_points(
     mask: jax.Array,
 ) -> list[list[jax.Array]]:
     """f_j at the points of the quadrature rule, for each density and each j: [..., points]."""
-    weights, along, around = waves(settings, x, y, z, distances, species, own_species, mask)
+    weights, along = radial_waves(settings, distances, species, own_species, mask)
+    around = solid_harmonics(settings.twojmax, x / distances, y / distances, z / distances)
     found: list[list[jax.Array]] = []
     for element, here in enumerate(weights):
         # sum_k w_k Y_jlm(q_k), [..., rows of radial functions, rows of solid harmonics] for even and for odd l
@@ -282,19 +283,12 @@ def moment_places(twojmax: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return radial, solid, degrees
 
 
-def waves(
-    settings: Bispectrum,
-    x: jax.Array,
-    y: jax.Array,
-    z: jax.Array,
-    distances: jax.Array,
-    species: jax.Array,
-    own_species: jax.Array,
-    mask: jax.Array,
-) -> tuple[list[jax.Array], list[jax.Array], list[jax.Array]]:
-    """What each neighbour contributes to moments is a product of three: its weight in each density [..., neighbors],
-    radial functions and solid harmonics [rows, ..., neighbors], of even l and of odd l."""
-    dtype = x.dtype
+def radial_waves(
+    settings: Bispectrum, distances: jax.Array, species: jax.Array, own_species: jax.Array, mask: jax.Array
+) -> tuple[list[jax.Array], list[jax.Array]]:
+    """What neighbours contribute to moments, besides their solid harmonics: weights in each density [..., neighbors],
+    and radial functions [rows, ..., neighbors] of even l and of odd l."""
+    dtype = distances.dtype
     radii = jnp.asarray(settings.radii, dtype)
     own = own_species[..., None]
     width = radii[own] + radii[species] - settings.rmin0
@@ -307,11 +301,10 @@ def waves(
         center, half = (0.5 * (v[own] + v[species]) for v in (center, half))
         weight = weight * 0.5 * (1.0 + jnp.sin(0.5 * jnp.pi * jnp.clip((distances - center) / half, -1.0, 1.0)))
     weight = jnp.where(mask & (fraction < 1.0), weight, 0.0)
-    around = solid_harmonics(settings.twojmax, x / distances, y / distances, z / distances)
     along = radial_functions(settings.twojmax, settings.rfac0 * jnp.pi * fraction)
     if not settings.by_elements:
-        return [weight], along, around
-    return [jnp.where(species == element, weight, 0.0) for element in range(settings.densities)], along, around
+        return [weight], along
+    return [jnp.where(species == element, weight, 0.0) for element in range(settings.densities)], along
 
 
 def bispectrum_jacobian(
@@ -345,16 +338,28 @@ def bispectrum_jacobian(
     twojmax = settings.twojmax
     which_radial, which_solid, degrees = moment_places(twojmax)
 
-    def contributions(x: jax.Array, y: jax.Array, z: jax.Array) -> list[jax.Array]:
-        """What each neighbour adds to the moments of each density: [moments, atoms, neighbors]."""
-        distances = jnp.sqrt(x * x + y * y + z * z)
-        weights, along, around = waves(settings, x, y, z, distances, species, own_species, mask)
-        each = jnp.concatenate(along)[which_radial] * jnp.concatenate(around)[which_solid]
-        return [weight[None] * each for weight in weights]
+    # what a neighbour adds to moments is R(|r|) S(r/|r|)
+    distances = jnp.sqrt(x * x + y * y + z * z)
+    unit = x / distances, y / distances, z / distances
 
-    one, zero = jnp.ones_like(x), jnp.zeros_like(x)
-    each, push = jax.linearize(contributions, x, y, z)
-    slopes = [push(*(one if d == e else zero for e in range(3))) for d in range(3)]
+    def radial(distances: jax.Array) -> list[jax.Array]:
+        weights, along = radial_waves(settings, distances, species, own_species, mask)
+        return [weight[None] * jnp.concatenate(along) for weight in weights]
+
+    def solid(x: jax.Array, y: jax.Array, z: jax.Array) -> jax.Array:
+        r = jnp.sqrt(x * x + y * y + z * z)
+        return jnp.concatenate(solid_harmonics(twojmax, x / r, y / r, z / r))
+
+    along, along_slopes = jax.jvp(radial, (distances,), (jnp.ones_like(distances),))
+    around, push = jax.linearize(solid, x, y, z)
+    zero = jnp.zeros_like(x)
+    turned = [push(*(jnp.ones_like(x) if d == e else zero for e in range(3))) for d in range(3)]
+    each, slopes = [], []
+    for density, slope in zip(along, along_slopes, strict=True):
+        here, there = density[which_radial], around[which_solid]
+        each.append(here * there)
+        outward = slope[which_radial] * there
+        slopes.append([outward * u[None] + here * t[which_solid] for u, t in zip(unit, turned, strict=True)])
     chosen, places = rule(twojmax), factor_places(settings)
     keys = [(element, j) for element in range(settings.densities) for j in range(twojmax + 1)]
     moments, values = [], []
@@ -387,7 +392,7 @@ def bispectrum_jacobian(
             last[t, used.index(pair)] += scale[t] * (place == 2)
         by_moments.append(jnp.einsum("tu,aum->atm", jnp.asarray(times, x.dtype), integrals))
         here = jnp.einsum("aum,am->au", integrals, moments[n])
-        components = components + here @ jnp.asarray(last.T, x.dtype)
+        components += here @ jnp.asarray(last.T, x.dtype)
     joined = jnp.concatenate(by_moments, axis=-1)
-    by_edges = [jnp.einsum("atm,mak->atk", joined, jnp.concatenate(per_density)) for per_density in slopes]
+    by_edges = [jnp.einsum("atm,mak->atk", joined, jnp.concatenate([s[d] for s in slopes])) for d in range(3)]
     return components - isolated(settings, own_species, components), (by_edges[0], by_edges[1], by_edges[2])

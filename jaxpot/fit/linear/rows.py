@@ -265,7 +265,7 @@ def _check_linear(problem: LinearProblem, one: Any) -> None:
 @functools.lru_cache(maxsize=32)
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """A batch of it, compiled once however often a potential is fitted."""
-    return jax.jit(jax.vmap(function))
+    return jax.jit(lambda *batch: jax.lax.map(lambda one: function(*one), batch))
 
 
 class _bar:
