@@ -42,8 +42,9 @@ def sizes_of(topology: Topology) -> Sizes:
 def bucket(sizes: Sizes) -> Sizes:
     """The sizes to pad a molecule to, so that molecules of all kinds share a few shapes.
 
-    Atoms are rounded up to 8, 12, 16, 24, 32, 48, 64 ..., which adds a sixth on average. Room for interactions follows
-    from that number alone, enough for most organic molecules; one with more of some kind gets a shape of its own.
+    Atoms are rounded up to 16, 24, 32, 48, 64 ..., which adds a sixth on average to all but the smallest. Room for
+    interactions follows from that number alone, enough for most organic molecules; one with more of some kind gets a
+    shape of its own.
 
     Args:
         sizes: of the molecule.
@@ -51,10 +52,10 @@ def bucket(sizes: Sizes) -> Sizes:
     Returns:
         The :class:`Sizes` of its bucket.
     """
-    atoms = 8
+    atoms = 16
     while atoms < sizes.atoms:
         atoms = atoms * 3 // 2 if atoms & (atoms - 1) == 0 else atoms // 3 * 4
-    usual = Sizes(atoms, atoms + atoms // 8, 2 * atoms, atoms // 8, atoms + atoms // 2, 3 * atoms)
+    usual = Sizes(atoms, atoms + atoms // 8, 2 * atoms, max(atoms // 8, 4), atoms + atoms // 2, 3 * atoms)
     return Sizes(*(_fit(size, room) for size, room in zip(sizes, usual, strict=True)))
 
 

@@ -193,7 +193,8 @@ def _relax_group(
         if fresh:
             positions = np.moveaxis(queue[shown], 0, -1)
             new = np.isin(np.arange(width), list(fresh)) | (slots < 0)
-            state = _admit(task, state, positions, new, slots < 0, shared, dielectric)
+            begun = _begin(task, positions, slots < 0, shared, dielectric)
+            state = begun if state is None else _merged(begun, state, new)
         assert state is not None
         state = _run(task, state, shared, dielectric)
         ended = ~np.asarray(state.going(task.limit)) & (slots >= 0)
@@ -241,20 +242,15 @@ def _inverse_stiffness(task: _Task, positions: jax.Array, shared: bool, dielectr
 
 
 @functools.partial(jax.jit, static_argnames=("shared", "dielectric"))
-def _admit(
-    task: _Task,
-    state: Minimization | None,
-    positions: jax.Array,
-    new: jax.Array,
-    idle: jax.Array,
-    shared: bool,
-    dielectric: Dielectric,
-) -> Minimization:
-    """Put new structures into their slots."""
+def _begin(task: _Task, positions: jax.Array, idle: jax.Array, shared: bool, dielectric: Dielectric) -> Minimization:
+    """All slots at their beginning; those without work have ended."""
     begun = start(_evaluator(task, shared, dielectric), positions, task.tolerance)
-    begun = begun._replace(stuck=begun.stuck | idle)
-    if state is None:
-        return begun
+    return begun._replace(stuck=begun.stuck | idle)
+
+
+@functools.partial(jax.jit, donate_argnums=1)
+def _merged(begun: Minimization, state: Minimization, new: jax.Array) -> Minimization:
+    """New structures put into their slots."""
     merged = jax.tree.map(
         lambda a, b: jnp.where(new.reshape((1,) * (a.ndim - 1) + (-1,)), a, b) if a.ndim else b, begun, state
     )

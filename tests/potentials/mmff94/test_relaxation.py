@@ -61,6 +61,35 @@ def test_conformers_of_a_drug_like_molecule() -> None:
     np.testing.assert_allclose(with_them.GetConformer(5).GetPositions(), found.positions[5], atol=1e-12)
 
 
+UNEQUAL = [
+    "C#CCO", "CS(=O)(=O)NC", "COP(=O)([O-])OC", "OC(=O)CBr", "c1ccsc1", "C1CC1N", "C[N+](C)(C)C", "CC(F)Cl",
+    "OCCNC(C)=O", "CCOC(=O)CN", "O.O.O", "[Na+].CC(=O)[O-]", "[Mg+2].O.O",
+]  # fmt: skip
+
+
+def apart(mol: Chem.Mol) -> Chem.Mol:
+    """Fragments next to each other, where embedding has put them on top of each other."""
+    for conformer in mol.GetConformers():
+        positions = conformer.GetPositions()
+        for k, fragment in enumerate(Chem.GetMolFrags(mol)):
+            positions[list(fragment)] += np.array([3.0 * k, 0.6 * (k % 2), 0.4 * k])
+        for atom, place in enumerate(positions):
+            conformer.SetAtomPosition(atom, place.tolist())
+    return mol
+
+
+@needs_float64
+def test_unequal_molecules_share_programs() -> None:
+    mols = [apart(from_smiles(smiles, conformers=3, seed=1)) for smiles in UNEQUAL]
+    before = relaxation._run._cache_size()
+    found = jaxpot.relax_conformers(mols, "MMFF94s", force_tolerance=1e-5, progress=False)
+    assert relaxation._run._cache_size() - before == 2  # up to 16 atoms, and the one larger molecule
+    assert all(one.converged.all() for one in found)
+    assert [one.positions.shape for one in found] == [(3, mol.GetNumAtoms(), 3) for mol in mols]
+    minima = np.concatenate([rdkit_minima(mol, "MMFF94s") for mol in mols])
+    assert_as_good(np.concatenate([one.energies for one in found]) / KCAL_PER_MOL, minima)
+
+
 def test_limits_are_kept_and_said(capsys: pytest.CaptureFixture[str]) -> None:
     mol = from_smiles("CCCC", conformers=3)
     found = jaxpot.relax_conformers(mol, force_tolerance=1e-2, max_steps=5, progress=True)
