@@ -9,7 +9,7 @@ import time
 
 from benchmarks.common import Row, in_process, save, summary
 
-WORKS = (("lj", 32000), ("eam_cu", 32000), ("lj", 256))
+WORKS = (("lj", 256), ("lj", 4000), ("lj", 32000), ("eam_cu", 256), ("eam_cu", 32000))
 
 
 def main(repeats: int = 2) -> None:

@@ -32,13 +32,14 @@ def measure(atoms: int, repeats: int) -> list[Row]:
     from vesin import NeighborList as Vesin
 
     import jaxpot
+    from jaxpot.neighbors.allocation import NATIVE_FROM_IN_RUNS
 
     work = WORKS["lj"]
     positions, box, *_ = initial(work, atoms)
     positions = positions + np.random.default_rng(0).normal(size=positions.shape) * 0.1
     reach = work.cutoff + work.skin
     system = jaxpot.System.create(positions, cell=box)
-    lists = jaxpot.neighbor_list(work.cutoff, work.skin)
+    lists = jaxpot.neighbor_list(work.cutoff, work.skin, native_from=NATIVE_FROM_IN_RUNS)
     ours = lists.allocate(system)
 
     def outdated(neighbors: Any) -> Any:

@@ -201,6 +201,8 @@ def _fit(build: Build, options: dict[str, Any], defaults: dict[str, Any]) -> Non
     report = {"minutes": minutes, "epochs": result.epochs, "best_epoch": result.best_epoch.tolist()}
     report["settings"] = settings.identity()
     if test is not None:
+        if members is not None:
+            report["members"] = _tested_one_by_one(potential, result.params, test, members)
         report |= _tested(final, result.params, test, held_back, output if options["plots"] else None)
     if options["plots"]:
         from jaxpot.plot import plot_learning_curve
@@ -208,6 +210,22 @@ def _fit(build: Build, options: dict[str, Any], defaults: dict[str, Any]) -> Non
         click.echo(f"picture: {plot_learning_curve(result.history, output / 'learning_curve.png')}")
     (output / REPORT).write_text(json.dumps(report, indent=1) + "\n")
     click.echo(f"written: {output}, which jaxpot.load reads")
+
+
+def _tested_one_by_one(potential: Potential, params: Params, test: Dataset, members: int) -> dict[str, Any]:
+    """Mean and standard deviation over the members of what each of them is wrong by."""
+    import jax
+    import numpy as np
+
+    from jaxpot.uncertainty import assess
+
+    each = [assess(potential, jax.tree.map(lambda x, k=k: x[k], params), test).summary() for k in range(members)]
+    found = {}
+    for name in each[0]:
+        values = [one[name] for one in each]
+        found[name] = {"mean": float(np.mean(values)), "std": float(np.std(values, ddof=1))}
+        click.echo(f"single {name.replace('_', ' ', 2):32s} {found[name]['mean']:10.4f} +- {found[name]['std']:.4f}")
+    return found
 
 
 def _tested(

@@ -54,6 +54,9 @@ def test_an_ensemble_from_files(files: Path, tmp_path: Path, capsys: pytest.Capt
     assert found.summary() == pytest.approx(report["test"], rel=1e-4)
     assert found.summary()["forces_rmse_eV_per_A"] < 0.6 * np.std(found.forces)
     assert -1 <= report["uncertainty"]["spearman_forces"] <= 1
+    alone = [assess(*jaxpot.load(output / f"member_{k}"), test).summary() for k in range(2)]
+    expected = {name: pytest.approx(np.mean([one[name] for one in alone]), rel=1e-4) for name in alone[0]}
+    assert {name: value["mean"] for name, value in report["members"].items()} == expected
     # each member is a folder of n2p2 by itself
     member, alone = jaxpot.load(output / "member_1")
     assert member.name == "hdnnp"
