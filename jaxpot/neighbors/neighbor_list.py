@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxpot.neighbors import allocation, rebuild
-from jaxpot.neighbors.plan import Plan, complete_cell
+from jaxpot.neighbors.plan import Plan, complete_cell, outgrown
 from jaxpot.system import System, check_geometry
 
 __all__ = ["NeighborList", "Neighbors", "neighbor_list"]
@@ -164,23 +164,14 @@ def _check_shapes(system: System, neighbors: Neighbors) -> None:
 
 
 def _is_stale(system: System, neighbors: Neighbors) -> jax.Array:
-    """Whether a pair within the cutoff may be missing.
-
-    With A the deformation from the reference cell to the present one and d_i what atom i has moved beyond it, a pair at
-    distance r <= cutoff now was at most at |A^-1| (r + 2 max|d|) when the list was built, and all pairs within
-    cutoff + skin are in the list.
-    """
-    plan = neighbors.plan
+    """Whether a pair within the cutoff may be missing."""
     new = complete_cell(system.cell, system.pbc, neighbors.completion)
     old = complete_cell(neighbors.reference_cell, system.pbc, neighbors.completion)
     deformation = jnp.linalg.solve(old, new)
     moved = system.positions - neighbors.reference_positions @ deformation
-    moved = jnp.where(system.real[:, None], moved, 0.0)
-    largest = jnp.sqrt(jnp.max(jnp.sum(moved * moved, axis=1), initial=0.0))
     strain = jnp.linalg.inv(deformation) - jnp.eye(3, dtype=new.dtype)
     stretch = 1.0 + jnp.sqrt(jnp.sum(strain * strain))
-    reach = stretch * (plan.cutoff + 2.0 * largest)
-    return jnp.logical_not(reach < plan.cutoff + plan.skin)  # also True when something is NaN
+    return outgrown(neighbors.plan, moved, system.real, stretch)
 
 
 def _rebuild(system: System, neighbors: Neighbors) -> Neighbors:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-__all__ = ["Built", "Plan", "complete_cell"]
+__all__ = ["Built", "Plan", "complete_cell", "outgrown"]
 
 
 class Plan(NamedTuple):
@@ -64,3 +64,25 @@ class Built(NamedTuple):
 def complete_cell(cell: jax.Array, pbc: jax.Array, completion: jax.Array) -> jax.Array:
     """[3, 3] the cell with the vectors of non-periodic directions replaced, so that it can be inverted."""
     return jnp.where(pbc[:, None], cell, completion)
+
+
+def outgrown(plan: Plan, moved: jax.Array, real: jax.Array, stretch: jax.Array) -> jax.Array:
+    """Whether a pair within the cutoff may be missing from a list; also True when something is not a number.
+
+    With A the deformation from the reference cell to the present one and d_i what atom i has moved beyond it, a pair at
+    distance r <= cutoff now was at most at |A^-1| (r + 2 max|d|) when the list was built, and all pairs within
+    cutoff + skin are in the list.
+
+    Args:
+        plan: of the list.
+        moved: [atoms, 3] d.
+        real: [atoms] bool, which of them are atoms.
+        stretch: |A^-1|.
+
+    Returns:
+        Scalar bool.
+    """
+    most = 0.5 * (plan.reach / stretch - plan.cutoff)
+    squared = jnp.where(real, jnp.sum(moved * moved, axis=1), 0.0)
+    # compared one by one: XLA's maximum of 32,768 float32 numbers or more leaves out NaN on the CPU
+    return jnp.logical_not((most > 0) & jnp.all(squared < most * most))

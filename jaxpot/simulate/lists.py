@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from jaxpot.neighbors import NeighborList, Neighbors, neighbor_list
 from jaxpot.neighbors.allocation import NATIVE_FROM_IN_RUNS
-from jaxpot.neighbors.plan import Plan, complete_cell
+from jaxpot.neighbors.plan import Plan, complete_cell, outgrown
 from jaxpot.potential import Potential
 from jaxpot.simulate.errors import SimulationError
 from jaxpot.system import System
@@ -49,7 +49,6 @@ class Lists(NamedTuple):
         """
         if neighbors is None:
             return jnp.zeros((), bool)
-        plan = neighbors.plan
         if self.fixed_cell:
             moved, stretch = system.positions - neighbors.reference_positions, jnp.ones((), system.positions.dtype)
         else:
@@ -58,9 +57,7 @@ class Lists(NamedTuple):
             moved = system.positions - neighbors.reference_positions @ (_inverse(old) @ new)
             strain = _inverse(new) @ old - jnp.eye(3, dtype=new.dtype)
             stretch = 1.0 + jnp.sqrt(jnp.sum(strain * strain))
-        squared = jnp.where(system.real, jnp.sum(moved * moved, axis=1), 0.0)
-        reach = stretch * (plan.cutoff + 2.0 * jnp.sqrt(jnp.max(squared, initial=0.0)))
-        return jnp.logical_not(reach < plan.reach)
+        return outgrown(neighbors.plan, moved, system.real, stretch)
 
     def rebuilt(self, system: System, neighbors: Neighbors | None) -> Neighbors | None:
         """The list built anew for this system, with the old list's capacities; jittable.

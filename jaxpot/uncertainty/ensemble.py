@@ -105,6 +105,8 @@ def largest_force_spread(potential: Potential) -> Callable[[Params, System, Neig
     spread = with_spread(potential)
 
     def function(params: Params, system: System, neighbors: Neighbors) -> jax.Array:
-        return spread(params, system, neighbors).force_spread.max()
+        found = spread(params, system, neighbors).force_spread
+        # XLA's maximum of many numbers leaves out, on the CPU, what is not a number
+        return jnp.where(jnp.isnan(found).any(), jnp.nan, found.max())
 
     return function

@@ -15,6 +15,7 @@ import jaxpot
 from jaxpot.neighbors import rebuild
 from jaxpot.neighbors.allocation import completion_of
 from jaxpot.neighbors.plan import Built, Plan
+from jaxpot.simulate.lists import Lists
 from tests import structures
 from tests.conftest import FLOAT32
 from tests.neighbors.reference import PATTERNS, Cell, as_cell, assert_complete, listed, random_cell
@@ -327,3 +328,25 @@ def test_float32_lists_are_complete_within_the_cutoff() -> None:
         if not built.overflow:
             assert_complete(built, exact, CUTOFF + SKIN / 2, REACH + 1e-4)
     assert flagged < len(cells) / 2
+
+
+def test_a_number_that_is_none_makes_lists_of_any_size_outdated() -> None:
+    """On the CPU, XLA's maximum of 32,768 float32 numbers or more leaves NaN out; a list would be kept for ever."""
+    grid = np.stack(np.meshgrid(*[2.0 * np.arange(34)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    assert len(grid) > 32768
+    system = jaxpot.System.create(grid, cell=[68.0] * 3, dtype="float32")
+    made = jaxpot.neighbor_list(2.1, 0.2)
+    neighbors = made.allocate(system)
+    update = jax.jit(made.update)
+    assert int(update(system, neighbors).rebuilds) == 0
+    somewhere = neighbors.reference_positions.at[12345, 1].set(jnp.nan)
+    for reference in (somewhere, jnp.full_like(somewhere, jnp.nan)):
+        found = update(system, dataclasses.replace(neighbors, reference_positions=reference))
+        assert int(found.rebuilds) == 1
+        assert bool(jnp.isfinite(found.reference_positions).all())
+    far = system.replace(positions=system.positions.at[777].add(0.11))
+    again = Lists(made, fixed_cell=True)
+    assert bool(jax.jit(again.outdated)(far, neighbors)) and not bool(jax.jit(again.outdated)(system, neighbors))
+    rebuilt = jax.jit(again.rebuilt)(far, neighbors)
+    assert rebuilt is not None and int(rebuilt.rebuilds) == 1
+    np.testing.assert_array_equal(rebuilt.reference_positions, far.positions)
