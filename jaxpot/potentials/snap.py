@@ -8,13 +8,8 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
-from jaxpot.descriptors.bispectrum import (
-    Bispectrum,
-    bispectrum,
-    bispectrum_energy,
-    bispectrum_jacobian,
-    bispectrum_triples,
-)
+from jaxpot.descriptors.bispectrum import Bispectrum, bispectrum, bispectrum_energy, bispectrum_triples
+from jaxpot.descriptors.bispectrum_slopes import bispectrum_jacobian
 from jaxpot.engine import Environment, linear_potential
 from jaxpot.potential import Params, Potential, recorded
 
