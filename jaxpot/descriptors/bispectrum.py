@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
-import math
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxpot.numerics.hyperspherical import columns, radial_functions, rows_before, rule, solid_harmonics
+from jaxpot.numerics.hyperspherical import Rule, at_pole, moments, rule, rule_degrees
 
 __all__ = ["Bispectrum", "bispectrum", "bispectrum_energy", "bispectrum_triples"]
+
+Key = tuple[int, int]  # a density, by its element, and a degree j
 
 
 class Bispectrum(NamedTuple):
@@ -142,10 +144,16 @@ def bispectrum(
     S. M. Foiles and G. J. Tucker, J. Comput. Phys. 285, 316 (2015), eqs. 2 to 10; several elements: M. A. Cusentino,
     M. A. Wood and A. P. Thompson, J. Phys. Chem. A 124, 5456 (2020). Conventions are those of LAMMPS.
     """
-    densities = density_on_points(settings, x, y, z, distances, species, own_species, mask)
-    weights = jnp.asarray(rule(settings.twojmax).weights, x.dtype)
-    found = jnp.stack([(f * g * h) @ weights for f, g, h in factors(settings, densities)], axis=-1)
-    return found * spread(norms(settings), found) - isolated(settings, own_species, found)
+    moments = all_moments(settings, x, y, z, distances, species, own_species, mask)
+    found: dict[int, jax.Array] = {}
+    for chosen, components in by_rule(settings):
+        f = on_points(moments, chosen, keys_of(settings, components))
+        weights = jnp.asarray(chosen.weights, x.dtype)
+        for k in components:
+            a, b, c = factor_keys(settings)[k]
+            found[k] = (f[a] * f[b] * f[c]) @ weights
+    means = jnp.stack([found[k] for k in range(settings.number)], axis=-1)
+    return means * spread(norms(settings), means) - isolated(settings, own_species, means)
 
 
 def bispectrum_energy(
@@ -175,32 +183,50 @@ def bispectrum_energy(
     Returns:
         [...] of the dtype of the positions.
     """
-    densities = density_on_points(settings, x, y, z, distances, species, own_species, mask)
-    weights = jnp.asarray(rule(settings.twojmax).weights, x.dtype)
+    moments = all_moments(settings, x, y, z, distances, species, own_species, mask)
     scaled = coefficients * spread(norms(settings), coefficients)
-    by_pair: dict[tuple[int, int], jax.Array] = {}  # f_j1 f_j2 is computed once for all j
-    pairs = {}
-    for k, (f, g, h) in enumerate(factors(settings, densities)):
-        term = scaled[..., k, None] * h
-        key = id(f), id(g)
-        by_pair[key] = by_pair[key] + term if key in by_pair else term
-        pairs[key] = f, g
-    density = sum(f * g * by_pair[key] for key, (f, g) in pairs.items())
     constant = isolated(settings, own_species, coefficients)
-    return density @ weights - jnp.sum(coefficients * constant, axis=-1)
+    energy = -jnp.sum(coefficients * constant, axis=-1)
+    # more rules than two cost more calls than they save points
+    for chosen, components in by_rule(settings, most=2):
+        f = on_points(moments, chosen, keys_of(settings, components))
+        times: dict[tuple[Key, Key], jax.Array] = {}  # f_j1 f_j2 is computed once for all j
+        for k in components:
+            a, b, c = factor_keys(settings)[k]
+            times[a, b] = times.get((a, b), 0.0) + scaled[..., k, None] * f[c]
+        density: jax.Array = sum(f[a] * f[b] * other for (a, b), other in times.items())  # type: ignore[assignment]
+        energy += density @ jnp.asarray(chosen.weights, density.dtype)
+    return energy
 
 
-def factor_places(settings: Bispectrum) -> list[tuple[tuple[int, int], tuple[int, int], tuple[int, int]]]:
-    """(density, degree) of the three factors of each component."""
+@functools.cache
+def factor_keys(settings: Bispectrum) -> list[tuple[Key, Key, Key]]:
+    """The three factors of each component."""
     triples, elements = bispectrum_triples(settings.twojmax), range(settings.densities)
     return [((a, j1), (b, j2), (c, j)) for a, b, c in itertools.product(elements, repeat=3) for j1, j2, j in triples]
 
 
-def factors(settings: Bispectrum, densities: list[list[jax.Array]]) -> list[tuple[jax.Array, jax.Array, jax.Array]]:
-    """f_j1, f_j2, f_j of each component."""
-    return [
-        (densities[a][j1], densities[b][j2], densities[c][j]) for (a, j1), (b, j2), (c, j) in factor_places(settings)
-    ]
+def keys_of(settings: Bispectrum, components: list[int]) -> list[Key]:
+    """All factors of some components."""
+    return sorted({key for k in components for key in factor_keys(settings)[k]})
+
+
+def by_rule(settings: Bispectrum, most: int | None = None) -> list[tuple[Rule, list[int]]]:
+    """Quadrature rules, and the components that each is for: means of low degrees take fewer points.
+
+    Args:
+        settings: the static choices.
+        most: how many rules there are at most.
+    """
+    largest = 3 * settings.twojmax // 2
+    degrees = rule_degrees(largest)
+    if most is not None:
+        degrees = degrees[-most:]
+    found: dict[int, list[int]] = {}
+    for k, factors in enumerate(factor_keys(settings)):
+        needed = sum(j for _, j in factors) // 2
+        found.setdefault(next(d for d in degrees if d >= needed), []).append(k)
+    return [(rule(settings.twojmax, degree), found[degree]) for degree in sorted(found)]
 
 
 def norms(settings: Bispectrum) -> np.ndarray:
@@ -227,7 +253,7 @@ def spread(values: np.ndarray, like: jax.Array) -> jax.Array:
     return jnp.asarray(values, like.dtype).reshape((1,) * (like.ndim - 1) + (-1,))
 
 
-def density_on_points(
+def all_moments(
     settings: Bispectrum,
     x: jax.Array,
     y: jax.Array,
@@ -236,57 +262,70 @@ def density_on_points(
     species: jax.Array,
     own_species: jax.Array,
     mask: jax.Array,
-) -> list[list[jax.Array]]:
-    """f_j at the points of the quadrature rule, for each density and each j: [..., points]."""
-    weights, along = radial_waves(settings, distances, species, own_species, mask)
-    around = solid_harmonics(settings.twojmax, x / distances, y / distances, z / distances)
-    found: list[list[jax.Array]] = []
-    for element, here in enumerate(weights):
-        # sum_k w_k Y_jlm(q_k), [..., rows of radial functions, rows of solid harmonics] for even and for odd l
-        moments = [
-            jnp.einsum("j...k,m...k->...jm", radial * here[None], solid)
-            for radial, solid in zip(along, around, strict=True)
-        ]
-        rows = [
-            [
-                moments[order % 2][..., rows_before(settings.twojmax, order) + j - order, columns(order)]
-                for order in range(j + 1)
-            ]
-            for j in range(settings.twojmax + 1)
-        ]
-        found.append([])
-        for j, (row, at_points) in enumerate(zip(rows, rule(settings.twojmax).values, strict=True)):
-            row[0] = row[0] + math.sqrt(j + 1) * poles(settings, element, own_species, x.dtype)
-            found[-1].append(jnp.concatenate(row, axis=-1) @ jnp.asarray(at_points, x.dtype))
-    return found
+) -> dict[Key, jax.Array]:
+    """sum_k w_k Y_j(q_k), [..., (j + 1)^2], for each density and each j."""
+    weights = density_weights(settings, distances, species, own_species, mask)
+    each = moments(settings.twojmax, weights, point_of(settings, x, y, z, distances, species, own_species))
+    return {
+        (element, j): with_pole(settings, (element, j), moment, own_species)
+        for element, by_degree in enumerate(each)
+        for j, moment in enumerate(by_degree)
+    }
 
 
-def poles(settings: Bispectrum, element: int, own_species: jax.Array, dtype: jnp.dtype) -> jax.Array:
-    """[..., 1] how often the atom itself, which is at the pole, is in the density of an element."""
+def with_pole(settings: Bispectrum, key: Key, moment: jax.Array, own_species: jax.Array) -> jax.Array:
+    """[..., (j + 1)^2] moments of a density, with the atom itself, which is at the pole, where it counts."""
+    element, j = key
+    pole = jnp.asarray(at_pole(settings.twojmax)[j], moment.dtype).reshape((1,) * own_species.ndim + (-1,))
     if settings.by_elements and not settings.self_in_all:
-        return (own_species == element).astype(dtype)[..., None]
-    return jnp.ones((*own_species.shape, 1), dtype)
+        pole = (own_species == element).astype(moment.dtype)[..., None] * pole
+    return moment + pole
 
 
-def radial_waves(
+def on_points(moments: dict[Key, jax.Array], chosen: Rule, keys: list[Key]) -> dict[Key, jax.Array]:
+    """f_j at the points of a rule, [..., points], for some densities and degrees."""
+    return {key: moments[key] @ jnp.asarray(chosen.values[key[1]], moments[key].dtype) for key in keys}
+
+
+def angle_of(
+    settings: Bispectrum, distances: jax.Array, species: jax.Array, own_species: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """[..., neighbors] how far the neighbours are on the way from rmin0 to the cutoff, and the angle from the pole."""
+    radii = jnp.asarray(settings.radii, distances.dtype)
+    fraction = (distances - settings.rmin0) / (radii[own_species[..., None]] + radii[species] - settings.rmin0)
+    return fraction, settings.rfac0 * jnp.pi * fraction
+
+
+def point_of(
+    settings: Bispectrum,
+    x: jax.Array,
+    y: jax.Array,
+    z: jax.Array,
+    distances: jax.Array,
+    species: jax.Array,
+    own_species: jax.Array,
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    """The points of the sphere that neighbours are mapped to."""
+    angle = angle_of(settings, distances, species, own_species)[1]
+    outward = jnp.sin(angle) / distances
+    return jnp.cos(angle), outward * x, outward * y, outward * z
+
+
+def density_weights(
     settings: Bispectrum, distances: jax.Array, species: jax.Array, own_species: jax.Array, mask: jax.Array
-) -> tuple[list[jax.Array], list[jax.Array]]:
-    """What neighbours contribute to moments, besides their solid harmonics: weights in each density [..., neighbors],
-    and radial functions [rows, ..., neighbors] of even l and of odd l."""
+) -> list[jax.Array]:
+    """[..., neighbors] how much neighbours count in each density; 0 for slots without one."""
     dtype = distances.dtype
-    radii = jnp.asarray(settings.radii, dtype)
-    own = own_species[..., None]
-    width = radii[own] + radii[species] - settings.rmin0
-    fraction = (distances - settings.rmin0) / width
+    fraction = angle_of(settings, distances, species, own_species)[0]
     weight = jnp.asarray(settings.weights, dtype)[species]
     if settings.switch:
         weight = weight * 0.5 * (jnp.cos(jnp.pi * jnp.clip(fraction, 0.0, 1.0)) + 1.0)
     if settings.inner is not None:
+        own = own_species[..., None]
         center, half = (jnp.asarray(v, dtype) for v in settings.inner)
         center, half = (0.5 * (v[own] + v[species]) for v in (center, half))
         weight = weight * 0.5 * (1.0 + jnp.sin(0.5 * jnp.pi * jnp.clip((distances - center) / half, -1.0, 1.0)))
     weight = jnp.where(mask & (fraction < 1.0), weight, 0.0)
-    along = radial_functions(settings.twojmax, settings.rfac0 * jnp.pi * fraction)
     if not settings.by_elements:
-        return [weight], along
-    return [jnp.where(species == element, weight, 0.0) for element in range(settings.densities)], along
+        return [weight]
+    return [jnp.where(species == element, weight, 0.0) for element in range(settings.densities)]

@@ -137,22 +137,21 @@ def environment_potential(
             def of_edges(x: jax.Array, y: jax.Array, z: jax.Array) -> jax.Array:
                 return many(params, environment.moved(x, y, z))
 
-            edges = environment.x, environment.y, environment.z
-            each, pull = jax.vjp(of_edges, *edges)
-            # dE/d(edge); a row without an atom has no energy
-            gx, gy, gz = (jnp.where(environment.mask, g, 0.0) for g in pull(jnp.ones_like(each)))
-            dx, dy, dz = edges
-            virial = [(g * d).sum(axis=1) for g, d in ((gx, dx), (gy, dy), (gz, dz), (gy, dz), (gx, dz), (gx, dy))]
-            return (each, gx, gy, gz, *virial)
+            each, pull = jax.vjp(of_edges, environment.x, environment.y, environment.z)
+            # dE/d(edge), [3, atoms, neighbors]; a row without an atom has no energy
+            gradient = jnp.where(environment.mask[None], jnp.stack(pull(jnp.ones_like(each))), 0.0)
+            edges = jnp.stack([environment.x, environment.y, environment.z])
+            # a product of matrices, so that XLA computes the gradient once and not for each component anew
+            virial = gradient.reshape(3, -1) @ edges.reshape(3, -1).T
+            return (each, *gradient, virial[None])
 
         few = in_few_slots(block, rows, cutoff, neighbors, by_slot=(1, 2, 3))
-        each, gx, gy, gz, *virial = map_environments(few, blocks)
-        forces = jnp.stack([_collect(g, system, neighbors) for g in (gx, gy, gz)], axis=1)
-        xx, yy, zz, yz, xz, xy = (v.sum() for v in virial)
+        each, gx, gy, gz, virials = map_environments(few, blocks)
+        virial = virials.sum(axis=0)
         return Evaluation(
             to_atoms(each, system, neighbors),
-            forces,
-            jnp.stack([xx, xy, xz, xy, yy, yz, xz, yz, zz]).reshape(3, 3),
+            jnp.stack([_collect(g, system, neighbors) for g in (gx, gy, gz)], axis=1),
+            0.5 * (virial + virial.T),
         )
 
     return Potential(name, cutoff, elements, energies, init or _no_init, evaluate)
@@ -172,7 +171,7 @@ class Blocks(NamedTuple):
 def blocks_of(rows: Rows, system: System, neighbors: Neighbors, most: int = BLOCK) -> Blocks:
     """The central rows of a list in blocks, the last one filled up with rows that show no atom."""
     number = neighbors.rows.shape[0]
-    size = min(most, number)
+    size = -(-number // -(-number // most))  # blocks of equal size need the least filling
     missing = -number % size
     real = real_centers(system, neighbors)
 

@@ -225,15 +225,20 @@ def _allocate(
     plan, completion, host = allocation.allocate(
         positions, cell, pbc, real, cutoff, skin, multiplier, least, system.positions.dtype, native_from
     )
+    # all at once: operations of jnp would compile something for every new size
+    rows, source, offset, row_of_atom, completion, overflow, rebuilds = jax.device_put((
+        host.rows, host.source, host.offset, host.row_of_atom, completion.astype(system.positions.dtype),
+        np.zeros((), bool), np.zeros((), np.int32),
+    ))  # fmt: skip
     return Neighbors(
-        rows=jnp.asarray(host.rows),
-        source=jnp.asarray(host.source),
-        offset=jnp.asarray(host.offset),
-        row_of_atom=jnp.asarray(host.row_of_atom),
+        rows=rows,
+        source=source,
+        offset=offset,
+        row_of_atom=row_of_atom,
         reference_positions=system.positions,
         reference_cell=system.cell,
-        completion=jnp.asarray(completion, system.positions.dtype),
-        overflow=jnp.zeros((), bool),
-        rebuilds=jnp.zeros((), jnp.int32),
+        completion=completion,
+        overflow=overflow,
+        rebuilds=rebuilds,
         plan=plan,
     )

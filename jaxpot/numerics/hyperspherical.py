@@ -1,4 +1,14 @@
-"""Hyperspherical harmonics of the unit sphere in four dimensions, and a quadrature rule for products of three."""
+"""Hyperspherical harmonics of the unit sphere in four dimensions, and a quadrature rule for products of three.
+
+A point q of the sphere is a pair of complex numbers, z = q0 + i q3 and w = q1 + i q2 with |z|^2 + |w|^2 = 1. In them
+the harmonics of degree j are products,
+
+    Y_jkl = N z^k w^l P_n^(l,k)(|z|^2 - |w|^2),    k + l + 2 n = j,    N^2 = n! (n + k + l)! / ((n + k)! (n + l)!),
+
+with Jacobi's polynomials, each power taken by its real and by its imaginary part (k, l > 0; then a factor of sqrt(2)).
+They are Wigner's functions D^{j/2}_mm' with m, m' = (k +- l)/2, normalised such that
+sum_kl Y_jkl(q) Y_jkl(p) = U_j(q . p) with Chebyshev's polynomials of the second kind.
+"""
 
 from __future__ import annotations
 
@@ -10,136 +20,240 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-__all__ = ["Rule", "columns", "radial_functions", "rows_before", "rule", "solid_harmonics"]
+__all__ = ["Rule", "at_pole", "harmonics", "ingredients", "moments", "of_degree", "rule", "rule_degrees"]
+
+Point = tuple[jax.Array, jax.Array, jax.Array, jax.Array]
+PARTS = (0, 1)  # real, imaginary
 
 
-def rows_before(twojmax: int, order: int) -> int:
-    """How many radial functions come before those of l, among those of the l that are even, or odd."""
-    return sum(twojmax + 1 - lower for lower in range(order % 2, order, 2))
+class Harmonic(NamedTuple):
+    """Powers of z and w and which of their parts are taken; the degree of Jacobi's polynomial."""
+
+    k: int
+    part_k: int
+    l: int
+    part_l: int
+    n: int
+
+    @property
+    def series(self) -> np.ndarray:
+        """[n + 1] coefficients of N P_n^(l,k) in Chebyshev's polynomials of the first kind."""
+        from scipy.special import jacobi
+
+        n, k, l = self.n, self.k, self.l
+        parts = (2 - (k == 0)) * (2 - (l == 0))
+        norm = parts * math.factorial(n) * math.factorial(n + k + l) / (math.factorial(n + k) * math.factorial(n + l))
+        polynomial = np.atleast_1d(jacobi(n, l, k).coef)[::-1]
+        return math.sqrt(norm) * np.polynomial.chebyshev.poly2cheb(polynomial)
 
 
-def columns(order: int) -> slice:
-    """Where the solid harmonics of l lie among those of the l that are even, or odd."""
-    start = sum(2 * lower + 1 for lower in range(order % 2, order, 2))
-    return slice(start, start + 2 * order + 1)
+def powers_up_to(degree: int) -> list[tuple[int, int]]:
+    """(power, part) of all powers up to a degree; that of 0 has no imaginary part."""
+    return [(k, part) for k in range(degree + 1) for part in PARTS if k or not part]
 
 
-def radial_functions(twojmax: int, angle: jax.Array) -> list[jax.Array]:
-    """N_jl sin^l(t) C^{l+1}_{j-l}(cos t) with Gegenbauer's polynomials, [rows, ...] for all even l, and for all odd.
-
-    The rows go over l and then over j = l ... 2J. Y_jlm(q) is this times S_lm(r/|r|), normalised such that
-    sum_lm Y_jlm(q) Y_jlm(p) = U_j(q . p).
-    """
-    n = jnp.arange(twojmax + 1, dtype=angle.dtype).reshape(-1, *[1] * angle.ndim)
-    waves = jnp.cos(n * angle[None]), jnp.sin(n * angle[None])
+def harmonics_of(j: int) -> list[Harmonic]:
+    """The (j + 1)^2 harmonics of degree j in their order."""
     return [
-        jnp.tensordot(jnp.asarray(t, angle.dtype), w, 1) for t, w in zip(radial_tables(twojmax), waves, strict=True)
+        Harmonic(k, part_k, l, part_l, (j - k - l) // 2)
+        for k, part_k in powers_up_to(j)
+        for l, part_l in powers_up_to(j - k)
+        if (j - k - l) % 2 == 0
     ]
 
 
-def solid_harmonics(degree: int, x: jax.Array, y: jax.Array, z: jax.Array) -> list[jax.Array]:
-    """Real spherical harmonics S_lm of a unit vector, [rows, ...] for all even l, and for all odd.
+class Ingredients(NamedTuple):
+    """What harmonics times a weight are products of, far fewer than they are; each [rows, ...].
 
-    The rows go over l and then over m: cosines for m = 0 ... l, then sines. They are normalised such that
-    sum_m S_lm(a) S_lm(b) is Legendre's polynomial P_l(a . b).
+    Attributes:
+        of_z: powers of z.
+        of_w: powers of w.
+        along: the weight times N P_n^(l,k)(|z|^2 - |w|^2).
     """
-    polar, circle = chebyshev(degree, z), circular(degree, x, y)
+
+    of_z: jax.Array
+    of_w: jax.Array
+    along: jax.Array
+
+
+def ingredients(twojmax: int, weights: list[jax.Array], point: Point) -> list[Ingredients]:
+    """What the harmonics up to twojmax at points are made of, for each of several weights.
+
+    Args:
+        twojmax: the largest degree.
+        weights: several, each of the shape of the points.
+        point: q0, q1, q2, q3, each of any shape.
+    """
+    first, second, chebyshevs = coordinates(twojmax, point)
+    series = np.zeros((len(polynomials_of(twojmax)), len(chebyshevs)))
+    for row, (k, l, n) in zip(series, polynomials_of(twojmax), strict=True):
+        row[: n + 1] = Harmonic(k, 0, l, 0, n).series
+    table, along = jnp.asarray(series, point[0].dtype), jnp.stack(chebyshevs)
+    of_z = jnp.stack([first[part][k] for k, part in powers_up_to(twojmax)])
+    of_w = jnp.stack([second[part][l] for l, part in powers_up_to(twojmax)])
+    return [Ingredients(of_z, of_w, jnp.tensordot(table, weight[None] * along, 1)) for weight in weights]
+
+
+def harmonics(twojmax: int, made_of: Ingredients) -> jax.Array:
+    """The harmonics of all degrees up to twojmax, times the weight.
+
+    Args:
+        twojmax: the largest degree.
+        made_of: what :func:`ingredients` found.
+
+    Returns:
+        [harmonics, ...]; those of degree j are at :func:`of_degree`.
+    """
+    rows = [h for j in range(twojmax + 1) for h in harmonics_of(j)]
+    power = {key: at for at, key in enumerate(powers_up_to(twojmax))}
+    polynomial = {key: at for at, key in enumerate(polynomials_of(twojmax))}
+    of_z = np.array([power[h.k, h.part_k] for h in rows])
+    of_w = np.array([power[h.l, h.part_l] for h in rows])
+    along = np.array([polynomial[h.k, h.l, h.n] for h in rows])
+    return made_of.of_z[of_z] * made_of.of_w[of_w] * made_of.along[along]
+
+
+def polynomials_of(twojmax: int) -> list[tuple[int, int, int]]:
+    """(k, l, n) of all Jacobi's polynomials of harmonics up to a degree."""
+    return sorted({(h.k, h.l, h.n) for j in range(twojmax + 1) for h in harmonics_of(j)})
+
+
+def of_degree(j: int) -> slice:
+    """Where those of degree j lie among the harmonics of all degrees."""
+    start = sum((lower + 1) ** 2 for lower in range(j))
+    return slice(start, start + (j + 1) ** 2)
+
+
+def moments(twojmax: int, weights: list[jax.Array], point: Point) -> list[list[jax.Array]]:
+    """sum_k weights_k Y_jkl(q_k) over the last axis of the points, which takes no harmonic of a single point.
+
+    Args:
+        twojmax: the largest degree.
+        weights: several, each [..., neighbors].
+        point: q0, q1, q2, q3, each [..., neighbors].
+
+    Returns:
+        For each of the weights and each degree j, [..., (j + 1)^2].
+    """
+    first, second, along = coordinates(twojmax, point)
+    # z^k T_p and w^l for even and for odd powers, [rows, ..., neighbors]; of their products over neighbours the
+    # harmonics are sums
+    lefts = [jnp.stack([first[part][k] * along[p] for k, part, p in rows], axis=-2) for rows in left_rows(twojmax)]
+    rights = [jnp.stack([second[part][l] for l, part in rows], axis=-2) for rows in right_rows(twojmax)]
+    found = []
+    for weight in weights:
+        each: list[jax.Array] = []
+        for parity, table in zip(PARTS, product_tables(twojmax), strict=True):
+            products = [
+                jnp.einsum("...ak,...bk->...ab", lefts[even], rights[(parity + even) % 2] * weight[..., None, :])
+                for even in PARTS
+            ]
+            flat = jnp.concatenate([p.reshape(*p.shape[:-2], -1) for p in products], axis=-1)
+            each.append(flat @ jnp.asarray(table, flat.dtype))
+        found.append([each[j % 2][..., slice(*place_of(j))] for j in range(twojmax + 1)])
+    return found
+
+
+def place_of(j: int) -> tuple[int, int]:
+    """Where the harmonics of degree j begin and end among those of the degrees of the same parity."""
+    start = sum((lower + 1) ** 2 for lower in range(j % 2, j, 2))
+    return start, start + (j + 1) ** 2
+
+
+def left_rows(twojmax: int) -> list[list[tuple[int, int, int]]]:
+    """(k, part, p) of the products z^k T_p that harmonics are made of, for even and for odd k."""
     return [
-        jnp.tensordot(jnp.asarray(legendre, x.dtype), polar, 1) * jnp.tensordot(jnp.asarray(choice, x.dtype), circle, 1)
-        for legendre, choice in harmonic_tables(degree)
+        [(k, part, p) for k, part in powers_up_to(twojmax) if k % 2 == parity for p in range((twojmax - k) // 2 + 1)]
+        for parity in PARTS
     ]
 
 
+def right_rows(twojmax: int) -> list[list[tuple[int, int]]]:
+    """(l, part) of the powers w^l, for even and for odd l."""
+    return [[power for power in powers_up_to(twojmax) if power[0] % 2 == parity] for parity in PARTS]
+
+
+@functools.cache
+def product_tables(twojmax: int) -> list[np.ndarray]:
+    """Harmonics of all even degrees, and of all odd ones, from products of the left rows and the right ones:
+    [products, harmonics]."""
+    tables = []
+    for parity in PARTS:
+        place: dict[tuple[int, ...], int] = {}
+        for even in PARTS:
+            for k, part_k, p in left_rows(twojmax)[even]:
+                for l, part_l in right_rows(twojmax)[(parity + even) % 2]:
+                    place[k, part_k, p, l, part_l] = len(place)
+        rows = [h for j in range(parity, twojmax + 1, 2) for h in harmonics_of(j)]
+        table = np.zeros((len(place), len(rows)))
+        for column, h in enumerate(rows):
+            for p, value in enumerate(h.series):
+                table[place[h.k, h.part_k, p, h.l, h.part_l], column] = value
+        tables.append(table)
+    return tables
+
+
+def coordinates(
+    twojmax: int, point: Point
+) -> tuple[tuple[list[jax.Array], list[jax.Array]], tuple[list[jax.Array], list[jax.Array]], list[jax.Array]]:
+    """Powers of z and of w, real and imaginary parts, and Chebyshev's polynomials of |z|^2 - |w|^2."""
+    a, b, c, d = point
+    return powers(twojmax, a, d), powers(twojmax, b, c), chebyshev(twojmax // 2, a * a + d * d - b * b - c * c)
+
+
+# The derivatives of both are written by themselves: those of the recurrences are long chains.
+
+
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
-def chebyshev(degree: int, x: jax.Array) -> jax.Array:
-    """[degree + 1, ...] Chebyshev's polynomials T_n(x), by T_{a+b} = 2 T_a T_b - T_{a-b}."""
-    values = [jnp.ones_like(x), x]
-    for n in range(2, degree + 1):
-        values.append(2.0 * values[n // 2] * values[n - n // 2] - values[n % 2])
-    return jnp.stack(values[: degree + 1])
-
-
-@chebyshev.defjvp
-def _(degree: int, primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> tuple[jax.Array, jax.Array]:
-    # the derivative of each is a sum of those of lower degree
-    slopes = np.zeros((degree + 1, degree + 1))
-    for n in range(1, degree + 1):
-        slopes[n, :n] = np.polynomial.chebyshev.chebder(np.eye(degree + 1)[n])[:n]
-    values = chebyshev(degree, *primals)
-    return values, jnp.tensordot(jnp.asarray(slopes, values.dtype), values, 1) * tangents[0][None]
-
-
-@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
-def circular(degree: int, x: jax.Array, y: jax.Array) -> jax.Array:
-    """[2 (degree + 1), ...] real parts of (x + i y)^m, m = 0 ... degree, then imaginary parts."""
+def powers(degree: int, x: jax.Array, y: jax.Array) -> tuple[list[jax.Array], list[jax.Array]]:
+    """Real and imaginary parts of (x + i y)^m, m = 0 ... degree."""
     real, imaginary = [jnp.ones_like(x), x], [jnp.zeros_like(x), y]
     for m in range(2, degree + 1):
         a, b = m // 2, m - m // 2
         real.append(real[a] * real[b] - imaginary[a] * imaginary[b])
         imaginary.append(real[a] * imaginary[b] + imaginary[a] * real[b])
-    return jnp.stack(real[: degree + 1] + imaginary[: degree + 1])
+    return real[: degree + 1], imaginary[: degree + 1]
 
 
-@circular.defjvp
-def _(degree: int, primals: tuple[jax.Array, ...], tangents: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
-    values = circular(degree, *primals)
+@powers.defjvp
+def _(
+    degree: int, primals: tuple[jax.Array, ...], tangents: tuple[jax.Array, ...]
+) -> tuple[tuple[list[jax.Array], list[jax.Array]], tuple[list[jax.Array], list[jax.Array]]]:
+    real, imaginary = powers(degree, *primals)
+    dx, dy = tangents
+    still = [jnp.zeros_like(dx)]
     # d (x + i y)^m = m (x + i y)^(m-1) (dx + i dy)
-    lower = np.diag(np.arange(1.0, degree + 1), -1)
-    by_x = np.kron(np.eye(2), lower)
-    by_y = np.kron(np.array([[0.0, -1.0], [1.0, 0.0]]), lower)
-    slopes = [jnp.tensordot(jnp.asarray(by, values.dtype), values, 1) for by in (by_x, by_y)]
-    return values, slopes[0] * tangents[0][None] + slopes[1] * tangents[1][None]
+    along = [m * (real[m - 1] * dx - imaginary[m - 1] * dy) for m in range(1, degree + 1)]
+    across = [m * (real[m - 1] * dy + imaginary[m - 1] * dx) for m in range(1, degree + 1)]
+    return (real, imaginary), (still + along, still + across)
 
 
-@functools.cache
-def radial_tables(twojmax: int) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients [rows, n] of the radial functions in cos(nt) for even l, and in sin(nt) for odd l."""
-    from scipy.special import eval_gegenbauer
-
-    count = 2 * twojmax + 2
-    t = 2 * np.pi * np.arange(count) / count
-    n = np.arange(twojmax + 1)
-    waves = [np.cos(np.outer(n, t)), np.sin(np.outer(n, t))]
-    rows: list[list[np.ndarray]] = [[], []]
-    for order in range(twojmax + 1):
-        for j in range(order, twojmax + 1):
-            norm = (
-                2**order
-                * math.factorial(order)
-                * math.sqrt((2 * order + 1) * math.factorial(j - order) / math.factorial(j + order + 1))
-            )
-            values = norm * np.sin(t) ** order * eval_gegenbauer(j - order, order + 1, np.cos(t))
-            row = waves[order % 2] @ values * np.where(n == 0, 1, 2) / count
-            rows[order % 2].append(np.where(n % 2 == j % 2, row, 0.0))
-    even, odd = (np.array(r).reshape(-1, twojmax + 1) for r in rows)
-    return even, odd
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def chebyshev(degree: int, x: jax.Array) -> list[jax.Array]:
+    """Chebyshev's polynomials T_n(x), n = 0 ... degree, by T_{a+b} = 2 T_a T_b - T_{a-b}."""
+    values = [jnp.ones_like(x), x]
+    for n in range(2, degree + 1):
+        values.append(2.0 * values[n // 2] * values[n - n // 2] - values[n % 2])
+    return values[: degree + 1]
 
 
-@functools.cache
-def harmonic_tables(degree: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """For even and for odd l: coefficients [rows, n] of S_lm in T_n(z), and which row [rows, 2 (degree + 1)] of
-    :func:`circular` multiplies it."""
-    from numpy.polynomial import chebyshev as series
-    from numpy.polynomial import legendre
-
-    tables = []
-    for parity in (0, 1):
-        polar, choice = [], []
-        for order in range(parity, degree + 1, 2):
-            for sine, m in [(0, m) for m in range(order + 1)] + [(1, m) for m in range(1, order + 1)]:
-                derived = series.poly2cheb(legendre.leg2poly(legendre.legder([0] * order + [1], m)))
-                norm = math.sqrt((2 - (m == 0)) * math.factorial(order - m) / math.factorial(order + m))
-                polar.append(np.pad(norm * derived, (0, degree + 1 - len(derived))))
-                choice.append(np.eye(2 * (degree + 1))[sine * (degree + 1) + m])
-        tables.append((np.array(polar).reshape(-1, degree + 1), np.array(choice).reshape(-1, 2 * (degree + 1))))
-    return tables
+@chebyshev.defjvp
+def _(degree: int, primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> tuple[list[jax.Array], list[jax.Array]]:
+    values = chebyshev(degree, *primals)
+    slopes = [jnp.zeros_like(tangents[0])]
+    for n in range(1, degree + 1):
+        # the derivative of each is a sum of those of lower degree
+        series = np.polynomial.chebyshev.chebder(np.eye(n + 1)[n])
+        terms = [float(c) * values[m] for m, c in enumerate(series) if c]
+        slopes.append(sum(terms[1:], terms[0]) * tangents[0])
+    return values, slopes
 
 
 class Rule(NamedTuple):
     """A quadrature rule for means over the sphere.
 
     Attributes:
-        values: for each j, the harmonics Y_jlm [(j + 1)^2, points] at the points.
+        values: for each j, the harmonics [(j + 1)^2, points] at the points.
         weights: [points], of sum 1.
     """
 
@@ -147,9 +261,18 @@ class Rule(NamedTuple):
     weights: np.ndarray
 
 
+LEBEDEV = (*range(3, 32, 2), *range(35, 132, 6))  # degrees of Lebedev's rules
+
+
+def rule_degrees(largest: int) -> list[int]:
+    """The angular momenta up to which rules are worth having: each next one is exact by another of Lebedev's rules."""
+    steps = [degree for degree in LEBEDEV if degree < largest]
+    return [*steps, largest]
+
+
 @functools.cache
-def rule(twojmax: int) -> Rule:
-    """The rule for <f_j1 f_j2 f_j>.
+def rule(twojmax: int, largest: int) -> Rule:
+    """The rule for <f_j1 f_j2 f_j> with (j1 + j2 + j)/2 <= largest.
 
     The products are even in p, hence functions of the rotation p, with angular momenta up to L = (j1 + j2 + j)/2. A
     mean over L + 1 turns around the axis leaves spherical harmonics of the axis up to L, for which Lebedev's rules are
@@ -157,27 +280,33 @@ def rule(twojmax: int) -> Rule:
     """
     from scipy.integrate import lebedev_rule
 
-    largest = 3 * twojmax // 2
-    degrees = [*range(3, 32, 2), *range(35, 132, 6)]
-    (nx, ny, nz), weights = lebedev_rule(next(d for d in degrees if d >= largest))
+    (nx, ny, nz), weights = lebedev_rule(next(d for d in LEBEDEV if d >= largest))
     turns = largest + 1
     polar, azimuth = np.arccos(np.clip(nz, -1, 1))[:, None], np.arctan2(ny, nx)[:, None]
     turn = 2 * np.pi * np.arange(turns)[None, :] / turns
     plus, minus = 0.5 * (azimuth + turn), 0.5 * (azimuth - turn)
-    c, s = np.cos(0.5 * polar), np.sin(0.5 * polar)
-    # the angle of rotation 2 t and its axis
-    axis = [-s * np.sin(minus), s * np.cos(minus), c * np.sin(plus)]
-    sine = np.sqrt(axis[0] ** 2 + axis[1] ** 2 + axis[2] ** 2)
-    angle = np.arctan2(sine, c * np.cos(plus)).ravel()
-    axis = [np.where(sine > 0, v / np.where(sine > 0, sine, 1.0), k == 2).ravel() for k, v in enumerate(axis)]
-    with jax.ensure_compile_time_eval(), jax.enable_x64(True):
-        solid = [np.asarray(v) for v in solid_harmonics(twojmax, *map(jnp.asarray, axis))]
-        radial = [np.asarray(v) for v in radial_functions(twojmax, jnp.asarray(angle))]
-    values = [
-        np.concatenate([
-            radial[order % 2][rows_before(twojmax, order) + j - order] * solid[order % 2][columns(order)]
-            for order in range(j + 1)
-        ])
-        for j in range(twojmax + 1)
-    ]  # fmt: skip
+    cos, sin = np.cos(0.5 * polar), np.sin(0.5 * polar)
+    points = [cos * np.cos(plus), -sin * np.sin(minus), sin * np.cos(minus), cos * np.sin(plus)]
+    values = on_host(twojmax, [np.ravel(p) for p in points])
     return Rule(tuple(values), np.repeat(weights / (4 * np.pi * turns), turns))
+
+
+@functools.cache
+def at_pole(twojmax: int) -> list[np.ndarray]:
+    """For each j, the harmonics [(j + 1)^2] at the pole (1, 0, 0, 0)."""
+    return [values[:, 0] for values in on_host(twojmax, [np.array([float(k == 0)]) for k in range(4)])]
+
+
+def on_host(twojmax: int, point: list[np.ndarray]) -> list[np.ndarray]:
+    """For each j, the harmonics at points as constants."""
+    a, b, c, d = point
+    z, w, along = a + 1j * d, b + 1j * c, a * a + d * d - b * b - c * c
+
+    def part(power: np.ndarray, which: int) -> np.ndarray:
+        return power.imag if which else power.real
+
+    def one(h: Harmonic) -> np.ndarray:
+        polynomial = np.polynomial.chebyshev.chebval(along, h.series)
+        return part(z**h.k, h.part_k) * part(w**h.l, h.part_l) * polynomial
+
+    return [np.array([one(h) for h in harmonics_of(j)]) for j in range(twojmax + 1)]

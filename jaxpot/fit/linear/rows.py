@@ -183,10 +183,10 @@ def rows_of(
     # compiling takes longer than some padding
     shapes = 1 if largest * len(systems) < 3 * sum(len(s.positions) for s in systems) else 2
     batches = batch(systems, potential.cutoff, max_shapes=shapes, batch_size=batch_size)
-    compute = _compiled(problem.rows)
+    compute = _compiled(problem.rows, stress)
     offset = None if problem.offset is None else _compiled(problem.offset)
     if problem.offset is not None:
-        _check_linear(problem, batches[0])
+        _check_linear(problem, batches[0], stress)
     with _bar(len(dataset), progress) as advance:
         for one in batches:
             found: Any = jax.device_get(compute(one.system, one.neighbors))
@@ -239,12 +239,12 @@ def _rows(
     return Rows(index, energy_rows, force_rows, stress_rows)
 
 
-def _check_linear(problem: LinearProblem, one: Any) -> None:
+def _check_linear(problem: LinearProblem, one: Any, stress: bool) -> None:
     """Raise ValueError unless the energies and forces of a batch are what the rows say, for random coefficients."""
     random = np.random.default_rng(0).normal(size=problem.columns) + 0.5
     dtype = one.system.positions.dtype
     params = checked_params(problem.params(random), np.dtype(dtype))
-    rows = _compiled(problem.rows)(one.system, one.neighbors)
+    rows = _compiled(problem.rows, stress)(one.system, one.neighbors)
     assert problem.offset is not None
     start = _compiled(problem.offset)(one.system, one.neighbors)
     found = jax.jit(jax.vmap(problem.potential.evaluate, (None, 0, 0)))(params, one.system, one.neighbors)
@@ -263,9 +263,14 @@ def _check_linear(problem: LinearProblem, one: Any) -> None:
 
 
 @functools.lru_cache(maxsize=32)
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A batch of it, compiled once however often a potential is fitted."""
-    return jax.jit(lambda *batch: jax.lax.map(lambda one: function(*one), batch))
+def _compiled(function: Callable[..., Any], stress: bool = True) -> Callable[..., Any]:
+    """A batch of it, compiled once however often a potential is fitted; virials only where they are wanted."""
+
+    def one(leaves: Any) -> Any:
+        found = function(*leaves)
+        return found if stress else found._replace(virial=jnp.zeros_like(found.virial))
+
+    return jax.jit(lambda *batch: jax.lax.map(one, batch))
 
 
 class _bar:
