@@ -123,7 +123,7 @@ def main() -> None:
             contenders["jax-md float32"] = jax_mds(element, crystal, "float32")
         except Exception as error:  # its figures are missing then, and the row says why
             rows.append(common.failed(f"HDNNP {element}", len(crystal), "jax-md float32", str(error).splitlines()[0]))
-        found = common.timed(f"HDNNP {element}, energy and forces", len(crystal), contenders, repeats)
+        found = common.timed(f"HDNNP {element}, energy and forces", len(crystal), contenders, repeats, at_least_s=1.0)
         for row in found:
             if "min_s" in row:
                 row["atom_steps_per_s"] = len(crystal) / row["min_s"]

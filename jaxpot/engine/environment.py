@@ -15,7 +15,7 @@ from jaxpot.system import System
 
 __all__ = ["Blocks", "Environment", "blocks_of", "environment_potential", "environments_of", "map_environments"]
 
-BLOCK = 64  # atoms whose environments are in memory at once: temporaries of a many-body formula stay in cache
+BLOCK = 64  # atoms whose environments are in memory at once: temporaries of most many-body formulas stay in cache
 
 
 class Environment(NamedTuple):
@@ -79,6 +79,7 @@ def environment_potential(
     name: str = "environment",
     init: Callable[..., Params] | None = None,
     together: bool = False,
+    block: int = BLOCK,
 ) -> Potential:
     """A potential E = sum_i e(environment of i) from the function e of one environment.
 
@@ -91,6 +92,8 @@ def environment_potential(
         init: makes default parameters.
         together: whether ``energy`` takes the environments of many atoms at once, which lie along the first axis of
             every array, and gives ``[atoms]`` energies; for formulas that are faster so.
+        block: how many atoms' environments are in memory at once. Few stay in cache; of many, XLA shares more of the
+            operations among threads.
 
     Returns:
         The :class:`jaxpot.Potential`.
@@ -115,23 +118,23 @@ def environment_potential(
     def prepare(system: System, neighbors: Neighbors) -> tuple[Rows, Blocks]:
         check_cutoff(name, cutoff, system, neighbors)
         rows = rows_of(system, neighbors)
-        return rows, blocks_of(rows, system, neighbors)
+        return rows, blocks_of(rows, system, neighbors, block)
 
     def energies(params: Params, system: System, neighbors: Neighbors) -> jax.Array:
         rows, blocks = prepare(system, neighbors)
         params = cast_params(params, system.positions.dtype)
 
-        def block(one: Blocks) -> tuple[jax.Array]:
+        def of_block(one: Blocks) -> tuple[jax.Array]:
             return (many(params, environments_of(rows, one, cutoff)),)
 
-        found = map_environments(in_few_slots(block, rows, cutoff, neighbors), blocks)
+        found = map_environments(in_few_slots(of_block, rows, cutoff, neighbors), blocks)
         return to_atoms(found[0], system, neighbors)
 
     def evaluate(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
         rows, blocks = prepare(system, neighbors)
         params = cast_params(params, system.positions.dtype)
 
-        def block(one: Blocks) -> tuple[jax.Array, ...]:
+        def of_block(one: Blocks) -> tuple[jax.Array, ...]:
             environment = environments_of(rows, one, cutoff)
 
             def of_edges(x: jax.Array, y: jax.Array, z: jax.Array) -> jax.Array:
@@ -145,7 +148,7 @@ def environment_potential(
             virial = gradient.reshape(3, -1) @ edges.reshape(3, -1).T
             return (each, *gradient, virial[None])
 
-        few = in_few_slots(block, rows, cutoff, neighbors, by_slot=(1, 2, 3))
+        few = in_few_slots(of_block, rows, cutoff, neighbors, by_slot=(1, 2, 3))
         each, gx, gy, gz, virials = map_environments(few, blocks)
         virial = virials.sum(axis=0)
         return Evaluation(
@@ -168,7 +171,7 @@ class Blocks(NamedTuple):
     real: jax.Array
 
 
-def blocks_of(rows: Rows, system: System, neighbors: Neighbors, most: int = BLOCK) -> Blocks:
+def blocks_of(rows: Rows, system: System, neighbors: Neighbors, most: int) -> Blocks:
     """The central rows of a list in blocks, the last one filled up with rows that show no atom."""
     number = neighbors.rows.shape[0]
     size = -(-number // -(-number // most))  # blocks of equal size need the least filling

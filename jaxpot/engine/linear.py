@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxpot.engine.environment import Blocks, Environment, blocks_of, environment_potential, environments_of
+from jaxpot.engine.environment import BLOCK, Blocks, Environment, blocks_of, environment_potential, environments_of
 from jaxpot.engine.rows import check_cutoff, rows_of
 from jaxpot.neighbors import Neighbors
 from jaxpot.numerics.named import named_parameters
@@ -36,6 +36,7 @@ def linear_potential(
     contract: Callable[[Environment, jax.Array], jax.Array] | None = None,
     jacobian: Jacobian | None = None,
     together: bool = False,
+    block: int = BLOCK,
     init: Callable[..., Params] | None = None,
     source: Any = None,
 ) -> Potential:
@@ -63,6 +64,7 @@ def linear_potential(
         jacobian: ``(environment) -> (values [atoms, number], (d/dx, d/dy, d/dz) each [atoms, number, neighbors])``,
             where there is a faster way than a reverse pass for each descriptor; with ``together`` only.
         together: whether ``descriptors`` takes many environments at once.
+        block: how many atoms' environments are in memory at once, see :func:`environment_potential`.
         init: makes default parameters.
         source: what a file holds besides the coefficients, for :func:`jaxpot.save`.
 
@@ -207,7 +209,7 @@ def linear_potential(
         return total
 
     return dataclasses.replace(
-        environment_potential(energy, cutoff, known, name, init=init, together=True),
+        environment_potential(energy, cutoff, known, name, init=init, together=True, block=block),
         source=source,
         linear=LinearForm(size, all_names, rows),
     )

@@ -136,10 +136,9 @@ def moments(twojmax: int, weights: list[jax.Array], point: Point) -> list[list[j
         For each of the weights and each degree j, [..., (j + 1)^2].
     """
     first, second, along = coordinates(twojmax, point)
-    # z^k T_p and w^l for even and for odd powers, [rows, ..., neighbors]; of their products over neighbours the
-    # harmonics are sums
-    lefts = [jnp.stack([first[part][k] * along[p] for k, part, p in rows], axis=-2) for rows in left_rows(twojmax)]
-    rights = [jnp.stack([second[part][l] for l, part in rows], axis=-2) for rows in right_rows(twojmax)]
+    # z^k T_p and w^l for even and for odd powers, [..., rows, neighbors]: harmonics are sums of their products
+    lefts = [in_rows([first[part][k] * along[p] for k, part, p in rows], point[0]) for rows in left_rows(twojmax)]
+    rights = [in_rows([second[part][l] for l, part in rows], point[0]) for rows in right_rows(twojmax)]
     found = []
     for weight in weights:
         each: list[jax.Array] = []
@@ -152,6 +151,11 @@ def moments(twojmax: int, weights: list[jax.Array], point: Point) -> list[list[j
             each.append(flat @ jnp.asarray(table, flat.dtype))
         found.append([each[j % 2][..., slice(*place_of(j))] for j in range(twojmax + 1)])
     return found
+
+
+def in_rows(values: list[jax.Array], like: jax.Array) -> jax.Array:
+    """[..., rows, neighbors] from values [..., neighbors], which may be none."""
+    return jnp.stack(values, axis=-2) if values else jnp.zeros((*like.shape[:-1], 0, like.shape[-1]), like.dtype)
 
 
 def place_of(j: int) -> tuple[int, int]:

@@ -15,6 +15,8 @@ from jaxpot.potential import Params, Potential, recorded
 
 __all__ = ["SnapSource", "snap"]
 
+BLOCK = 384  # atoms at once: products of matrices are most of the work
+
 
 @dataclasses.dataclass(frozen=True)
 class SnapSource:
@@ -146,6 +148,7 @@ def snap(
         contract=contract,
         jacobian=jacobian,
         together=True,
+        block=BLOCK,
         init=init,
         source=SnapSource(elements, settings, quadratic, settings.cutoff),
     )

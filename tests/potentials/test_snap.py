@@ -73,6 +73,8 @@ def test_agrees_with_lammps_in_every_kind_of_cell(kind: str, precision: Precisio
 
 
 OPTIONS: dict[str, dict[str, Any]] = {
+    "degree 0": {"twojmax": 0, "subtract_isolated": False},
+    "degree 1": {"twojmax": 1, "rfac0": 0.9},
     "odd degree, rmin0": {"twojmax": 3, "rmin0": 0.7, "rfac0": 0.9},
     "inner switch": {"twojmax": 2, "inner": ((2.2, 1.9), (0.5, 0.4))},
     "no switch, as it is": {"twojmax": 2, "switch": False, "subtract_isolated": False},

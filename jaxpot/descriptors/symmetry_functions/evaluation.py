@@ -200,7 +200,7 @@ class _Angular:
         """[sums, atoms]."""
         if not self.size or r.shape[0] < 2:
             return jnp.zeros((self.size, r.shape[1]), r.dtype)
-        one, two = np.triu_indices(r.shape[0], 1)  # every pair of neighbours once
+        one, two = (k.astype(np.int32) for k in np.triu_indices(r.shape[0], 1))  # every pair of neighbours once
         ends = {rc: jnp.where(mask, self.fc(r, rc), 0.0) for rc in sorted({s[0] for s in self.sides})}
         both = {}
         for n, side in enumerate(self.sides):

@@ -19,6 +19,8 @@ from jaxpot.system import System
 
 __all__ = ["hdnnp", "symmetry_function_values", "symmetry_functions_and_networks"]
 
+BLOCK = 128  # atoms at once: pairs of neighbours are gathered and added up by rows of so many numbers
+
 
 @recorded
 def hdnnp(
@@ -116,7 +118,9 @@ def hdnnp(
     ) -> Params:
         return init_params(settings, describe, key, scaling, atom_energies, train_functions)
 
-    potential = environment_potential(energy, describe.cutoff, settings.elements, "hdnnp", init, together=True)
+    potential = environment_potential(
+        energy, describe.cutoff, settings.elements, "hdnnp", init, together=True, block=BLOCK
+    )
     return dataclasses.replace(potential, source=settings)
 
 
