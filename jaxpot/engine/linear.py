@@ -178,9 +178,16 @@ def linear_potential(
             # dB/d(edge), [centers, neighbors, 3, number]
             edges = jnp.where(mask, jnp.stack([d.transpose(0, 2, 1) for d in derivatives], axis=2), 0.0)
             vectors = jnp.stack([environment.x, environment.y, environment.z], axis=-1)
-            strain = jnp.einsum("akpn,akq->apqn", edges, vectors)
-            strain = 0.5 * (strain + strain.transpose(0, 2, 1, 3))
-            virial = pushed(values, strain.reshape(len(strain), 9, number), belongs).reshape(3, 3, species, size - 1)
+            if expand is None:
+                # of all atoms of a species at once: one product of matrices
+                own_vectors = belongs[:, :, None, None] * vectors[None]
+                strain = jnp.einsum("sakq,akpn->pqsn", own_vectors, edges)
+                virial = 0.5 * (strain + strain.transpose(1, 0, 2, 3))
+            else:
+                strain = jnp.einsum("akpn,akq->apqn", edges, vectors)
+                strain = 0.5 * (strain + strain.transpose(0, 2, 1, 3))
+                virial = pushed(values, strain.reshape(len(strain), 9, number), belongs)
+                virial = virial.reshape(3, 3, species, size - 1)
             # forces: minus the pull of all edges at both their ends
             at, center = other[one[0].slots], jnp.arange(len(edges))
             if expand is None:

@@ -208,6 +208,24 @@ def test_weights_are_chosen_where_none_are_given() -> None:
     assert 1e-3 < fit.validation.energy_error < 0.04 and 0.01 < fit.validation.force_error < 0.03
 
 
+def test_stresses_are_fitted_where_weights_are_chosen_and_frames_have_them() -> None:
+    frames = [f._replace(stress=1.1 * f.stress) for f in data(0.01)]
+    with_stress = fit_linear(declared(), Dataset(tuple(frames)), folds=4)
+    without = fit_linear(declared(), Dataset(tuple(f._replace(stress=None) for f in frames)), folds=4)
+    group = frames[0].group
+    assert with_stress.weights.of(group)[2] > 0 and without.weights.of(group)[2] == 0
+    wanted = np.array([f.stress for f in frames])
+    errors = [
+        np.square(
+            np.array([r.stress for r in jaxpot.evaluate(declared(), f.params, [x.atoms for x in frames])]) - wanted
+        ).mean()
+        for f in (with_stress, without)
+    ]
+    assert errors[0] < 0.9 * errors[1]
+    explicit = fit_linear(declared(), Dataset(tuple(frames)), Weights(stress=0.0))
+    assert explicit.weights.of(group)[2] == 0
+
+
 def left_out_by_hand(table: linear.weights.EnergyRows, factors: Any, k: int, weight: Any, penalty: Any) -> np.ndarray:
     inside = table.fold != k
     parts = [f.problem() for i, f in enumerate(factors) if i != k]

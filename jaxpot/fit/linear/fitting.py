@@ -14,7 +14,7 @@ from jaxpot.fit.dataset import Dataset
 from jaxpot.fit.linear.factor import Factor
 from jaxpot.fit.linear.rows import LinearProblem, linear_problem, rows_of, targets_of
 from jaxpot.fit.linear.solvers import Solver, Stack, least_squares, penalised
-from jaxpot.fit.linear.weights import EnergyRows, Validation, Weights, choose_weights, force_factors, merged
+from jaxpot.fit.linear.weights import EnergyRows, Validation, Weights, choose_weights, first_factors, merged
 from jaxpot.potential import Params, Potential, add
 
 __all__ = ["LinearFit", "fit_linear"]
@@ -180,14 +180,17 @@ def fit_linear(
     alone, known = targets_of(dataset, reference, atom_energies, dtype)
     # where weights are chosen, forces of every group are kept apart until theirs are known
     apart: dict[tuple[int, str], Factor] = {}
+    pressed: dict[tuple[int, str], Factor] = {}
     energies: list[tuple[np.ndarray, float, int, str]] = []
-    stress = any(base.of(group)[2] > 0 for group in dataset.groups)
+    stress = weights is None or any(base.of(group)[2] > 0 for group in dataset.groups)
+    stress = stress and any(frame.stress is not None for frame in dataset)
     for rows in rows_of(problem, dataset, alone, known, stress, dtype, batch_size, progress):
         group, fold = dataset[rows.frame].group, int(of_frame[rows.frame])
-        for part, weight in zip((rows.forces, rows.stress), base.of(group)[1:], strict=True):
+        used_here = (1.0, 1.0) if weights is None else base.of(group)[1:]
+        for part, weight, kept in zip((rows.forces, rows.stress), used_here, (apart, pressed), strict=True):
             if part is not None and weight > 0:
                 key = (fold, group if weights is None else "")
-                apart.setdefault(key, Factor(problem.columns)).add(part[0] * weight, part[1] * weight)
+                kept.setdefault(key, Factor(problem.columns)).add(part[0] * weight, part[1] * weight)
         if rows.energy is not None:
             energies.append((*rows.energy, fold, group))
     level, held = np.zeros(problem.columns), np.zeros(problem.columns, bool)
@@ -195,7 +198,8 @@ def fit_linear(
         held = problem.constant
         level[held] = _levels(potential, atom_energies)[: int(held.sum())]
     free = ~held
-    apart = {key: _columns(f, free) for key, f in apart.items()} if held.any() else apart
+    if held.any():
+        apart, pressed = ({key: _columns(f, free) for key, f in kept.items()} for kept in (apart, pressed))
     columns = np.array([row for row, *_ in energies]).reshape(len(energies), problem.columns)[:, free]
     table = EnergyRows(
         columns,
@@ -203,26 +207,34 @@ def fit_linear(
         np.array([fold for *_, fold, _ in energies], int),
         np.array([group for *_, group in energies], str),
     )
-    if not len(table.b) and not any(f.rows for f in apart.values()):
-        raise ValueError("there is nothing to fit to: no frame has an energy or force that has a weight")
+    if not len(table.b) and not any(f.rows for f in (*apart.values(), *pressed.values())):
+        raise ValueError("there is nothing to fit to: no frame has a label that has a weight")
     constant, validation, used = problem.constant[free], None, base
-    if weights is None and folds > 1 and apart:
-        base = Weights(
-            groups={group: (1.0, factor, 1.0) for group, factor in force_factors(table, apart, constant).items()}
-        )
-    forces = [
-        merged(
-            len(constant),
-            [f for (k, _), f in apart.items() if k == fold],
-            [base.of(g)[1] if weights is None else 1.0 for k, g in apart if k == fold],
-        )
-        for fold in range(folds)
-    ]
-    if weights is None and folds > 1:
-        used, validation, penalty = choose_weights(table, forces, constant, base)
+    choosing = weights is None and folds > 1
+    if choosing and apart:
+        each, of_stress = first_factors(table, apart, pressed, constant)
+        groups = {g: (1.0, each.get(g, 1.0), of_stress.get(g, 1.0)) for g in {**each, **of_stress}}
+        base = Weights(stress=1.0 if pressed else 0.0, groups=groups)
+    elif weights is None:
+        pressed = {}
+
+    def of_folds(kept: dict[tuple[int, str], Factor], quantity: int) -> list[Factor]:
+        """The rows of each fold with the weights of their groups."""
+        return [
+            merged(
+                len(constant),
+                [f for (k, _), f in kept.items() if k == fold],
+                [base.of(g)[quantity] if weights is None else 1.0 for k, g in kept if k == fold],
+            )
+            for fold in range(folds)
+        ]
+
+    forces, stresses = of_folds(apart, 1), of_folds(pressed, 2)
+    if choosing:
+        used, validation, penalty = choose_weights(table, forces, constant, base, stresses=stresses)
         solver = penalised(penalty, validation.strength) if solver is None else solver
     solver = least_squares() if solver is None else solver
-    stack = _stack(table, forces, constant, used)
+    stack = _stack(table, [*forces, *stresses], folds, constant, used)
     solution = solver(stack)
     coefficients = level.copy()
     coefficients[free] = solution.coefficients
@@ -255,16 +267,16 @@ def _columns(factor: Factor, kept: np.ndarray) -> Factor:
     return fewer
 
 
-def _stack(energies: EnergyRows, forces: list[Factor], constant: np.ndarray, weights: Weights) -> Stack:
-    """All weighted rows."""
+def _stack(energies: EnergyRows, rest: list[Factor], folds: int, constant: np.ndarray, weights: Weights) -> Stack:
+    """All weighted rows; the others than energies are those of all folds, once or more."""
     weight = np.array([weights.of(group)[0] for group in energies.group])
-    parts = [f.problem() for f in forces]
+    parts = [f.problem() for f in rest]
     return Stack(
         np.concatenate([energies.a * weight[:, None], *(a for a, _ in parts)]),
         np.concatenate([energies.b * weight, *(b for _, b in parts)]),
-        np.concatenate([energies.fold, *(np.full(len(b), k) for k, (_, b) in enumerate(parts))]).astype(int),
+        np.concatenate([energies.fold, *(np.full(len(b), k % folds) for k, (_, b) in enumerate(parts))]).astype(int),
         constant,
-        int((weight > 0).sum()) + sum(f.rows for f in forces),
+        int((weight > 0).sum()) + sum(f.rows for f in rest),
     )
 
 

@@ -15,6 +15,8 @@ __all__ = ["EnergyRows", "Validation", "Weights", "choose_weights"]
 
 FACTORS = (2.0, 3.0, 5.0, 7.0, 10.0, 14.0, 20.0, 30.0, 50.0)
 STRENGTHS = (1e-9, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2)  # and half a decade around the best
+FIRST_FACTOR = 10.0  # of the energies in a first fit
+STRESS_FACTOR = 3.0  # by which a stress component over its error counts more than a force component over its own
 LEAST_FORCE_SHARE = 0.05  # and likewise for forces, of which every group has many
 LEAST_SHARE = 0.2  # a group's energy error counts as at least this part of that of all
 ROUNDS = 3
@@ -99,6 +101,7 @@ def choose_weights(
     weights: Weights,
     factors: Sequence[float] = FACTORS,
     strengths: Sequence[float] = STRENGTHS,
+    stresses: Sequence[Factor] = (),
 ) -> tuple[Weights, Validation, np.ndarray]:
     """Weights of the energies and the strength of the ridge, by cross-validation on the training data alone.
 
@@ -114,11 +117,12 @@ def choose_weights(
 
     Args:
         energies: the rows of all energies.
-        forces: of each fold, force (and stress) rows with their weights.
+        forces: of each fold, force rows with their weights.
         constant: [columns] bool, columns that are not shrunk.
         weights: whose factors by group, on forces, and whose forces and stress weights stay.
         factors: to try.
         strengths: to try.
+        stresses: of each fold, stress rows with their weights; they are fitted, but choose nothing.
 
     Returns:
         The weights, what cross-validation found, and the penalty [columns] of squared coefficients.
@@ -127,6 +131,9 @@ def choose_weights(
     free = ~constant
     number = max(sum(f.rows for f in forces), len(energies.b))
     normals = [f.normal() for f in forces]
+    for k, f in enumerate(stresses):
+        if f.rows:
+            normals[k] = tuple(x + y for x, y in zip(normals[k], f.normal(), strict=True))
     best: tuple[float, np.ndarray, float, float, float, float] | None = None
     table = []
     count = sum(f.rows for f in forces)
@@ -167,23 +174,29 @@ def choose_weights(
     return result, Validation(*best[2:], tuple(table)), full
 
 
-def force_factors(
-    energies: EnergyRows, forces: Mapping[tuple[int, str], Factor], constant: np.ndarray
-) -> dict[str, float]:
-    """By group, the error of all forces over that of the group's, from a first fit that weights all forces alike.
+def first_factors(
+    energies: EnergyRows,
+    forces: Mapping[tuple[int, str], Factor],
+    stresses: Mapping[tuple[int, str], Factor],
+    constant: np.ndarray,
+) -> tuple[dict[str, float], dict[str, float]]:
+    """By group, the error of all forces over that of the group's forces, and over that of its stresses.
 
-    Crystals that are hardly strained have forces that a fit can reach ten times closer than those of a melt; alike
-    weights would give away that accuracy, and with it elastic constants.
+    The errors are those of a first fit that weights all forces alike and has no stresses. Crystals that are hardly
+    strained have forces that a fit can reach ten times closer than those of a melt; alike weights would give away that
+    accuracy, and with it elastic constants. Of these, some show in stresses alone: a crystal that is strained along one
+    axis has no other sign of how hard it pulls along the others.
 
     Args:
         energies: the rows of all energies.
         forces: unweighted rows by fold and group.
+        stresses: unweighted rows by fold and group.
         constant: [columns] bool, columns that are not shrunk.
     """
     number = 1 + max([fold for fold, _ in forces] + energies.fold.tolist())
     together = [[f for (k, _), f in forces.items() if k == fold] for fold in range(number)]
     whole = [merged(len(constant), some, [1.0] * len(some)) for some in together]
-    weights, _, penalty = choose_weights(energies, whole, constant, Weights(), (10.0,), (1e-6,))
+    weights, _, penalty = choose_weights(energies, whole, constant, Weights(), (FIRST_FACTOR,), (1e-6,))
     weight = np.array([weights.of(group)[0] for group in energies.group])
     matrix = np.diag(penalty) + (energies.a * weight[:, None] ** 2).T @ energies.a
     vector = energies.a.T @ (weight**2 * energies.b)
@@ -192,15 +205,24 @@ def force_factors(
         matrix, vector = matrix + a, vector + b
     unit = np.sqrt(np.maximum(np.diag(matrix), np.finfo(float).tiny))
     found = np.linalg.lstsq(matrix / np.outer(unit, unit), vector / unit, rcond=1e-14)[0] / unit
-    groups = list(dict.fromkeys(group for _, group in forces))
-    losses = {g: sum(f.loss(found) for (_, h), f in forces.items() if h == g) for g in groups}
-    counts = {g: sum(f.rows for (_, h), f in forces.items() if h == g) for g in groups}
-    overall = np.sqrt(sum(losses.values()) / sum(counts.values()))
-    return {
-        g: float(overall / max(np.sqrt(losses[g] / counts[g]), LEAST_FORCE_SHARE * overall))
-        for g in groups
-        if counts[g]
+
+    def errors(kept: Mapping[tuple[int, str], Factor]) -> tuple[float, dict[str, float]]:
+        """Root mean square residuals of all and of each group."""
+        losses: dict[str, float] = {}
+        counts: dict[str, int] = {}
+        for (_, group), factor in kept.items():
+            losses[group] = losses.get(group, 0.0) + factor.loss(found)
+            counts[group] = counts.get(group, 0) + factor.rows
+        overall = np.sqrt(sum(losses.values()) / max(sum(counts.values()), 1))
+        return float(overall), {g: float(np.sqrt(losses[g] / counts[g])) for g in losses if counts[g]}
+
+    force_error, by_group = errors(forces)
+    stress_error, stress_by_group = errors(stresses)
+    of_forces = {g: force_error / max(e, LEAST_FORCE_SHARE * force_error) for g, e in by_group.items()}
+    of_stresses = {
+        g: STRESS_FACTOR * force_error / max(e, LEAST_SHARE * stress_error) for g, e in stress_by_group.items()
     }
+    return of_forces, of_stresses
 
 
 def merged(columns: int, factors: Sequence[Factor], weights: Sequence[float]) -> Factor:
