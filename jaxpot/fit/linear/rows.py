@@ -229,7 +229,7 @@ def _rows(
             frame.forces, None if fixed is None else fixed.forces[:atoms], None if known is None else known.forces
         )
         force_rows = (forces, left.ravel())
-    if stress and frame.stress is not None:
+    if stress and frame.stress is not None and frame.atoms.cell.rank == 3:  # without a cell a stress means nothing
         volume = frame.atoms.cell.volume
         left = rest(
             frame.stress, None if fixed is None else fixed.virial / volume, None if known is None else known.stress
