@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import itertools
+import operator
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxpot.descriptors.environment import Environment
 from jaxpot.numerics.hyperspherical import Rule, at_pole, moments, rule, rule_degrees
 
 __all__ = ["Bispectrum", "bispectrum", "bispectrum_energy", "bispectrum_triples"]
@@ -88,16 +90,7 @@ def bispectrum_triples(twojmax: int) -> tuple[tuple[int, int, int], ...]:
     )
 
 
-def bispectrum(
-    settings: Bispectrum,
-    x: jax.Array,
-    y: jax.Array,
-    z: jax.Array,
-    distances: jax.Array,
-    species: jax.Array,
-    own_species: jax.Array,
-    mask: jax.Array,
-) -> jax.Array:
+def bispectrum(settings: Bispectrum, environment: Environment) -> jax.Array:
     """The bispectrum components of an environment, or of many along leading axes.
 
     A neighbour at r is mapped to the point q = (cos t, sin t r/|r|) of the unit sphere in four dimensions, with
@@ -118,13 +111,7 @@ def bispectrum(
 
     Args:
         settings: the static choices.
-        x: [..., neighbors] Å, displacements from the atom.
-        y: [..., neighbors] Å.
-        z: [..., neighbors] Å.
-        distances: [..., neighbors] Å, not 0.
-        species: [..., neighbors] int32.
-        own_species: [...] int32.
-        mask: [..., neighbors] bool, which slots hold a neighbour.
+        environment: what the atoms see; the arrays may have more axes in front. No distance is 0.
 
     Returns:
         [..., components] in LAMMPS's order: triples of elements first where every element has its own density, then
@@ -132,10 +119,13 @@ def bispectrum(
 
     Example:
         >>> import jax.numpy as jnp
+        >>> import jaxpot
         >>> from jaxpot.descriptors.bispectrum import Bispectrum, bispectrum
         >>> one = jnp.ones(1)
-        >>> settings = Bispectrum(2, radii=(2.0,), weights=(1.0,))
-        >>> found = bispectrum(settings, one, 0 * one, one, 2**0.5 * one, jnp.zeros(1, int), jnp.int32(0), one > 0)
+        >>> environment = jaxpot.Environment(
+        ...     one, 0 * one, one, 2**0.5 * one, species=jnp.zeros(1, int), own_species=jnp.int32(0), mask=one > 0
+        ... )
+        >>> found = bispectrum(Bispectrum(2, radii=(2.0,), weights=(1.0,)), environment)
         >>> found.shape
         (5,)
 
@@ -144,48 +134,32 @@ def bispectrum(
     S. M. Foiles and G. J. Tucker, J. Comput. Phys. 285, 316 (2015), eqs. 2 to 10; several elements: M. A. Cusentino,
     M. A. Wood and A. P. Thompson, J. Phys. Chem. A 124, 5456 (2020). Conventions are those of LAMMPS.
     """
-    moments = all_moments(settings, x, y, z, distances, species, own_species, mask)
+    moments = all_moments(settings, environment)
     found: dict[int, jax.Array] = {}
     for chosen, components in by_rule(settings):
         f = on_points(moments, chosen, keys_of(settings, components))
-        weights = jnp.asarray(chosen.weights, x.dtype)
+        weights = jnp.asarray(chosen.weights, environment.x.dtype)
         for k in components:
             a, b, c = factor_keys(settings)[k]
             found[k] = (f[a] * f[b] * f[c]) @ weights
     means = jnp.stack([found[k] for k in range(settings.number)], axis=-1)
-    return means * spread(norms(settings), means) - isolated(settings, own_species, means)
+    return means * spread(norms(settings), means) - isolated(settings, environment.own_species, means)
 
 
-def bispectrum_energy(
-    settings: Bispectrum,
-    coefficients: jax.Array,
-    x: jax.Array,
-    y: jax.Array,
-    z: jax.Array,
-    distances: jax.Array,
-    species: jax.Array,
-    own_species: jax.Array,
-    mask: jax.Array,
-) -> jax.Array:
+def bispectrum_energy(settings: Bispectrum, coefficients: jax.Array, environment: Environment) -> jax.Array:
     """sum_t coefficients_t B_t, without the components one by one, which take longer.
 
     Args:
         settings: the static choices.
         coefficients: [components], or [..., components] of each environment.
-        x: [..., neighbors] Å, and so on as in :func:`bispectrum`.
-        y: [..., neighbors] Å.
-        z: [..., neighbors] Å.
-        distances: [..., neighbors] Å.
-        species: [..., neighbors] int32.
-        own_species: [...] int32.
-        mask: [..., neighbors] bool.
+        environment: what the atoms see, as in :func:`bispectrum`.
 
     Returns:
         [...] of the dtype of the positions.
     """
-    moments = all_moments(settings, x, y, z, distances, species, own_species, mask)
+    moments = all_moments(settings, environment)
     scaled = coefficients * spread(norms(settings), coefficients)
-    constant = isolated(settings, own_species, coefficients)
+    constant = isolated(settings, environment.own_species, coefficients)
     energy = -jnp.sum(coefficients * constant, axis=-1)
     # more rules than two cost more calls than they save points
     for chosen, components in by_rule(settings, most=2):
@@ -194,7 +168,7 @@ def bispectrum_energy(
         for k in components:
             a, b, c = factor_keys(settings)[k]
             times[a, b] = times.get((a, b), 0.0) + scaled[..., k, None] * f[c]
-        density: jax.Array = sum(f[a] * f[b] * other for (a, b), other in times.items())  # type: ignore[assignment]
+        density = functools.reduce(operator.add, (f[a] * f[b] * other for (a, b), other in times.items()))
         energy += density @ jnp.asarray(chosen.weights, density.dtype)
     return energy
 
@@ -253,21 +227,12 @@ def spread(values: np.ndarray, like: jax.Array) -> jax.Array:
     return jnp.asarray(values, like.dtype).reshape((1,) * (like.ndim - 1) + (-1,))
 
 
-def all_moments(
-    settings: Bispectrum,
-    x: jax.Array,
-    y: jax.Array,
-    z: jax.Array,
-    distances: jax.Array,
-    species: jax.Array,
-    own_species: jax.Array,
-    mask: jax.Array,
-) -> dict[Key, jax.Array]:
+def all_moments(settings: Bispectrum, environment: Environment) -> dict[Key, jax.Array]:
     """sum_k w_k Y_j(q_k), [..., (j + 1)^2], for each density and each j."""
-    weights = density_weights(settings, distances, species, own_species, mask)
-    each = moments(settings.twojmax, weights, point_of(settings, x, y, z, distances, species, own_species))
+    weights = density_weights(settings, environment)
+    each = moments(settings.twojmax, weights, point_of(settings, environment))
     return {
-        (element, j): with_pole(settings, (element, j), moment, own_species)
+        (element, j): with_pole(settings, (element, j), moment, environment.own_species)
         for element, by_degree in enumerate(each)
         for j, moment in enumerate(by_degree)
     }
@@ -287,45 +252,34 @@ def on_points(moments: dict[Key, jax.Array], chosen: Rule, keys: list[Key]) -> d
     return {key: moments[key] @ jnp.asarray(chosen.values[key[1]], moments[key].dtype) for key in keys}
 
 
-def angle_of(
-    settings: Bispectrum, distances: jax.Array, species: jax.Array, own_species: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    """[..., neighbors] how far the neighbours are on the way from rmin0 to the cutoff, and the angle from the pole."""
-    radii = jnp.asarray(settings.radii, distances.dtype)
-    fraction = (distances - settings.rmin0) / (radii[own_species[..., None]] + radii[species] - settings.rmin0)
-    return fraction, settings.rfac0 * jnp.pi * fraction
+def fraction_of(settings: Bispectrum, environment: Environment) -> jax.Array:
+    """[..., neighbors] how far the neighbours are on the way from rmin0 to the cutoff."""
+    radii = jnp.asarray(settings.radii, environment.distances.dtype)
+    reach = radii[environment.own_species[..., None]] + radii[environment.species]
+    return (environment.distances - settings.rmin0) / (reach - settings.rmin0)
 
 
-def point_of(
-    settings: Bispectrum,
-    x: jax.Array,
-    y: jax.Array,
-    z: jax.Array,
-    distances: jax.Array,
-    species: jax.Array,
-    own_species: jax.Array,
-) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+def point_of(settings: Bispectrum, environment: Environment) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """The points of the sphere that neighbours are mapped to."""
-    angle = angle_of(settings, distances, species, own_species)[1]
-    outward = jnp.sin(angle) / distances
-    return jnp.cos(angle), outward * x, outward * y, outward * z
+    angle = settings.rfac0 * jnp.pi * fraction_of(settings, environment)
+    outward = jnp.sin(angle) / environment.distances
+    return jnp.cos(angle), outward * environment.x, outward * environment.y, outward * environment.z
 
 
-def density_weights(
-    settings: Bispectrum, distances: jax.Array, species: jax.Array, own_species: jax.Array, mask: jax.Array
-) -> list[jax.Array]:
+def density_weights(settings: Bispectrum, environment: Environment) -> list[jax.Array]:
     """[..., neighbors] how much neighbours count in each density; 0 for slots without one."""
+    distances, species = environment.distances, environment.species
     dtype = distances.dtype
-    fraction = angle_of(settings, distances, species, own_species)[0]
+    fraction = fraction_of(settings, environment)
     weight = jnp.asarray(settings.weights, dtype)[species]
     if settings.switch:
         weight = weight * 0.5 * (jnp.cos(jnp.pi * jnp.clip(fraction, 0.0, 1.0)) + 1.0)
     if settings.inner is not None:
-        own = own_species[..., None]
+        own = environment.own_species[..., None]
         center, half = (jnp.asarray(v, dtype) for v in settings.inner)
         center, half = (0.5 * (v[own] + v[species]) for v in (center, half))
         weight = weight * 0.5 * (1.0 + jnp.sin(0.5 * jnp.pi * jnp.clip((distances - center) / half, -1.0, 1.0)))
-    weight = jnp.where(mask & (fraction < 1.0), weight, 0.0)
+    weight = jnp.where(environment.mask & (fraction < 1.0), weight, 0.0)
     if not settings.by_elements:
         return [weight]
     return [jnp.where(species == element, weight, 0.0) for element in range(settings.densities)]

@@ -19,19 +19,14 @@ from jaxpot.descriptors.bispectrum import (
     point_of,
     with_pole,
 )
+from jaxpot.descriptors.environment import Environment
 from jaxpot.numerics.hyperspherical import Ingredients, harmonics, ingredients, of_degree
 
 __all__ = ["bispectrum_jacobian"]
 
 
 def bispectrum_jacobian(
-    settings: Bispectrum,
-    x: jax.Array,
-    y: jax.Array,
-    z: jax.Array,
-    species: jax.Array,
-    own_species: jax.Array,
-    mask: jax.Array,
+    settings: Bispectrum, environment: Environment
 ) -> tuple[jax.Array, tuple[jax.Array, jax.Array, jax.Array]]:
     """All components of many environments and their derivatives with respect to all edges.
 
@@ -41,24 +36,19 @@ def bispectrum_jacobian(
 
     Args:
         settings: the static choices.
-        x: [atoms, neighbors] Å, displacements from the atoms.
-        y: [atoms, neighbors] Å.
-        z: [atoms, neighbors] Å.
-        species: [atoms, neighbors] int32.
-        own_species: [atoms] int32.
-        mask: [atoms, neighbors] bool, which slots hold a neighbour.
+        environment: what the atoms see, which lie along the first axis of every array.
 
     Returns:
         [atoms, components], as :func:`jaxpot.descriptors.bispectrum.bispectrum` gives them, and d/dx, d/dy, d/dz, each
         [atoms, components, neighbors].
     """
-    twojmax = settings.twojmax
+    twojmax, own_species = settings.twojmax, environment.own_species
+    x, y, z = environment.x, environment.y, environment.z
 
     def weighted(x: jax.Array, y: jax.Array, z: jax.Array) -> list[Ingredients]:
         """What a neighbour adds to the moments of each density is a harmonic; of these, the ingredients."""
-        distances = jnp.sqrt(x * x + y * y + z * z)
-        weights = density_weights(settings, distances, species, own_species, mask)
-        return ingredients(twojmax, weights, point_of(settings, x, y, z, distances, species, own_species))
+        moved = environment.moved(x, y, z)
+        return ingredients(twojmax, density_weights(settings, moved), point_of(settings, moved))
 
     def added(made_of: list[Ingredients]) -> list[jax.Array]:
         return [harmonics(twojmax, one) for one in made_of]

@@ -1,6 +1,7 @@
 """The engine: turns formulas of one pair or one atom's environment into potentials."""
 
-from jaxpot.engine.environment import Environment, environment_potential
+from jaxpot.descriptors.environment import Environment
+from jaxpot.engine.environment import environment_potential
 from jaxpot.engine.graph import Graph, graph_potential
 from jaxpot.engine.linear import DesignRows, LinearForm, linear_potential
 from jaxpot.engine.radial import pair_potential, radial_potential

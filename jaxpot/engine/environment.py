@@ -8,68 +8,15 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxpot.descriptors.environment import Environment
 from jaxpot.engine.rows import Rows, cast_params, check_cutoff, checked_range, real_centers, rows_of, take, to_atoms
 from jaxpot.neighbors import Neighbors
 from jaxpot.potential import Evaluation, Params, Potential, _no_init
 from jaxpot.system import System
 
-__all__ = ["Blocks", "Environment", "blocks_of", "environment_potential", "environments_of", "map_environments"]
+__all__ = ["Blocks", "blocks_of", "environment_potential", "environments_of", "map_environments"]
 
 BLOCK = 64  # atoms whose environments are in memory at once: temporaries of most many-body formulas stay in cache
-
-
-class Environment(NamedTuple):
-    """What one atom sees.
-
-    Slots where ``mask`` is False are padding or beyond the cutoff. They hold a harmless edge as long as the cutoff, so
-    that formulas and their derivatives stay finite there; whatever is summed over neighbours goes through :meth:`sum`,
-    or is zero at the cutoff by itself.
-
-    Attributes:
-        x: [neighbors] Å, displacement from this atom to each neighbour.
-        y: [neighbors] Å.
-        z: [neighbors] Å.
-        distances: [neighbors] Å.
-        species: [neighbors] int32.
-        own_species: scalar int32.
-        mask: [neighbors] bool.
-
-    A formula that asks for ``together=True`` sees many environments at once: all arrays then have one more axis, the
-    first, along which the atoms lie ([atoms, neighbors], own_species [atoms]).
-    """
-
-    x: jax.Array
-    y: jax.Array
-    z: jax.Array
-    distances: jax.Array
-    species: jax.Array
-    own_species: jax.Array
-    mask: jax.Array
-
-    def moved(self, x: jax.Array, y: jax.Array, z: jax.Array) -> Environment:
-        """The same environment with other displacements.
-
-        Args:
-            x: [neighbors] Å.
-            y: [neighbors] Å.
-            z: [neighbors] Å.
-
-        Returns:
-            The :class:`Environment`, with the distances of the new displacements.
-        """
-        return self._replace(x=x, y=y, z=z, distances=jnp.sqrt(x * x + y * y + z * z))
-
-    def sum(self, values: jax.Array) -> jax.Array:
-        """The sum over real neighbours.
-
-        Args:
-            values: [..., neighbors].
-
-        Returns:
-            [...] the sum along the last axis over slots that hold a neighbour.
-        """
-        mask = self.mask.reshape((1,) * (values.ndim - 1) + self.mask.shape)
-        return jnp.where(mask, values, jnp.zeros((), values.dtype)).sum(axis=-1)
 
 
 def environment_potential(

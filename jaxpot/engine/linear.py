@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxpot.engine.environment import BLOCK, Blocks, Environment, blocks_of, environment_potential, environments_of
+from jaxpot.descriptors.environment import Environment
+from jaxpot.engine.environment import BLOCK, Blocks, blocks_of, environment_potential, environments_of
 from jaxpot.engine.rows import check_cutoff, rows_of
 from jaxpot.neighbors import Neighbors
 from jaxpot.numerics.named import named_parameters

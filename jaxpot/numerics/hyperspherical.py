@@ -118,9 +118,9 @@ def polynomials_of(twojmax: int) -> list[tuple[int, int, int]]:
     return sorted({(h.k, h.l, h.n) for j in range(twojmax + 1) for h in harmonics_of(j)})
 
 
-def of_degree(j: int) -> slice:
-    """Where those of degree j lie among the harmonics of all degrees."""
-    start = sum((lower + 1) ** 2 for lower in range(j))
+def of_degree(j: int, step: int = 1) -> slice:
+    """Where those of degree j lie among the harmonics of all degrees, or with step 2 of those of the same parity."""
+    start = sum((lower + 1) ** 2 for lower in range(j % step, j, step))
     return slice(start, start + (j + 1) ** 2)
 
 
@@ -149,19 +149,13 @@ def moments(twojmax: int, weights: list[jax.Array], point: Point) -> list[list[j
             ]
             flat = jnp.concatenate([p.reshape(*p.shape[:-2], -1) for p in products], axis=-1)
             each.append(flat @ jnp.asarray(table, flat.dtype))
-        found.append([each[j % 2][..., slice(*place_of(j))] for j in range(twojmax + 1)])
+        found.append([each[j % 2][..., of_degree(j, 2)] for j in range(twojmax + 1)])
     return found
 
 
 def in_rows(values: list[jax.Array], like: jax.Array) -> jax.Array:
     """[..., rows, neighbors] from values [..., neighbors], which may be none."""
     return jnp.stack(values, axis=-2) if values else jnp.zeros((*like.shape[:-1], 0, like.shape[-1]), like.dtype)
-
-
-def place_of(j: int) -> tuple[int, int]:
-    """Where the harmonics of degree j begin and end among those of the degrees of the same parity."""
-    start = sum((lower + 1) ** 2 for lower in range(j % 2, j, 2))
-    return start, start + (j + 1) ** 2
 
 
 def left_rows(twojmax: int) -> list[list[tuple[int, int, int]]]:

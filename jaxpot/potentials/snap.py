@@ -121,13 +121,13 @@ def snap(
     check(settings, elements)
 
     def descriptors(environment: Environment) -> jax.Array:
-        return bispectrum(settings, *environment)
+        return bispectrum(settings, environment)
 
     def contract(environment: Environment, coefficients: jax.Array) -> jax.Array:
-        return bispectrum_energy(settings, coefficients, *environment)
+        return bispectrum_energy(settings, coefficients, environment)
 
-    def jacobian(e: Environment) -> tuple[jax.Array, tuple[jax.Array, jax.Array, jax.Array]]:
-        return bispectrum_jacobian(settings, e.x, e.y, e.z, e.species, e.own_species, e.mask)
+    def jacobian(environment: Environment) -> tuple[jax.Array, tuple[jax.Array, jax.Array, jax.Array]]:
+        return bispectrum_jacobian(settings, environment)
 
     names = [f"B[{j1},{j2},{j}]" for j1, j2, j in bispectrum_triples(twojmax)]
     if by_elements:

@@ -234,7 +234,7 @@ def fit_linear(
         used, validation, penalty = choose_weights(table, forces, constant, base, stresses=stresses)
         solver = penalised(penalty, validation.strength) if solver is None else solver
     solver = least_squares() if solver is None else solver
-    stack = _stack(table, [*forces, *stresses], folds, constant, used)
+    stack = _stack(table, [*enumerate(forces), *enumerate(stresses)], constant, used)
     solution = solver(stack)
     coefficients = level.copy()
     coefficients[free] = solution.coefficients
@@ -267,16 +267,16 @@ def _columns(factor: Factor, kept: np.ndarray) -> Factor:
     return fewer
 
 
-def _stack(energies: EnergyRows, rest: list[Factor], folds: int, constant: np.ndarray, weights: Weights) -> Stack:
-    """All weighted rows; the others than energies are those of all folds, once or more."""
+def _stack(energies: EnergyRows, rest: list[tuple[int, Factor]], constant: np.ndarray, weights: Weights) -> Stack:
+    """All weighted rows; those of others than energies come with their fold."""
     weight = np.array([weights.of(group)[0] for group in energies.group])
-    parts = [f.problem() for f in rest]
+    parts = [(k, *f.problem()) for k, f in rest]
     return Stack(
-        np.concatenate([energies.a * weight[:, None], *(a for a, _ in parts)]),
-        np.concatenate([energies.b * weight, *(b for _, b in parts)]),
-        np.concatenate([energies.fold, *(np.full(len(b), k % folds) for k, (_, b) in enumerate(parts))]).astype(int),
+        np.concatenate([energies.a * weight[:, None], *(a for _, a, _ in parts)]),
+        np.concatenate([energies.b * weight, *(b for *_, b in parts)]),
+        np.concatenate([energies.fold, *(np.full(len(b), k) for k, _, b in parts)]).astype(int),
         constant,
-        int((weight > 0).sum()) + sum(f.rows for f in rest),
+        int((weight > 0).sum()) + sum(f.rows for _, f in rest),
     )
 
 

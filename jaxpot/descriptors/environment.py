@@ -1,0 +1,64 @@
+"""The record that descriptors and formulas of environments are functions of."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+__all__ = ["Environment"]
+
+
+class Environment(NamedTuple):
+    """What one atom sees.
+
+    Slots where ``mask`` is False are padding or beyond the cutoff. They hold a harmless edge as long as the cutoff, so
+    that formulas and their derivatives stay finite there; whatever is summed over neighbours goes through :meth:`sum`,
+    or is zero at the cutoff by itself.
+
+    Attributes:
+        x: [neighbors] Å, displacement from this atom to each neighbour.
+        y: [neighbors] Å.
+        z: [neighbors] Å.
+        distances: [neighbors] Å.
+        species: [neighbors] int32.
+        own_species: scalar int32.
+        mask: [neighbors] bool.
+
+    A formula that asks for ``together=True`` sees many environments at once: all arrays then have one more axis, the
+    first, along which the atoms lie ([atoms, neighbors], own_species [atoms]).
+    """
+
+    x: jax.Array
+    y: jax.Array
+    z: jax.Array
+    distances: jax.Array
+    species: jax.Array
+    own_species: jax.Array
+    mask: jax.Array
+
+    def moved(self, x: jax.Array, y: jax.Array, z: jax.Array) -> Environment:
+        """The same environment with other displacements.
+
+        Args:
+            x: [neighbors] Å.
+            y: [neighbors] Å.
+            z: [neighbors] Å.
+
+        Returns:
+            The :class:`Environment`, with the distances of the new displacements.
+        """
+        return self._replace(x=x, y=y, z=z, distances=jnp.sqrt(x * x + y * y + z * z))
+
+    def sum(self, values: jax.Array) -> jax.Array:
+        """The sum over real neighbours.
+
+        Args:
+            values: [..., neighbors].
+
+        Returns:
+            [...] the sum along the last axis over slots that hold a neighbour.
+        """
+        mask = self.mask.reshape((1,) * (values.ndim - 1) + self.mask.shape)
+        return jnp.where(mask, values, jnp.zeros((), values.dtype)).sum(axis=-1)
