@@ -108,14 +108,22 @@ def test_message_passing_from_files(kind: str, files: Path, tmp_path: Path) -> N
     ("page", "smaller"),
     [
         ("training.md", {"features=64, interactions=3": "features=4, interactions=1", "epochs=300": "epochs=2"}),
-        ("fitting.md", {'"Mo"': '"Ar"', "twojmax=6": "twojmax=2"}),
+        (
+            "fitting.md",
+            {
+                'snap(["Mo"], twojmax=6': 'snap(["Ar"], twojmax=2',
+                '"Mo", "bcc", a=3.16': '"Ar", "fcc", a=5.3',
+                '"Mo/Mo.snap"': '["Mo.snapcoeff", "Mo.snapparam"]',
+                "(4, 4, 4)": "(2, 2, 2)",
+            },
+        ),
     ],
 )
 def test_the_code_of_a_page_runs(
     page: str, smaller: dict[str, str], files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = (Path(__file__).parents[2] / "docs" / page).read_text()
-    (code,) = re.findall(r"^```python\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+    code = "\n".join(re.findall(r"^```python\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL))
     for large, small in smaller.items():
         assert large in code
         code = code.replace(large, small)
