@@ -12,7 +12,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxpot.engine import compiled
+from jaxpot.engine import compiled, radial_compiled
+from jaxpot.engine.radial_formula import AtomEnergy, Contributions, RadialFormula, virial_tensor
 from jaxpot.engine.rows import (
     Edges,
     Rows,
@@ -28,13 +29,11 @@ from jaxpot.engine.rows import (
 )
 from jaxpot.engine.species import PairSpecies
 from jaxpot.neighbors import Neighbors
+from jaxpot.numerics.linear_map import jvp_with_reverse
 from jaxpot.potential import Evaluation, Params, Potential, _no_init
 from jaxpot.system import System
 
 __all__ = ["pair_potential", "radial_potential"]
-
-Contributions = Callable[[Params, jax.Array, PairSpecies], tuple[jax.Array, ...]]
-AtomEnergy = Callable[[Params, tuple[jax.Array, ...], jax.Array], jax.Array]
 
 
 def pair_potential(
@@ -117,6 +116,7 @@ def radial_potential(
     """
     cutoff, elements = checked_range(name, cutoff, elements)
     count = 1 if elements is None else len(elements)
+    formula = RadialFormula(contributions, atom_energy, cutoff, count)
 
     def species_of(rows: Rows, own: jax.Array, slots: jax.Array) -> PairSpecies:
         if count == 1:
@@ -135,14 +135,6 @@ def radial_potential(
         number = neighbors.rows.shape[0]
         return rows.x[:number], rows.y[:number], rows.z[:number], rows.species[:number]
 
-    def embed(params: Params, sums: tuple[jax.Array, ...], species: jax.Array, real: jax.Array) -> jax.Array:
-        if atom_energy is None:
-            return sums[0]
-        # rows without an atom borrow the sums of one that is there: G may be singular where there are no neighbours
-        some = jnp.argmax(real)
-        sums = tuple(jnp.where(real, s, s[some]) for s in sums)
-        return atom_energy(params, sums, species)
-
     def all_sums(params: Params, rows: Rows, neighbors: Neighbors) -> tuple[jax.Array, ...]:
         def block(slots: jax.Array, x: jax.Array, y: jax.Array, z: jax.Array, own: jax.Array) -> tuple[jax.Array, ...]:
             edges = edges_of(rows, (x, y, z), slots, cutoff)
@@ -156,7 +148,7 @@ def radial_potential(
         rows = rows_of(system, neighbors)
         sums = all_sums(params, rows, neighbors)
         own = rows.species[: neighbors.rows.shape[0]]
-        return to_atoms(embed(params, sums, own, real_centers(system, neighbors)), system, neighbors)
+        return to_atoms(formula.embed(params, sums, own, real_centers(system, neighbors)), system, neighbors)
 
     def evaluate(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
         check_cutoff(name, cutoff, system, neighbors)
@@ -167,56 +159,18 @@ def radial_potential(
 
     @jax.custom_jvp
     def evaluate_compiled(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
-        """The same numbers from a loop compiled by numba, where the formula allows it."""
-
-        def pair_of(own: jax.Array, other: jax.Array) -> PairSpecies:
-            return PairSpecies(own, other, count)
-
-        def terms_only(p: Params, r: jax.Array, own: jax.Array, other: jax.Array) -> tuple[Any, None]:
-            return contributions(p, r, pair_of(own, other)), None
-
-        def pair_terms(p: Params, r: jax.Array, own: jax.Array, other: jax.Array) -> tuple[Any, jax.Array]:
-            terms, slopes = derivative(contributions, p, r, pair_of(own, other))
-            return terms, 2.0 * slopes[0]
-
-        def many_body_pull(
-            p: Params, r: jax.Array, own: jax.Array, other: jax.Array, *weights: jax.Array
-        ) -> tuple[Any, jax.Array]:
-            pair = pair_of(own, other)
-            slopes = derivative(contributions, p, r, pair)[1]
-            back = slopes if count == 1 else derivative(contributions, p, r, pair.swapped())[1]
-            pull = jnp.zeros_like(r)
-            for w, s in zip(weights, (*slopes, *back), strict=True):
-                pull += w * s
-            return (), pull
-
+        """The same numbers from loops compiled by numba, where the formula allows it."""
         try:
-            if atom_energy is None:
-                (value,), found = compiled.pair_loop(pair_terms, params, system, neighbors, cutoff)
-            else:
-                sums, _ = compiled.pair_loop(terms_only, params, system, neighbors, cutoff)
-                own = jnp.maximum(system.species, 0)
-                value, weights = embedded(params, tuple(sums), own, system.real)
-                _, found = compiled.pair_loop(many_body_pull, params, system, neighbors, cutoff, weights)
+            return radial_compiled.evaluation(formula, params, system, neighbors)
         except compiled.UnsupportedError:
             return evaluate_traced(params, system, neighbors)
-        assert found is not None
-        forces, virial = found
-        energies = jnp.where(system.real, value, jnp.zeros((), value.dtype))
-        forces = jnp.where(system.real[:, None], forces, jnp.zeros((), forces.dtype))
-        return Evaluation(energies, forces, virial_tensor(*virial))
 
     @evaluate_compiled.defjvp
     def _(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Evaluation, Evaluation]:
-        return jax.jvp(evaluate_traced, primals, tangents)
+        return evaluate_compiled(*primals), jvp_with_reverse(evaluate_traced, reverse, primals, tangents)
 
-    def embedded(
-        params: Params, sums: tuple[jax.Array, ...], own: jax.Array, real: jax.Array
-    ) -> tuple[jax.Array, tuple[jax.Array, ...]]:
-        """Energies G [centers], and dG/dS for each sum, 0 where there is no atom."""
-        each, pull = jax.vjp(lambda s: embed(params, s, own, real), sums)
-        (weights,) = pull(real.astype(each.dtype))
-        return each, weights
+    def reverse(given: Any, by: Any, wanted: Any) -> Any:
+        return radial_compiled.reverse(formula, evaluate_traced, given, by, wanted)
 
     def of_rows(weights: tuple[jax.Array, ...], neighbors: Neighbors) -> tuple[jax.Array, ...]:
         """Values of the central rows for all rows, as images need them too, and 0 for empty slots."""
@@ -239,7 +193,7 @@ def radial_potential(
         rows_weights: tuple[jax.Array, ...] = ()
         if atom_energy is not None:
             sums = all_sums(params, rows, neighbors)
-            each, weights = embedded(params, sums, own, real_centers(system, neighbors))
+            each, weights = formula.embedded(params, sums, own, real_centers(system, neighbors))
             rows_weights = of_rows(weights, neighbors)
 
         def block(
@@ -253,13 +207,13 @@ def radial_potential(
             edges = edges_of(rows, (x, y, z), slots, cutoff)
             pair = species_of(rows, own, slots)
             distance = safe_distance(edges)
-            terms, slopes = derivative(contributions, params, distance, pair)
+            terms, slopes = formula.derivative(params, distance, pair)
             if atom_energy is None:
                 value = jnp.where(edges.inside, terms[0], 0.0).sum(axis=1)
                 pull = 2.0 * slopes[0]
             else:
                 value = jnp.zeros_like(x)
-                back = slopes if count == 1 else derivative(contributions, params, distance, pair.swapped())[1]
+                back = slopes if count == 1 else formula.derivative(params, distance, pair.swapped())[1]
                 pull = jnp.zeros_like(distance)
                 for w, s, v, b in zip(weights, slopes, rows_weights, back, strict=True):
                     pull += w[:, None] * s + take(v, slots) * b
@@ -278,17 +232,3 @@ def radial_potential(
         return collect(system, neighbors, value if atom_energy is None else each, *found)
 
     return Potential(name, cutoff, elements, energies, init or _no_init, evaluate)
-
-
-def virial_tensor(
-    xx: jax.Array, yy: jax.Array, zz: jax.Array, yz: jax.Array, xz: jax.Array, xy: jax.Array
-) -> jax.Array:
-    """[3, 3] from its six components."""
-    return jnp.stack([xx, xy, xz, xy, yy, yz, xz, yz, zz]).reshape(3, 3)
-
-
-def derivative(
-    contributions: Contributions, params: Params, distances: jax.Array, pair: PairSpecies
-) -> tuple[tuple[jax.Array, ...], tuple[jax.Array, ...]]:
-    """Terms and their derivatives with respect to the distance, element by element."""
-    return jax.jvp(lambda r: contributions(params, r, pair), (distances,), (jnp.ones_like(distances),))

@@ -159,6 +159,84 @@ def test_compiled_loop_equals_traced_formula(
                 np.testing.assert_allclose(a, b, rtol=10 * DIGITS, atol=10 * DIGITS * float(jnp.abs(b).max()))
 
 
+def reversed_by_loops(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Is filled with True for every compiled loop of a reverse pass, with False for others."""
+    calls: list[bool] = []
+    pair_loop = compiled.pair_loop
+    monkeypatch.setattr(compiled, "pair_loop", lambda *a: calls.append(len(a) > 6) or pair_loop(*a))
+    return calls
+
+
+def pulled(potential: jaxpot.Potential, with_energies: bool) -> Callable[..., jax.Array]:
+    """A number that depends on forces, and on energies if wanted, as a function of params and positions."""
+
+    def function(params: Any, positions: jax.Array, system: jaxpot.System, neighbors: jaxpot.Neighbors) -> jax.Array:
+        found = potential.evaluate(params, system.replace(positions=positions), neighbors)
+        place = jnp.arange(found.forces.size, dtype=found.forces.dtype).reshape(found.forces.shape)
+        value = (jnp.sin(place) * found.forces).sum()
+        return value + (jnp.cos(place[:, 0]) * found.energies).sum() if with_energies else value
+
+    return function
+
+
+@pytest.mark.parametrize("with_energies", [False, True])
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_compiled_reverse_pass_equals_the_derived_one(
+    name: str, with_energies: bool, case: tuple[jaxpot.System, jaxpot.Neighbors], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    potential, params = EXAMPLES[name]
+    system, neighbors = case
+    params = jax.tree.map(jnp.asarray, params)
+    gradient = jax.jit(jax.grad(pulled(potential, with_energies), (0, 1)))
+    calls = reversed_by_loops(monkeypatch)
+    got = gradient(params, system.positions, system, neighbors)
+    assert calls.count(True) == (2 if "many-body" in name else 1)
+    expected = gradient(params, system.positions, system, traced(neighbors))
+    for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(a, b, rtol=10 * DIGITS, atol=10 * DIGITS * float(jnp.abs(b).max()))
+
+
+@pytest.mark.parametrize("name", ["lennard_jones, two species, switched", "many-body of two sums"])
+def test_the_compiled_reverse_pass_is_differentiated_on(
+    name: str, case: tuple[jaxpot.System, jaxpot.Neighbors]
+) -> None:
+    potential, params = EXAMPLES[name]
+    system, neighbors = case
+    params = jax.tree.map(jnp.asarray, params)
+    gradient = jax.grad(pulled(potential, False), (0, 1))
+
+    def size(*arguments: Any) -> jax.Array:
+        return sum((jnp.sin(leaf) ** 2).sum() for leaf in jax.tree.leaves(gradient(*arguments)))
+
+    def along(params: Any, *arguments: Any) -> Any:
+        return jax.jvp(lambda p: gradient(p, *arguments), (params,), (params,))[1]
+
+    for function in (jax.jit(jax.grad(size, (0, 1))), jax.jit(along)):
+        got, expected = (function(params, system.positions, system, n) for n in (neighbors, traced(neighbors)))
+        for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
+            np.testing.assert_allclose(a, b, rtol=100 * DIGITS, atol=100 * DIGITS * float(jnp.abs(b).max()))
+
+
+def test_reverse_passes_of_tables_by_positions_and_by_knots(
+    case: tuple[jaxpot.System, jaxpot.Neighbors], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system, neighbors = case
+    potential = jaxpot.eam(["Cu", "Al"], CUTOFF, n_rho=101, d_rho=0.2, n_r=101, d_r=0.05)
+    rho, r, size = np.arange(101) * 0.2, np.arange(101) * 0.05, np.array([1.0, 1.4])
+    bond = np.maximum(1 - r / 5, 0) ** 3
+    pair = (0.3 + 0.1 * np.add.outer(size, size))[:, :, None] * (r * bond)
+    params = potential.init(-np.sqrt(rho) * size[:, None], bond * size[::-1, None], pair)
+    calls = reversed_by_loops(monkeypatch)
+    for argument, loops in ((1, 2), (0, 0)):  # too many knots for a sum each
+        gradient = jax.jit(jax.grad(pulled(potential, True), argument, allow_int=True))
+        calls.clear()
+        got = gradient(params, system.positions, system, neighbors)
+        assert calls.count(True) == loops
+        expected = gradient(params, system.positions, system, traced(neighbors))
+        for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
+            np.testing.assert_allclose(a, b, rtol=10 * DIGITS, atol=10 * DIGITS * float(jnp.abs(b).max()))
+
+
 def test_compiled_loop_keeps_float32(case: tuple[jaxpot.System, jaxpot.Neighbors]) -> None:
     potential, params = EXAMPLES["many-body of two sums"]
     system, neighbors = case

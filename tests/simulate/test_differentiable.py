@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import jaxpot
-from jaxpot.simulate import Ensemble, maxwell_boltzmann
+from jaxpot.simulate import Ensemble, differentiable, maxwell_boltzmann
 from jaxpot.simulate.differentiable import MDState, initial_state, trajectory
 from tests.conftest import FLOAT32
 from tests.simulate import argon
@@ -33,12 +33,20 @@ def observe(params: Any, state: MDState) -> jax.Array:
 
 
 @pytest.mark.slow
-def test_the_gradient_through_a_run_is_its_slope_and_an_overflow_is_told() -> None:
+@pytest.mark.parametrize("native", [False, True])
+def test_the_gradient_through_a_run_is_its_slope_and_an_overflow_is_told(
+    native: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if native:  # as large systems have it: loops compiled by numba, forth and back
+        pytest.importorskip("numba", reason="the compiled paths need the extra `fast`")
+        monkeypatch.setattr(differentiable, "NATIVE_FROM_IN_RUNS", 1)
     # with noise, and with states computed again on the way back; the notebook has the other case
     potential = jaxpot.lennard_jones(6.5, mode="switched", switch_from=5.0)
     _, params = argon.potential()
     held = Ensemble("langevin", 8.0, 90.0, thermostat_time=60.0)
     here = start()
+    assert here.neighbors is not None
+    assert here.neighbors.plan.native == native
 
     def mean(params: Any, z: Any, state: MDState) -> tuple[jax.Array, MDState]:
         moved = state.system.replace(positions=state.system.positions.at[1, 2].add(z))

@@ -31,27 +31,31 @@ def available(neighbors: Neighbors, dtype: Any) -> bool:
 
 
 def pair_loop(
-    terms: Callable[[Any, jax.Array, jax.Array, jax.Array], tuple[Sequence[jax.Array], jax.Array | None]],
+    terms: Callable[..., tuple[Sequence[jax.Array], Any]],
     params: Any,
     system: System,
     neighbors: Neighbors,
     cutoff: float,
     weights: Sequence[jax.Array] = (),
-) -> tuple[list[jax.Array], tuple[jax.Array, jax.Array] | None]:
+    directions: jax.Array | None = None,
+) -> tuple[list[jax.Array], tuple[jax.Array, ...]]:
     """Sums over neighbours, and forces, by one compiled loop over the list.
 
     Args:
         terms: ``(params, distance, own, other, *weights_own, *weights_other) -> (addends, pull)``, all scalars: what a
             pair adds to each sum of its centre, and dE/dr seen from the centre, or None where no forces are wanted.
+            With directions, ``(params, distance, rate, own, ...)``, where the rate is that of the distance, and instead
+            of dE/dr (along, across): the centre gets along n + across dn, of the edge's unit vector n and its change.
         params: pytree.
         system: atoms and cell.
         neighbors: made by the compiled cell list.
         cutoff: Å.
         weights: arrays [atoms] of which the formula needs the values at both ends of a pair.
+        directions: [atoms, 3], in which the atoms move.
 
     Returns:
-        Sums, each [atoms], and with a pull the forces [atoms, 3] and the virials xx, yy, zz, yz, xz, xy [6], else None.
-        What they hold for padded atoms means nothing.
+        Sums, each [atoms], and with a pull the forces [atoms, 3] and, without directions, the virials xx, yy, zz, yz,
+        xz, xy [6]. What they hold for padded atoms means nothing.
 
     Raises:
         UnsupportedError: the formula has no scalar code.
@@ -65,17 +69,23 @@ def pair_loop(
     pulls = []
 
     def flat(*arguments: Any) -> tuple[jax.Array, ...]:
-        given, (r, own, other, *ends) = arguments[: len(leaves)], arguments[len(leaves) :]
-        addends, pull = terms(jax.tree.unflatten(tree, given), r, own, other, *ends)
+        addends, pull = terms(jax.tree.unflatten(tree, arguments[: len(leaves)]), *arguments[len(leaves) :])
         pulls.append(pull is not None)
+        if pull is not None and directions is not None:
+            (along, across), distance, rate = pull, *arguments[len(leaves) :][:2]
+            # n = d / r and dn = (u - n rate) / r: what multiplies d / r, and what u / r
+            return (*addends, along - across * rate / distance, across)
         return (*addends, *(() if pull is None else (pull,)))
 
+    moving = directions is not None
     jaxpr, shapes = jax.make_jaxpr(flat, return_shape=True)(
-        *[jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves], distance, species, species,
-        *[distance] * (2 * number),
+        *[jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves], *[distance] * (1 + moving), species,
+        species, *[distance] * (2 * number),
     )  # fmt: skip
     translation = Translation()
-    names = ["r", "own", "other", *[f"wi{k}" for k in range(number)], *[f"wj{k}" for k in range(number)]]
+    names = ["r", *(["rate"] if moving else []), "own", "other"]
+    names += [*[f"wi{k}" for k in range(number)], *[f"wj{k}" for k in range(number)]]
+    weights = (*weights, *(() if directions is None else directions.T))
     results = translate(jaxpr, [*leaves, *[Code((n,), ()) for n in names]], translation)
     # an output that does not depend on the pair is an input of the loop
     outputs = [
@@ -88,7 +98,8 @@ def pair_loop(
         lines=tuple(lines),
         outputs=tuple(outputs),
         forces=pulls[0],
-        weights=number,
+        directions=moving,
+        weights=len(weights),
         inputs=tuple((v.dtype.name, v.shape[0], v.shape[1]) for v in inputs),
         dtype=dtype.name,
         cutoff=float(cutoff),
@@ -96,8 +107,9 @@ def pair_loop(
     atoms, total = neighbors.row_of_atom.shape[0], neighbors.source.shape[0]
     kinds = [jax.ShapeDtypeStruct((atoms,), dtype)] * loop.sums
     if loop.forces:
-        tasks = math.ceil(atoms / CENTERS)
-        kinds += [jax.ShapeDtypeStruct((atoms, 3), dtype), jax.ShapeDtypeStruct((tasks, 6), dtype)]
+        kinds += [jax.ShapeDtypeStruct((atoms, 3), dtype)]
+    if loop.virial:
+        kinds += [jax.ShapeDtypeStruct((math.ceil(atoms / CENTERS), 6), dtype)]
     scratch = [jax.ShapeDtypeStruct((total, loop.stride), dtype), jax.ShapeDtypeStruct((total,), jnp.int32)]
     found = jax.ffi.ffi_call(_target(loop), kinds + scratch, vmap_method="sequential")(
         system.positions,
@@ -110,8 +122,8 @@ def pair_loop(
         *weights,
         *inputs,
     )
-    sums = list(found[: loop.sums])
-    return sums, ((found[loop.sums], found[loop.sums + 1].sum(axis=0)) if loop.forces else None)
+    sums, forces = list(found[: loop.sums]), tuple(found[loop.sums : loop.sums + loop.forces])
+    return sums, (*forces, found[loop.sums + 1].sum(axis=0)) if loop.virial else forces
 
 
 @functools.cache

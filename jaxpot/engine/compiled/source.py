@@ -20,7 +20,7 @@ CENTERS = 64  # centres of one task
 ROWS = 1024  # rows of one task
 EDGES = 128  # edges of a centre that are in the scratch at once
 VIRIAL = (("x", "x"), ("y", "y"), ("z", "z"), ("y", "z"), ("x", "z"), ("x", "y"))
-NAME = re.compile(r"\b(?:[vcp]\d+|w[ij]\d+|r|inverse|own|other)\b")
+NAME = re.compile(r"\b(?:[vcp]\d+|w[ij]\d+|r|rate|inverse|own|other)\b")
 DEAR = re.compile(r"math\.(?!sqrt|nan|inf)|\*\*")  # calls that are not a vector instruction
 
 
@@ -29,8 +29,11 @@ class Loop(NamedTuple):
 
     Attributes:
         lines: scalar code of a pair.
-        outputs: expressions of what a pair adds to each sum, then of dE/dr if there are forces.
+        outputs: expressions of what a pair adds to each sum; then, if there are forces, of what times the edge's unit
+            vector they are, and with directions of what times the unit vector's change.
         forces: whether there are.
+        directions: whether the last three weights are a direction in which each atom moves; the formula may then read
+            ``rate``, by which the edge grows, and there are no virials.
         weights: how many numbers of both atoms of a pair the formula needs.
         inputs: dtype, size and columns of each array that XLA passes.
         dtype: of positions and results.
@@ -40,6 +43,7 @@ class Loop(NamedTuple):
     lines: tuple[Line, ...]
     outputs: tuple[str, ...]
     forces: bool
+    directions: bool
     weights: int
     inputs: tuple[tuple[str, int, int], ...]
     dtype: str
@@ -48,7 +52,22 @@ class Loop(NamedTuple):
     @property
     def sums(self) -> int:
         """How many sums over neighbours there are."""
-        return len(self.outputs) - self.forces
+        return len(self.outputs) - self.forces * (1 + self.directions)
+
+    @property
+    def virial(self) -> tuple[tuple[str, str], ...]:
+        """Components of the virial that are summed."""
+        return VIRIAL if self.forces and not self.directions else ()
+
+    @property
+    def results(self) -> int:
+        """How many results come before the scratch."""
+        return self.sums + self.forces + bool(self.virial)
+
+    @property
+    def pulls(self) -> tuple[str, ...]:
+        """Names of what forces are made of."""
+        return ("pull", "swing")[: len(self.outputs) - self.sums]
 
     @property
     def stride(self) -> int:
@@ -103,13 +122,11 @@ def source_of(loop: Loop) -> str:
     if late:
         text += _late_loop(loop, late, needed)
     text += _work(loop, late, with_species)
-    last = loop.sums + 2 * loop.forces
     text += [
         "def body(frame, gather_task, task):",
         f"    share(frame, gather_task, frame, (size(frame, 4, 0) + {ROWS - 1}) // {ROWS})",
         f"    share(frame, task, frame, (size(frame, 0, 0) + {CENTERS - 1}) // {CENTERS})",
     ]
-    assert last >= 1
     return "\n".join(text) + "\n"
 
 
@@ -123,17 +140,17 @@ def _late(lines: Sequence[Line]) -> list[Line]:
     return list(found.values())
 
 
-def _inputs(loop: Loop, last_result: int) -> list[str]:
+def _inputs(loop: Loop) -> list[str]:
     """The arrays of a call that both pieces read."""
     text = ["atoms, total = size(frame, 0, 0), size(frame, 4, 0)"]
     text += ["source = carray(argument(frame, 4), (total,), np.int32)"]
-    text += [f"rec = carray(result(frame, {last_result}), (total * {loop.stride},), F)"]
-    text += [f"species_of = carray(result(frame, {last_result + 1}), (total,), np.int32)"]
+    text += [f"rec = carray(result(frame, {loop.results}), (total * {loop.stride},), F)"]
+    text += [f"species_of = carray(result(frame, {loop.results + 1}), (total,), np.int32)"]
     return text
 
 
 def _gather_rows(loop: Loop, with_species: bool) -> list[str]:
-    body = ["frame = payload", *_inputs(loop, loop.sums + 2 * loop.forces)]
+    body = ["frame = payload", *_inputs(loop)]
     body += ["positions = carray(argument(frame, 0), (atoms, 3), F)"]
     body += ["species = carray(argument(frame, 1), (atoms,), np.int32)"]
     body += ["cell = carray(argument(frame, 2), (3, 3), F)"]
@@ -162,7 +179,8 @@ class _Scratch:
     def __init__(self, loop: Loop) -> None:
         self.place: dict[str, tuple[str, int]] = {}
         self.floats, self.integers = 0, 0
-        for name in ["squared", *(["dx", "dy", "dz"] if loop.forces else []), *[f"wj{k}" for k in range(loop.weights)]]:
+        vector = ["dx", "dy", "dz"] if loop.forces or loop.directions else []
+        for name in ["squared", *vector, *[f"wj{k}" for k in range(loop.weights)]]:
             self.add(name, "f")
         self.add("other", "i")
 
@@ -190,11 +208,13 @@ def _columns(loop: Loop, late: Sequence[Line]) -> tuple[_Scratch, list[Line]]:
         read |= set().union(*map(names_in, loop.outputs))
         scratch.add("r", "f")
         scratch.add("inverse", "f")
+        if loop.directions:
+            scratch.add("rate", "f")
     passed = [line for line in loop.lines if late and line.name in read and line.name not in names]
     for line in passed:
         scratch.add(line.name, line.kind)
-    if late and loop.forces:
-        scratch.add("pull", "f")
+    for name in loop.pulls if late else ():
+        scratch.add(name, "f")
     return scratch, passed
 
 
@@ -227,8 +247,7 @@ def _late_loop(loop: Loop, late: Sequence[Line], needed: set[str]) -> list[str]:
             one.append(f"{name} = {value} != 0" if kind == "b" else f"{name} = {value}")
     one += [_assignment(line) for line in late]
     one += [f"a{k} += {loop.outputs[k]}" for k in range(loop.sums)]
-    if loop.forces:
-        one += [f"{scratch.at('pull')} = {loop.outputs[-1]}"]
+    one += [f"{scratch.at(n)} = {text}" for n, text in zip(loop.pulls, loop.outputs[loop.sums :], strict=True)]
     found = ", ".join(f"a{k}" for k in range(loop.sums))
     body += [*_indented(one), f"return ({found},)" if found else "return 0"]
     return [f"def late({', '.join(arguments)}):", *_indented(body)]
@@ -240,7 +259,7 @@ def _work(loop: Loop, late: Sequence[Line], with_species: bool) -> list[str]:
     late_names = {line.name for line in late}
     early = [line for line in loop.lines if line.name not in late_names]
     sums, stride = range(loop.sums), loop.stride
-    body = ["frame = payload", *_inputs(loop, loop.sums + 2 * loop.forces)]
+    body = ["frame = payload", *_inputs(loop)]
     body += ["centers, capacity = size(frame, 3, 0), size(frame, 3, 1)"]
     body += ["rows = carray(argument(frame, 3), (centers, capacity), np.int32)"]
     body += ["row_of_atom = carray(argument(frame, 6), (atoms,), np.int32)"]
@@ -251,11 +270,11 @@ def _work(loop: Loop, late: Sequence[Line], with_species: bool) -> list[str]:
     body += [f"s{k} = carray(result(frame, {k}), (atoms,), F)" for k in sums]
     if loop.forces:
         body += [f"forces = carray(result(frame, {loop.sums}), (atoms, 3), F)"]
+    if loop.virial:
         body += [f"virial = carray(result(frame, {loop.sums + 1}), (chunk + 1, 6), F)"]
     body += [f"s, n = np.empty({scratch.floats * EDGES}, F), np.empty({scratch.integers * EDGES}, np.int32)"]
     body += [f"limit = F({loop.cutoff!r}) * F({loop.cutoff!r})", "own = I(0)"]
-    if loop.forces:
-        body += [f"b{u}{v} = F(0.0)" for u, v in VIRIAL]
+    body += [f"b{u}{v} = F(0.0)" for u, v in loop.virial]
     body += [f"for i in range(chunk * {CENTERS}, min(atoms, (chunk + 1) * {CENTERS})):"]
     center = ["atom = source[i]", "if row_of_atom[atom] != i:", "    continue", "low, high = 0, capacity"]
     center += ["while low < high:", "    middle = (low + high) // 2", "    if rows[i, middle] < total:"]
@@ -271,7 +290,7 @@ def _work(loop: Loop, late: Sequence[Line], with_species: bool) -> list[str]:
     center += [f"s{k}[atom] = a{k}" for k in sums]
     center += [f"forces[atom, {e}] = a{d}" for e, d in enumerate("xyz") if loop.forces]
     body += _indented(center)
-    body += [f"virial[chunk, {k}] = F(0.5) * b{u}{v}" for k, (u, v) in enumerate(VIRIAL) if loop.forces]
+    body += [f"virial[chunk, {k}] = F(0.5) * b{u}{v}" for k, (u, v) in enumerate(loop.virial)]
     return ["def work(payload, chunk):", *_indented(body)]
 
 
@@ -282,10 +301,21 @@ def _edge(loop: Loop) -> list[str]:
     return [*text, "squared = dx * dx + dy * dy + dz * dz"]
 
 
-def _forces() -> list[str]:
-    """What a pair's pull adds to the force of its centre and to the virial."""
-    text = [f"g{d} = pull * d{d}" for d in "xyz"] + [f"a{d} += g{d}" for d in "xyz"]
-    return text + [f"b{u}{v} += g{u} * d{v}" for u, v in VIRIAL]
+def _change(loop: Loop) -> list[str]:
+    """How an edge changes along the directions of its atoms; ``wj`` are known."""
+    first = loop.weights - 3
+    return [f"u{d} = wj{first + e} - wi{first + e}" for e, d in enumerate("xyz")] if loop.directions else []
+
+
+def _rate(loop: Loop) -> list[str]:
+    return ["rate = (ux * dx + uy * dy + uz * dz) / r"] if loop.directions else []
+
+
+def _forces(loop: Loop) -> list[str]:
+    """What a pair adds to the force of its centre and to the virial."""
+    along = "pull * d{0} + swing * u{0}" if loop.directions else "pull * d{0}"
+    text = [f"g{d} = {along.format(d)}" for d in "xyz"] + [f"a{d} += g{d}" for d in "xyz"]
+    return text + [f"b{u}{v} += g{u} * d{v}" for u, v in loop.virial]
 
 
 def _masked(loop: Loop) -> list[str]:
@@ -294,9 +324,10 @@ def _masked(loop: Loop) -> list[str]:
     read = set().union(*(names_in(line.text) for line in loop.lines), *map(names_in, loop.outputs))
     pair += [f"wj{k} = rec[at + U({3 + k})]" for k in range(loop.weights)]
     pair += ["other = species_of[row]"] if "other" in read else []
-    pair += [_assignment(line) for line in loop.lines]
+    pair += [*_change(loop), *_rate(loop), *[_assignment(line) for line in loop.lines]]
     pair += [f"a{k} += {loop.outputs[k]} * mask" for k in range(loop.sums)]
-    pair += [f"pull = {loop.outputs[-1]} / r * mask", *_forces()] if loop.forces else []
+    pair += [f"{n} = {text} / r * mask" for n, text in zip(loop.pulls, loop.outputs[loop.sums :], strict=True)]
+    pair += _forces(loop) if loop.forces else []
     return ["for k in range(low):", *_indented(pair)]
 
 
@@ -315,12 +346,17 @@ def _batches(
     batch += _indented(edge)
     batch += ["for k in range(m):"]
     pair = [f"r = math.sqrt({scratch.at('squared')})"]
+    vector = [f"d{d} = {scratch.at(f'd{d}')}" for d in "xyz" if f"d{d}" in scratch.place]
     read = set().union(*(names_in(line.text) for line in early), *map(names_in, loop.outputs))
-    pair += [f"wj{k} = {scratch.at(f'wj{k}')}" for k in range(loop.weights) if f"wj{k}" in read]
+    moving = range(loop.weights - 3 * loop.directions, loop.weights)
+    change = [*[f"wj{k} = {scratch.at(f'wj{k}')}" for k in moving], *_change(loop)]
+    pair += [f"wj{k} = {scratch.at(f'wj{k}')}" for k in range(moving.start) if f"wj{k}" in read]
     pair += [f"other = {scratch.at('other')}"] if "other" in read else []
+    pair += [*vector, *change, *_rate(loop)] if loop.directions else []
     pair += [_assignment(line) for line in early]
     if late:
         pair += [f"{scratch.at('r')} = r", f"{scratch.at('inverse')} = F(1.0) / r"]
+        pair += [f"{scratch.at('rate')} = rate"] if loop.directions else []
         pair += [*[f"{scratch.at(line.name)} = {line.name}" for line in passed]]
         batch += _indented(pair)
         arguments = ["m", "s", "n", "own", *[f"wi{k}" for k in range(loop.weights)]]
@@ -328,12 +364,14 @@ def _batches(
         batch += [f"found = late({', '.join(arguments)})", *[f"a{k} += found[{k}]" for k in sums]]
         if loop.forces:
             batch += ["for k in range(m):"]
-            pair = [f"pull = {scratch.at('pull')} * {scratch.at('inverse')}"]
+            pair = [f"{n} = {scratch.at(n)} * {scratch.at('inverse')}" for n in loop.pulls]
+            pair += [*vector, *change]
     else:
         pair += [f"a{k} += {loop.outputs[k]}" for k in sums]
-        pair += [f"pull = ({loop.outputs[-1]}) / r"] if loop.forces else []
+        pair += [f"{n} = ({text}) / r" for n, text in zip(loop.pulls, loop.outputs[loop.sums :], strict=True)]
+        pair += [] if loop.directions else vector
     if loop.forces:
-        pair += [*[f"d{d} = {scratch.at(f'd{d}')}" for d in "xyz"], *_forces()]
+        pair += _forces(loop)
     if loop.forces or not late:
         batch += _indented(pair)
     return [f"for begin in range(0, low, {EDGES}):", *_indented(batch)]

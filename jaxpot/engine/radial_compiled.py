@@ -1,0 +1,243 @@
+"""Radial potentials by loops over pairs that numba compiles from the formula: evaluation, and its reverse pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxpot.engine import compiled
+from jaxpot.engine.radial_formula import RadialFormula, virial_tensor
+from jaxpot.engine.species import PairSpecies
+from jaxpot.neighbors import Neighbors
+from jaxpot.potential import Evaluation, Params
+from jaxpot.system import System
+
+__all__ = ["evaluation", "reverse"]
+
+Given = tuple[Params, System, Neighbors]
+
+MOST_PARAMETERS = 16  # numbers whose derivatives a loop sums; each is a sum of its own
+
+
+def evaluation(formula: RadialFormula, params: Params, system: System, neighbors: Neighbors) -> Evaluation:
+    """Energies, forces and virial.
+
+    Raises:
+        UnsupportedError: the formula has no scalar code.
+    """
+
+    def terms_only(p: Params, r: jax.Array, own: jax.Array, other: jax.Array) -> tuple[Any, None]:
+        return formula.contributions(p, r, PairSpecies(own, other, formula.species)), None
+
+    def pair_terms(p: Params, r: jax.Array, own: jax.Array, other: jax.Array) -> tuple[Any, jax.Array]:
+        terms, slopes = formula.derivative(p, r, PairSpecies(own, other, formula.species))
+        return terms, 2.0 * slopes[0]
+
+    def many_body_pull(
+        p: Params, r: jax.Array, own: jax.Array, other: jax.Array, *weights: jax.Array
+    ) -> tuple[Any, jax.Array]:
+        slopes = _slopes_of_both(formula, p, r, own, other)
+        pull = jnp.zeros_like(r)
+        for w, s in zip(weights, (*slopes[0], *slopes[1]), strict=True):
+            pull += w * s
+        return (), pull
+
+    def loop(terms: Any, weights: Any = ()) -> Any:
+        return compiled.pair_loop(terms, params, system, neighbors, formula.cutoff, weights)
+
+    if formula.atom_energy is None:
+        (value,), (forces, virial) = loop(pair_terms)
+    else:
+        sums, _ = loop(terms_only)
+        own = jnp.maximum(system.species, 0)
+        value, weights = formula.embedded(params, tuple(sums), own, system.real)
+        _, (forces, virial) = loop(many_body_pull, weights)
+    energies = jnp.where(system.real, value, jnp.zeros((), value.dtype))
+    forces = jnp.where(system.real[:, None], forces, jnp.zeros((), forces.dtype))
+    return Evaluation(energies, forces, virial_tensor(*virial))
+
+
+def _slopes_of_both(
+    formula: RadialFormula, p: Params, r: jax.Array, own: jax.Array, other: jax.Array
+) -> tuple[tuple[jax.Array, ...], tuple[jax.Array, ...]]:
+    """dh/dr seen from this end of a pair, and from the other."""
+    pair = PairSpecies(own, other, formula.species)
+    here = formula.derivative(p, r, pair)[1]
+    alike = formula.atom_energy is None or formula.species == 1
+    return here, here if alike else formula.derivative(p, r, pair.swapped())[1]
+
+
+def reverse(
+    formula: RadialFormula,
+    evaluate: Callable[[Params, System, Neighbors], Evaluation],
+    given: Given,
+    by: Evaluation,
+    wanted: tuple[Any, Any, Any],
+) -> tuple[Any, Any, Any] | None:
+    """Cotangents of ``given`` from those of its evaluation, by compiled loops; those that are not wanted are None.
+
+    Args:
+        formula: of the potential.
+        evaluate: the same evaluation, from which higher derivatives come.
+        given: params, system and neighbours.
+        by: cotangents of the results, None where they are known to be 0.
+        wanted: as ``given``, with True where a cotangent is.
+
+    Returns:
+        None where there are no loops for it: cotangents of virials and of cells, derivatives of many parameters.
+    """
+    leaves = jax.tree.leaves(wanted[0])
+    if (
+        by.forces is None
+        or by.virial is not None
+        or any(jax.tree.leaves((wanted[1].replace(positions=False), wanted[2])))
+    ):
+        return None
+    if (
+        sum(np.size(leaf) for leaf, want in zip(jax.tree.leaves(given[0]), leaves, strict=True) if want)
+        > MOST_PARAMETERS
+    ):
+        return None
+
+    def derived(params: Params, system: System, neighbors: Neighbors, *cotangents: jax.Array) -> Any:
+        floats = [k for k, want in enumerate(leaves) if want]
+
+        def moved(some: list[jax.Array], positions: jax.Array) -> tuple[jax.Array, ...]:
+            result = evaluate(_replaced(params, floats, some), system.replace(positions=positions), neighbors)
+            return (result.forces,) if by.energies is None else (result.forces, result.energies)
+
+        start = [jax.tree.leaves(params)[k] for k in floats]
+        return jax.vjp(moved, start, system.positions)[1](cotangents)
+
+    @jax.custom_jvp
+    def pulled(params: Params, system: System, neighbors: Neighbors, *cotangents: jax.Array) -> Any:
+        try:
+            return pulled_back(formula, params, system, neighbors, leaves, *cotangents)
+        except compiled.UnsupportedError:
+            return derived(params, system, neighbors, *cotangents)
+
+    pulled.defjvp(lambda primals, tangents: jax.jvp(derived, primals, tangents))
+    some, positions = pulled(*given, by.forces, *(() if by.energies is None else (by.energies,)))
+    _, none, nowhere = jax.tree.map(lambda _: None, given)
+    found = iter(some)
+    by_params = jax.tree.unflatten(jax.tree.structure(given[0]), [next(found) if want else None for want in leaves])
+    return by_params, none.replace(positions=positions), nowhere
+
+
+def _replaced(params: Params, places: Sequence[int], values: Sequence[jax.Array]) -> Params:
+    """Params with other leaves at some places."""
+    leaves, tree = jax.tree.flatten(params)
+    for k, value in zip(places, values, strict=True):
+        leaves[k] = value
+    return jax.tree.unflatten(tree, leaves)
+
+
+def pulled_back(
+    formula: RadialFormula,
+    params: Params,
+    system: System,
+    neighbors: Neighbors,
+    wanted: Sequence[bool],
+    by_forces: jax.Array,
+    by_energies: jax.Array | None = None,
+) -> tuple[list[jax.Array], jax.Array]:
+    """Cotangents of some leaves of the params, and of the positions, from those of forces and energies.
+
+    With by_energies e_i and by_forces f_i, wanted are the derivatives of
+    L = sum_i e_i E_i + f_i F_i = sum_i e_i G(S_i) + dG(S_i)/dt, where d/dt is along u = -f, as F_i = -dE/dr_i. With
+    dS_i/dt = sum_j h'(r_ij) dr_ij/dt, a_i = dL/dS_i and b_i = dL/d(dS_i/dt), every pair is once more a number of
+    neighbours' terms: L depends on it through a_i h + b_i h' dr/dt.
+
+    Args:
+        formula: of the potential.
+        params: of it.
+        system: atoms and cell.
+        neighbors: made by the compiled cell list.
+        wanted: for each leaf of the params whether its cotangent is.
+        by_forces: [atoms, 3].
+        by_energies: [atoms], or None where they are 0.
+
+    Returns:
+        The cotangents of the wanted leaves, and [atoms, 3].
+
+    Raises:
+        UnsupportedError: the formula has no scalar code.
+    """
+    places = [k for k, want in enumerate(wanted) if want]
+    real = system.real
+    directions = -jnp.where(real[:, None], by_forces, jnp.zeros((), by_forces.dtype))
+    by_energies = None if by_energies is None else jnp.where(real, by_energies, jnp.zeros((), by_energies.dtype))
+
+    def loop(terms: Any, weights: Any = ()) -> Any:
+        return compiled.pair_loop(terms, params, system, neighbors, formula.cutoff, weights, directions)
+
+    def sums_and_rates(p: Params, r: jax.Array, rate: jax.Array, own: jax.Array, other: jax.Array) -> tuple[Any, None]:
+        terms, slopes = formula.derivative(p, r, PairSpecies(own, other, formula.species))
+        return (*terms, *[rate * s for s in slopes]), None
+
+    def energy_along(some: Any, sums: tuple[jax.Array, ...], rates: tuple[jax.Array, ...]) -> jax.Array:
+        p, own = _replaced(params, places, some), jnp.maximum(system.species, 0)
+        each, along = jax.jvp(lambda s: formula.embed(p, s, own, real), (sums,), (rates,))
+        each = along if by_energies is None else along + by_energies * each
+        return jnp.where(real, each, jnp.zeros((), each.dtype)).sum()
+
+    # of a pair potential E = S: a = by_energies, b = 1
+    some = [jax.tree.leaves(params)[k] for k in places]
+    direct = [jnp.zeros_like(leaf) for leaf in some]
+    weights: tuple[jax.Array, ...] = () if by_energies is None else (by_energies,)
+    if formula.atom_energy is not None:
+        found, _ = loop(sums_and_rates)
+        sums, rates = tuple(found[: len(found) // 2]), tuple(found[len(found) // 2 :])
+        rates = tuple(jnp.where(real, rate, jnp.zeros((), rate.dtype)) for rate in rates)
+        direct, a, b = jax.grad(energy_along, (0, 1, 2))(some, sums, rates)
+        weights = (*a, *b)
+
+    def of_pair(
+        p: Params, r: jax.Array, rate: jax.Array, own: jax.Array, other: jax.Array, *ends: jax.Array
+    ) -> tuple[Any, tuple[jax.Array, jax.Array]]:
+        pair = PairSpecies(own, other, formula.species)
+        mine, theirs = ends[: len(weights)], ends[len(weights) :]
+        none, one = jnp.zeros_like(r), jnp.ones_like(r)
+
+        def split(w: tuple[jax.Array, ...]) -> tuple[tuple[jax.Array, ...], tuple[jax.Array, ...]]:
+            return (w, (one,)) if formula.atom_energy is None else (w[: len(w) // 2], w[len(w) // 2 :])
+
+        (a, b), (a_other, b_other) = split(mine), split(theirs)
+        (here, there), (curved_here, curved_there) = jax.jvp(
+            lambda x: _slopes_of_both(formula, p, x, own, other), (r,), (one,)
+        )
+        along, across = none, none
+        for k in range(len(a)):
+            along += a[k] * here[k] + a_other[k] * there[k]
+        for k in range(len(b)):
+            along += (b[k] * curved_here[k] + b_other[k] * curved_there[k]) * rate
+            across += b[k] * here[k] + b_other[k] * there[k]
+
+        def share(values: Any) -> jax.Array:
+            terms, slopes = formula.derivative(_replaced(p, places, values), r, pair)
+            total = sum((w * s * rate for w, s in zip(b, slopes, strict=True)), none)
+            return total + sum((w * h for w, h in zip(a, terms, strict=bool(a))), none)
+
+        values = [jax.tree.leaves(p)[k] for k in places]
+        addends = [jax.jvp(share, (values,), (unit,))[1] for unit in _units(values)]
+        return addends, (along, across)
+
+    addends, (forces,) = loop(of_pair, weights)
+    totals = iter([jnp.where(real, each, jnp.zeros((), each.dtype)).sum() for each in addends])
+    by_params = [start + jnp.stack([next(totals) for _ in range(start.size)]).reshape(start.shape) for start in direct]
+    return by_params, -jnp.where(real[:, None], forces, jnp.zeros((), forces.dtype))
+
+
+def _units(values: list[jax.Array]) -> list[list[np.ndarray]]:
+    """One direction for each number of some arrays, in their order."""
+    found = []
+    for k, value in enumerate(values):
+        for place in np.ndindex(value.shape):
+            unit = [np.zeros(v.shape, v.dtype) for v in values]
+            unit[k][place] = 1.0
+            found.append(unit)
+    return found

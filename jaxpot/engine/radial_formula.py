@@ -1,0 +1,63 @@
+"""What a radial potential is made of, without positions and lists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxpot.engine.species import PairSpecies
+from jaxpot.potential import Params
+
+__all__ = ["AtomEnergy", "Contributions", "RadialFormula", "virial_tensor"]
+
+Contributions = Callable[[Params, jax.Array, PairSpecies], tuple[jax.Array, ...]]
+AtomEnergy = Callable[[Params, tuple[jax.Array, ...], jax.Array], jax.Array]
+
+
+class RadialFormula(NamedTuple):
+    """E = sum_i G(S_i), S_i = sum_j h(r_ij).
+
+    Attributes:
+        contributions: the terms h, see :func:`jaxpot.radial_potential`.
+        atom_energy: G; None where it is the only sum, whose terms are the same from both ends of a pair.
+        cutoff: Å.
+        species: how many kinds of atoms there are.
+    """
+
+    contributions: Contributions
+    atom_energy: AtomEnergy | None
+    cutoff: float
+    species: int
+
+    def derivative(
+        self, params: Params, distances: jax.Array, pair: PairSpecies
+    ) -> tuple[tuple[jax.Array, ...], tuple[jax.Array, ...]]:
+        """Terms h and their derivatives with respect to the distance, element by element."""
+        return jax.jvp(lambda r: self.contributions(params, r, pair), (distances,), (jnp.ones_like(distances),))
+
+    def embed(self, params: Params, sums: tuple[jax.Array, ...], species: jax.Array, real: jax.Array) -> jax.Array:
+        """Energies G of rows; those that are not ``real`` mean nothing."""
+        if self.atom_energy is None:
+            return sums[0]
+        # rows without an atom borrow the sums of one that is there: G may be singular where there are no neighbours
+        some = jnp.argmax(real)
+        sums = tuple(jnp.where(real, s, s[some]) for s in sums)
+        return self.atom_energy(params, sums, species)
+
+    def embedded(
+        self, params: Params, sums: tuple[jax.Array, ...], species: jax.Array, real: jax.Array
+    ) -> tuple[jax.Array, tuple[jax.Array, ...]]:
+        """Energies G, and dG/dS for each sum, 0 where there is no atom."""
+        each, pull = jax.vjp(lambda s: self.embed(params, s, species, real), sums)
+        (weights,) = pull(real.astype(each.dtype))
+        return each, weights
+
+
+def virial_tensor(
+    xx: jax.Array, yy: jax.Array, zz: jax.Array, yz: jax.Array, xz: jax.Array, xy: jax.Array
+) -> jax.Array:
+    """[3, 3] from its six components."""
+    return jnp.stack([xx, xy, xz, xy, yy, yz, xz, yz, zz]).reshape(3, 3)
