@@ -30,45 +30,54 @@ def evaluation(formula: RadialFormula, params: Params, system: System, neighbors
         UnsupportedError: the formula has no scalar code.
     """
 
-    def terms_only(p: Params, r: jax.Array, own: jax.Array, other: jax.Array) -> tuple[Any, None]:
-        return formula.contributions(p, r, PairSpecies(own, other, formula.species)), None
+    dtype = system.positions.dtype
+    bare = formula.bare_sums(params, dtype)
+    inner = [k for k, b in enumerate(bare) if not b]
 
-    def pair_terms(p: Params, r: jax.Array, own: jax.Array, other: jax.Array) -> tuple[Any, jax.Array]:
-        terms, slopes = formula.derivative(p, r, PairSpecies(own, other, formula.species))
-        return terms, 2.0 * slopes[0]
+    def inner_terms(p: Params, r: jax.Array, own: jax.Array, other: jax.Array) -> tuple[Any, None]:
+        terms = formula.contributions(p, r, PairSpecies(own, other, formula.species))
+        return [terms[k] for k in inner], None
 
-    def many_body_pull(
+    def bare_terms_and_pull(
         p: Params, r: jax.Array, own: jax.Array, other: jax.Array, *weights: jax.Array
     ) -> tuple[Any, jax.Array]:
-        slopes = _slopes_of_both(formula, p, r, own, other)
+        here, there = _both_ends(formula, p, r, own, other)
+        terms = here[0]
+        mine, theirs = (dict(zip(inner, w, strict=True)) for w in (weights[: len(inner)], weights[len(inner) :]))
         pull = jnp.zeros_like(r)
-        for w, s in zip(weights, (*slopes[0], *slopes[1]), strict=True):
-            pull += w * s
-        return (), pull
+        for k, b in enumerate(bare):
+            pull += here[1][k] + there[1][k] if b else mine[k] * here[1][k] + theirs[k] * there[1][k]
+        return [terms[k] for k, b in enumerate(bare) if b], pull
 
     def loop(terms: Any, weights: Any = ()) -> Any:
         return compiled.pair_loop(terms, params, system, neighbors, formula.cutoff, weights)
 
-    if formula.atom_energy is None:
-        (value,), (forces, virial) = loop(pair_terms)
-    else:
-        sums, _ = loop(terms_only)
-        own = jnp.maximum(system.species, 0)
-        value, weights = formula.embedded(params, tuple(sums), own, system.real)
-        _, (forces, virial) = loop(many_body_pull, weights)
+    # what is inside of G first, for its derivatives; then forces, and with them what is but added
+    value = jnp.zeros(system.real.shape, dtype)
+    weights: list[jax.Array] = []
+    if inner:
+        found, _ = loop(inner_terms)
+        sums = [jnp.zeros_like(value)] * len(bare)
+        for k, each in zip(inner, found, strict=True):
+            sums[k] = each
+        value, by_sums = formula.embedded(params, tuple(sums), jnp.maximum(system.species, 0), system.real)
+        weights = [by_sums[k] for k in inner]
+    added, (forces, virial) = loop(bare_terms_and_pull, weights)
+    value = sum(added, value)
     energies = jnp.where(system.real, value, jnp.zeros((), value.dtype))
     forces = jnp.where(system.real[:, None], forces, jnp.zeros((), forces.dtype))
     return Evaluation(energies, forces, virial_tensor(*virial))
 
 
-def _slopes_of_both(
-    formula: RadialFormula, p: Params, r: jax.Array, own: jax.Array, other: jax.Array
-) -> tuple[tuple[jax.Array, ...], tuple[jax.Array, ...]]:
-    """dh/dr seen from this end of a pair, and from the other."""
+Ends = tuple[tuple[jax.Array, ...], tuple[jax.Array, ...]]
+
+
+def _both_ends(formula: RadialFormula, p: Params, r: jax.Array, own: jax.Array, other: jax.Array) -> tuple[Ends, Ends]:
+    """Terms h and dh/dr seen from this end of a pair, and from the other."""
     pair = PairSpecies(own, other, formula.species)
-    here = formula.derivative(p, r, pair)[1]
+    here = formula.derivative(p, r, pair)
     alike = formula.atom_energy is None or formula.species == 1
-    return here, here if alike else formula.derivative(p, r, pair.swapped())[1]
+    return here, here if alike else formula.derivative(p, r, pair.swapped())
 
 
 def reverse(
@@ -208,7 +217,7 @@ def pulled_back(
 
         (a, b), (a_other, b_other) = split(mine), split(theirs)
         (here, there), (curved_here, curved_there) = jax.jvp(
-            lambda x: _slopes_of_both(formula, p, x, own, other), (r,), (one,)
+            lambda x: tuple(end[1] for end in _both_ends(formula, p, x, own, other)), (r,), (one,)
         )
         along, across = none, none
         for k in range(len(a)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -54,6 +54,29 @@ class RadialFormula(NamedTuple):
         each, pull = jax.vjp(lambda s: self.embed(params, s, species, real), sums)
         (weights,) = pull(real.astype(each.dtype))
         return each, weights
+
+    def bare_sums(self, params: Params, dtype: Any) -> tuple[bool, ...]:
+        """For each sum whether it is but added to the energy, as the pairs of EAM are: G(S) = S_k + what S_k is not in.
+
+        Read off the equations of G; a sum of which they do not show it is none.
+        """
+        one = jax.ShapeDtypeStruct((), dtype)
+        pair = PairSpecies(jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32), self.species)
+        number = len(jax.eval_shape(lambda r: self.contributions(params, r, pair), one))
+        if self.atom_energy is None:
+            return (True,) * number
+        sums = (jax.ShapeDtypeStruct((1,), dtype),) * number
+        energy = self.atom_energy
+        jaxpr = jax.make_jaxpr(lambda s: energy(params, s, jnp.zeros(1, jnp.int32)))(sums).jaxpr
+        (result,) = jaxpr.outvars
+
+        def added(variable: Any) -> bool:
+            uses = [equation for equation in jaxpr.eqns for v in equation.invars if v is variable]
+            if variable is result:
+                return not uses
+            return len(uses) == 1 and uses[0].primitive.name in ("add", "add_any") and added(uses[0].outvars[0])
+
+        return tuple(added(variable) for variable in jaxpr.invars)
 
 
 def virial_tensor(

@@ -16,6 +16,7 @@ import pytest
 
 import jaxpot
 from jaxpot.engine import compiled
+from jaxpot.engine.radial_formula import RadialFormula
 from jaxpot.neighbors import native
 from tests import structures
 from tests.conftest import FLOAT32
@@ -157,6 +158,19 @@ def test_compiled_loop_equals_traced_formula(
         for a, b in zip(*(jax.tree.leaves(d) for d in derived), strict=True):
             if jnp.issubdtype(b.dtype, jnp.floating):
                 np.testing.assert_allclose(a, b, rtol=10 * DIGITS, atol=10 * DIGITS * float(jnp.abs(b).max()))
+
+
+def test_sums_that_are_but_added_are_found_in_the_formula() -> None:
+    def bare(energy: Callable[..., jax.Array]) -> tuple[bool, ...]:
+        return RadialFormula(lambda p, r, s: (r, r * r), energy, CUTOFF, 1).bare_sums(2.0, jnp.float32)
+
+    assert bare(lambda p, sums, species: jnp.sqrt(sums[0]) + sums[1]) == (False, True)
+    assert bare(lambda p, sums, species: sums[1] + (sums[0] + p)) == (True, True)
+    # each of these has the slope 1 somewhere or everywhere, and is more than the sum
+    assert bare(lambda p, sums, species: sums[0] + sums[1] * sums[0]) == (False, False)
+    assert bare(lambda p, sums, species: sums[0] + sums[0] + sums[1]) == (False, True)
+    assert bare(lambda p, sums, species: (t := sums[0] + sums[1]) + jax.lax.stop_gradient(t) ** 2) == (False, False)
+    assert bare(lambda p, sums, species: jnp.where(sums[0] > 1, sums[0], 1.0) + p * sums[1]) == (False, False)
 
 
 def reversed_by_loops(monkeypatch: pytest.MonkeyPatch) -> list[bool]:

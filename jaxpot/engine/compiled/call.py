@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxpot.engine.compiled.scalar_code import Code, Translation, translate
-from jaxpot.engine.compiled.source import CENTERS, Loop, packed, source_of
+from jaxpot.engine.compiled.source import CENTERS, Loop, packed, source_of, used
 from jaxpot.neighbors import Neighbors, native
 from jaxpot.system import System
 
@@ -92,7 +92,9 @@ def pair_loop(
         translation.emit(translation.scalar(value, shape), "f") for value, shape in zip(results, shapes, strict=True)
     ]
     values = [jnp.ravel(v) for v in translation.inputs]
-    lines, columns = packed(translation.lines, [v.size for v in values], [v.dtype.name for v in values])
+    lines, outputs, columns = packed(
+        used(translation.lines, outputs), outputs, [v.size for v in values], [v.dtype.name for v in values]
+    )
     inputs = [jnp.stack([values[k] for k in group], axis=-1) for group in columns]
     loop = Loop(
         lines=tuple(lines),
