@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["network_commands"]
 
 REPORT = "errors.json"
-GRAPHS = {"epochs": 300, "batch_size": 8, "learning_rate": 1e-3, "energy_weight": 10.0, "forces_weight": 1.0}
+GRAPHS = {
+    "epochs": 300, "batch_size": 2, "learning_rate": 2e-3, "optimizer": "muon", "energy_weight": 10.0,
+    "forces_weight": 1.0,
+}  # fmt: skip
 NOT_TRAINED = ("scaling", "atom_energies", "gaussians")
 
 Build = Callable[[Sequence[str]], "Potential"]
@@ -39,6 +42,7 @@ def training_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--minutes", type=float, help="Most minutes; the learning rate falls by the epochs all the same."),
         click.option("--batch-size", type=int, help="Structures in one step."),
         click.option("--learning-rate", type=float, help="At its highest."),
+        click.option("--optimizer", help="adam, adamw, adabelief, amsgrad, muon or sgd."),
         click.option("--energy-weight", type=float, help="Of squared errors in eV/atom."),
         click.option("--forces-weight", type=float, help="Of squared errors in eV/Å."),
         click.option("--stress-weight", default=0.0, show_default=True, help="Of squared errors in eV/Å^3."),
@@ -65,7 +69,10 @@ def training_options(command: Callable[..., None]) -> Callable[..., None]:
 @training_options
 def hdnnp(cutoff: float, hidden: str, like: Path | None, **options: Any) -> None:
     """A Behler-Parrinello network; the result is a folder of n2p2, which jaxpot and LAMMPS read."""
-    defaults = {"epochs": 1000, "batch_size": 8, "learning_rate": 3e-3, "energy_weight": 100.0, "forces_weight": 1.0}
+    defaults = {
+        "epochs": 1000, "batch_size": 8, "learning_rate": 3e-3, "optimizer": "adam", "energy_weight": 100.0,
+        "forces_weight": 1.0,
+    }  # fmt: skip
 
     def build(elements: Sequence[str]) -> Potential:
         from jaxpot.io.load import load

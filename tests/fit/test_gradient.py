@@ -140,9 +140,16 @@ def test_each_shape_is_compiled_once() -> None:
     assert bool(ok) and len(traces) == 2
 
 
-def test_goes_on_bit_for_bit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+def test_goes_on_bit_for_bit(optimizer: str, tmp_path: Path) -> None:
     potential, _, frames = wang_frenkel()
-    settings = dataclasses.replace(FAST, ema=0.9, patience=50, checkpoint_every=3, precision="float32")
+    start: Any = START
+    if optimizer == "muon":  # which has a state of its own for matrices
+        potential = jaxpot.schnet(["Ar"], cutoff=4.5, features=4, interactions=1, gaussians=4)
+        start = potential.init(jax.random.key(0))
+    settings = dataclasses.replace(
+        FAST, ema=0.9, patience=50, checkpoint_every=3, precision="float32", optimizer=optimizer
+    )
 
     class StopHereError(Exception):
         pass
@@ -151,7 +158,7 @@ def test_goes_on_bit_for_bit(tmp_path: Path) -> None:
         if row["epoch"] == 5:
             raise StopHereError
 
-    run = functools.partial(train, potential, START, frames, settings, validation=0.25)
+    run = functools.partial(train, potential, start, frames, settings, validation=0.25)
     whole = run(output=tmp_path / "whole")
     with pytest.raises(StopHereError):
         run(output=tmp_path / "parts", on_epoch=stop_in_fifth)
@@ -167,7 +174,7 @@ def test_goes_on_bit_for_bit(tmp_path: Path) -> None:
         assert np.array_equal(again.history[kind], whole.history[kind])
     with pytest.raises(ValueError, match="learning_rate"):
         train(
-            potential, START, frames, dataclasses.replace(settings, learning_rate=0.1), validation=0.25,
+            potential, start, frames, dataclasses.replace(settings, learning_rate=0.1), validation=0.25,
             output=tmp_path / "parts", resume=True,
         )  # fmt: skip
     with pytest.raises(ValueError, match="no checkpoint"):

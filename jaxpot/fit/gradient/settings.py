@@ -18,7 +18,8 @@ __all__ = ["Precision", "TrainSettings", "Weight", "weight_at"]
 Schedule = Callable[[jax.Array], jax.Array]
 Weight = float | tuple[float, float] | Schedule
 
-OPTIMIZERS = ("adam", "adamw", "adabelief", "amsgrad", "sgd")
+OPTIMIZERS = ("adam", "adamw", "adabelief", "amsgrad", "muon", "sgd")
+MUON_RMS = 0.2  # of the updates of a matrix, as those of Adam are, so that one learning rate serves both
 SCHEDULES = ("cosine", "exponential", "constant")
 PRECISIONS = ("float32", "float64", "mixed")
 LOSSES = ("squared", "huber")
@@ -52,9 +53,10 @@ class TrainSettings:
         stress_weight: w_S, likewise.
         loss: "squared", or "huber": linear beyond ``huber_delta`` (in the units of each residual).
         huber_delta: where "huber" turns linear.
-        optimizer: "adam", "adamw", "adabelief", "amsgrad", "sgd", or an optax ``GradientTransformation``, which then
-            takes care of learning rate and clipping.
-        weight_decay: of "adamw".
+        optimizer: "adam", "adamw", "adabelief", "amsgrad", "sgd", "muon" (steps of matrices are orthogonal, others are
+            Adam's: Liu et al., arXiv:2502.16982 (2025); for networks of many dense layers), or an optax
+            ``GradientTransformation``, which then takes care of learning rate and clipping.
+        weight_decay: of "adamw" and "muon".
         clip: largest global norm of a gradient; None does not clip.
         ema: decay of the running mean of the parameters, which is what is validated and returned; None keeps none.
         patience: epochs without a better validation loss after which training stops; None does not stop early.
@@ -165,6 +167,7 @@ class TrainSettings:
             "adamw": lambda: optax.adamw(rate, weight_decay=self.weight_decay),
             "adabelief": lambda: optax.adabelief(rate),
             "amsgrad": lambda: optax.amsgrad(rate),
+            "muon": lambda: optax.contrib.muon(rate, weight_decay=self.weight_decay, consistent_rms=MUON_RMS),
             "sgd": lambda: optax.sgd(rate, momentum=0.9),
         }[self.optimizer]()
         return chosen if self.clip is None else optax.chain(optax.clip_by_global_norm(self.clip), chosen)
