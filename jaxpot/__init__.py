@@ -1,6 +1,16 @@
 """jaxpot: interatomic potentials in JAX, as pure functions of parameters and positions."""
 
 from jaxpot.batch import Batch, Result, batch, evaluate, pad_neighbors
+from jaxpot.derived import (
+    atomic_energies,
+    energy,
+    energy_and_forces,
+    energy_forces_and_stress,
+    forces,
+    hessian,
+    stress,
+    virial,
+)
 from jaxpot.engine import (
     DesignRows,
     Environment,
@@ -18,20 +28,7 @@ from jaxpot.io.load import load, save
 from jaxpot.io.mmff94 import MolecularModel, mmff94
 from jaxpot.neighbors import NeighborList, Neighbors, neighbor_list
 from jaxpot.parameters import PublishedSet, available, published
-from jaxpot.potential import (
-    Evaluation,
-    Potential,
-    add,
-    atomic_energies,
-    energy,
-    energy_and_forces,
-    energy_forces_and_stress,
-    forces,
-    hessian,
-    scale,
-    stress,
-    virial,
-)
+from jaxpot.potential import Evaluation, Potential, add, scale
 from jaxpot.potentials.adp import adp
 from jaxpot.potentials.buckingham import buckingham
 from jaxpot.potentials.committee import committee

@@ -1,17 +1,17 @@
-"""The one shape of every potential, and what is derived from it: forces, stress, Hessian, combinations."""
+"""The one shape of every potential, sums and multiples."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from jaxpot.neighbors import Neighbors
+from jaxpot.recipe import Recipe
 from jaxpot.system import System
 
 __all__ = [
@@ -19,18 +19,8 @@ __all__ = [
     "Evaluation",
     "LinearForm",
     "Potential",
-    "Recipe",
     "add",
-    "atomic_energies",
-    "energy",
-    "energy_and_forces",
-    "energy_forces_and_stress",
-    "forces",
-    "hessian",
-    "recorded",
     "scale",
-    "stress",
-    "virial",
 ]
 
 Params = Any
@@ -79,35 +69,6 @@ class LinearForm(NamedTuple):
     features: int
     names: tuple[str, ...]
     rows: Callable[[System, Neighbors], DesignRows]
-
-
-class Recipe(NamedTuple):
-    """How a potential was made.
-
-    Attributes:
-        factory: its public name, such as ``"lennard_jones"``.
-        arguments: by name, as they were given.
-    """
-
-    factory: str
-    arguments: dict[str, Any]
-
-
-def recorded(factory: Callable[..., Potential]) -> Callable[..., Potential]:
-    """A factory whose potentials keep its name and arguments, so that they can be saved with any params."""
-    signature = inspect.signature(factory)
-
-    @functools.wraps(factory)
-    def made(*args: Any, **named: Any) -> Potential:
-        bound = signature.bind(*args, **named)
-        # an iterator can be gone through only once
-        for name, value in bound.arguments.items():
-            if isinstance(value, Iterator):
-                bound.arguments[name] = list(value)
-        potential = factory(*bound.args, **bound.kwargs)
-        return dataclasses.replace(potential, recipe=Recipe(factory.__name__, dict(bound.arguments)))
-
-    return made
 
 
 def _no_init(*_: Any) -> Params:
@@ -177,150 +138,6 @@ def evaluate_by_autodiff(
     zero = jnp.zeros((3, 3), system.positions.dtype)
     (gradient, virial_), each = jax.grad(strained, (0, 1), has_aux=True)(system.positions, zero)
     return Evaluation(each, -gradient, virial_)
-
-
-def atomic_energies(potential: Potential) -> Callable[[Params, System, Neighbors], jax.Array]:
-    """The function ``(params, system, neighbors) -> [atoms]`` of per-atom energies, eV.
-
-    Args:
-        potential: any potential.
-
-    Returns:
-        A pure function; padded atoms have energy 0.
-    """
-    return potential.atomic_energies
-
-
-def energy(potential: Potential) -> Callable[[Params, System, Neighbors], jax.Array]:
-    """The function ``(params, system, neighbors) -> scalar`` energy, eV.
-
-    Args:
-        potential: any potential.
-
-    Returns:
-        A pure function; ``jax.grad`` of it gives dE/dparams.
-
-    Example:
-        >>> import jaxpot
-        >>> potential = jaxpot.lennard_jones(cutoff=8.5)
-        >>> params = {"epsilon": 0.0104, "sigma": 3.4}
-        >>> system = jaxpot.System.create([[0.0, 0.0, 0.0], [0.0, 0.0, 3.4 * 2 ** (1 / 6)]])
-        >>> neighbors = jaxpot.neighbor_list(potential.cutoff).allocate(system)
-        >>> print(f"{jaxpot.energy(potential)(params, system, neighbors):.4f}")
-        -0.0104
-    """
-
-    def function(params: Params, system: System, neighbors: Neighbors) -> jax.Array:
-        return potential.atomic_energies(params, system, neighbors).sum()
-
-    return function
-
-
-def energy_and_forces(potential: Potential) -> Callable[[Params, System, Neighbors], tuple[jax.Array, jax.Array]]:
-    """The function ``(params, system, neighbors) -> (energy, forces)``, eV and [atoms, 3] eV/Å, in one pass.
-
-    Args:
-        potential: any potential.
-
-    Returns:
-        A pure function.
-    """
-
-    def function(params: Params, system: System, neighbors: Neighbors) -> tuple[jax.Array, jax.Array]:
-        result = potential.evaluate(params, system, neighbors)
-        return result.energies.sum(), result.forces
-
-    return function
-
-
-def forces(potential: Potential) -> Callable[[Params, System, Neighbors], jax.Array]:
-    """The function ``(params, system, neighbors) -> [atoms, 3]`` forces, eV/Å.
-
-    Args:
-        potential: any potential.
-
-    Returns:
-        A pure function.
-    """
-
-    def function(params: Params, system: System, neighbors: Neighbors) -> jax.Array:
-        return potential.evaluate(params, system, neighbors).forces
-
-    return function
-
-
-def virial(potential: Potential) -> Callable[[Params, System, Neighbors], jax.Array]:
-    """The function ``(params, system, neighbors) -> [3, 3]`` derivative of the energy with strain, eV.
-
-    Args:
-        potential: any potential.
-
-    Returns:
-        A pure function; unlike the stress it is defined without a cell.
-    """
-
-    def function(params: Params, system: System, neighbors: Neighbors) -> jax.Array:
-        return potential.evaluate(params, system, neighbors).virial
-
-    return function
-
-
-def stress(potential: Potential) -> Callable[[Params, System, Neighbors], jax.Array]:
-    """The function ``(params, system, neighbors) -> [3, 3]`` stress, eV/Å^3.
-
-    The sign is ASE's: the derivative of the energy with strain over the volume, positive under tension.
-    Without a volume (a molecule without a cell) there is no stress, and the result is not finite; :func:`virial` is
-    defined there.
-
-    Args:
-        potential: any potential.
-
-    Returns:
-        A pure function.
-    """
-
-    def function(params: Params, system: System, neighbors: Neighbors) -> jax.Array:
-        return potential.evaluate(params, system, neighbors).virial / system.volume
-
-    return function
-
-
-def energy_forces_and_stress(
-    potential: Potential,
-) -> Callable[[Params, System, Neighbors], tuple[jax.Array, jax.Array, jax.Array]]:
-    """The function ``(params, system, neighbors) -> (energy, forces, stress)`` in one pass.
-
-    Args:
-        potential: any potential.
-
-    Returns:
-        A pure function; eV, [atoms, 3] eV/Å, [3, 3] eV/Å^3 in ASE's sign.
-    """
-
-    def function(params: Params, system: System, neighbors: Neighbors) -> tuple[jax.Array, jax.Array, jax.Array]:
-        result = potential.evaluate(params, system, neighbors)
-        return result.energies.sum(), result.forces, result.virial / system.volume
-
-    return function
-
-
-def hessian(potential: Potential) -> Callable[[Params, System, Neighbors], jax.Array]:
-    """The function ``(params, system, neighbors) -> [atoms, 3, atoms, 3]`` second derivatives, eV/Å^2.
-
-    Args:
-        potential: any potential.
-
-    Returns:
-        A pure function, for systems whose dense Hessian fits in memory.
-    """
-
-    def function(params: Params, system: System, neighbors: Neighbors) -> jax.Array:
-        def gradient(positions: jax.Array) -> jax.Array:
-            return -potential.evaluate(params, system.replace(positions=positions), neighbors).forces
-
-        return jax.jacfwd(gradient)(system.positions)
-
-    return function
 
 
 def add(*potentials: Potential) -> Potential:

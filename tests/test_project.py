@@ -25,7 +25,7 @@ LAYERS = [
     {"units", "numerics"},
     {"system", "neighbors"},
     {"descriptors"},
-    {"potential", "engine"},
+    {"potential", "recipe", "derived", "engine"},
     {"potentials"},
     {"io", "parameters", "batch"},
     {"fit", "uncertainty", "simulate"},

@@ -19,7 +19,8 @@ import numpy as np
 
 from jaxpot.descriptors.symmetry_functions import SymmetryFunction
 from jaxpot.io.errors import FileFormatError
-from jaxpot.potential import Params, Potential, Recipe
+from jaxpot.potential import Params, Potential
+from jaxpot.recipe import Recipe
 
 __all__ = ["NATIVE_STYLES", "is_native", "load_native", "save_native"]
 

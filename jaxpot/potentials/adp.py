@@ -12,7 +12,8 @@ from jaxpot.engine import Environment, environment_potential
 from jaxpot.neighbors import Neighbors
 from jaxpot.numerics.splines import Cubics, cubics_at, cubics_extended_at, held_at_end, locate
 from jaxpot.numerics.tables import TableGrid, table_cubics, table_params
-from jaxpot.potential import Evaluation, Params, Potential, recorded
+from jaxpot.potential import Evaluation, Params, Potential
+from jaxpot.recipe import recorded
 from jaxpot.system import System
 
 __all__ = ["adp"]

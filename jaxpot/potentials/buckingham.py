@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from jaxpot.engine import PairSpecies, radial_potential
 from jaxpot.numerics.named import named_parameters
 from jaxpot.numerics.switching import Range, cut_off, largest_cutoff
-from jaxpot.potential import Params, Potential, recorded
+from jaxpot.potential import Params, Potential
+from jaxpot.recipe import recorded
 
 __all__ = ["buckingham"]
 

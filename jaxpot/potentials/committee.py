@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxpot.neighbors import Neighbors
-from jaxpot.potential import Evaluation, Params, Potential, recorded
+from jaxpot.potential import Evaluation, Params, Potential
+from jaxpot.recipe import recorded
 from jaxpot.system import System
 
 __all__ = ["CommitteeMember", "committee"]

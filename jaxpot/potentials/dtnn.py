@@ -11,7 +11,8 @@ import jax.numpy as jnp
 
 from jaxpot.engine import Graph, graph_potential
 from jaxpot.numerics.dense import dense, init_dense
-from jaxpot.potential import Params, Potential, recorded
+from jaxpot.potential import Params, Potential
+from jaxpot.recipe import recorded
 
 __all__ = ["dtnn"]
 

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from jaxpot.engine import PairSpecies, radial_potential
 from jaxpot.numerics.named import named_parameters, within_cutoff
 from jaxpot.numerics.safe import safe_sqrt
-from jaxpot.potential import Params, Potential, recorded
+from jaxpot.potential import Params, Potential
+from jaxpot.recipe import recorded
 
 __all__ = ["finnis_sinclair"]
 

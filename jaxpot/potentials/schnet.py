@@ -11,7 +11,8 @@ import numpy as np
 
 from jaxpot.engine import Graph, graph_potential
 from jaxpot.numerics.dense import dense, init_dense, shifted_softplus
-from jaxpot.potential import Params, Potential, recorded
+from jaxpot.potential import Params, Potential
+from jaxpot.recipe import recorded
 
 __all__ = ["schnet"]
 

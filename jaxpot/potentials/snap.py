@@ -11,7 +11,8 @@ import jax.numpy as jnp
 from jaxpot.descriptors.bispectrum import Bispectrum, bispectrum, bispectrum_energy, bispectrum_triples
 from jaxpot.descriptors.bispectrum_slopes import bispectrum_jacobian
 from jaxpot.engine import Environment, linear_potential
-from jaxpot.potential import Params, Potential, recorded
+from jaxpot.potential import Params, Potential
+from jaxpot.recipe import recorded
 
 __all__ = ["SnapSource", "snap"]
 

@@ -12,7 +12,8 @@ from jaxpot.engine import PairSpecies, radial_potential
 from jaxpot.numerics.named import named_parameters
 from jaxpot.numerics.safe import safe_sqrt
 from jaxpot.numerics.switching import CutPair, Range, cut_off, largest_cutoff
-from jaxpot.potential import Params, Potential, recorded
+from jaxpot.potential import Params, Potential
+from jaxpot.recipe import recorded
 
 __all__ = ["sutton_chen", "sutton_chen_mixing"]
 

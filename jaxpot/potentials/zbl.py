@@ -9,7 +9,8 @@ import jax.numpy as jnp
 
 from jaxpot.engine import PairSpecies, radial_potential
 from jaxpot.numerics.named import named_parameters
-from jaxpot.potential import Params, Potential, recorded
+from jaxpot.potential import Params, Potential
+from jaxpot.recipe import recorded
 from jaxpot.units import COULOMB_LAMMPS_METAL
 
 __all__ = ["zbl"]

@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxpot.derived import energy
 from jaxpot.neighbors import neighbor_list
-from jaxpot.potential import Params, Potential, energy
+from jaxpot.potential import Params, Potential
 from jaxpot.system import System
 from jaxpot.units import GPA
 

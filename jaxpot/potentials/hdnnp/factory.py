@@ -12,9 +12,10 @@ import jax.numpy as jnp
 from jaxpot.descriptors.symmetry_functions import Evaluator, SymmetryFunction, evaluator
 from jaxpot.engine import Environment, environment_potential
 from jaxpot.neighbors import Neighbors
-from jaxpot.potential import Params, Potential, recorded
+from jaxpot.potential import Params, Potential
 from jaxpot.potentials.hdnnp.params import check_params, init_params
 from jaxpot.potentials.hdnnp.settings import ACTIVATIONS, STATISTICS, HDNNPSettings, Scaling, make_settings
+from jaxpot.recipe import recorded
 from jaxpot.system import System
 
 __all__ = ["hdnnp", "symmetry_function_values", "symmetry_functions_and_networks"]
