@@ -11,10 +11,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxpot.neighbors import NeighborList, Neighbors, neighbor_list
-from jaxpot.neighbors.allocation import NATIVE_FROM_IN_RUNS
 from jaxpot.potential import Params, Potential
 from jaxpot.simulate.ensembles import Ensemble
-from jaxpot.simulate.lists import Lists
+from jaxpot.simulate.lists import Lists, lists_for
 from jaxpot.system import System
 from jaxpot.units import FEMTOSECOND
 
@@ -66,12 +65,12 @@ def initial_state(
 
     Returns:
         The :class:`MDState`.
+
+    Raises:
+        ValueError: the skin is not positive.
     """
     dtype = system.positions.dtype
-    neighbors = None
-    if potential.cutoff > 0:
-        lists = neighbor_list(potential.cutoff, skin, capacity_multiplier, NATIVE_FROM_IN_RUNS)
-        neighbors = lists.allocate(system)
+    neighbors = lists_for(potential, skin, True, capacity_multiplier).start(system)
     return MDState(
         system=system,
         velocities=jnp.asarray(velocities, dtype),

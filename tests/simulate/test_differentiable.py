@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import jaxpot
-from jaxpot.simulate import Ensemble, differentiable, maxwell_boltzmann
+from jaxpot.simulate import Ensemble, lists, maxwell_boltzmann
 from jaxpot.simulate.differentiable import MDState, initial_state, trajectory
 from tests.conftest import FLOAT32
 from tests.simulate import argon
@@ -39,7 +39,7 @@ def test_the_gradient_through_a_run_is_its_slope_and_an_overflow_is_told(
 ) -> None:
     if native:  # as large systems have it: loops compiled by numba, forth and back
         pytest.importorskip("numba", reason="the compiled paths need the extra `fast`")
-        monkeypatch.setattr(differentiable, "NATIVE_FROM_IN_RUNS", 1)
+        monkeypatch.setattr(lists, "NATIVE_FROM_IN_RUNS", 1)
     # with noise, and with states computed again on the way back; the notebook has the other case
     potential = jaxpot.lennard_jones(6.5, mode="switched", switch_from=5.0)
     _, params = argon.potential()
