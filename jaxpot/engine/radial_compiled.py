@@ -100,16 +100,9 @@ def reverse(
         None where there are no loops for it: cotangents of virials and of cells, derivatives of many parameters.
     """
     leaves = jax.tree.leaves(wanted[0])
-    if (
-        by.forces is None
-        or by.virial is not None
-        or any(jax.tree.leaves((wanted[1].replace(positions=False), wanted[2])))
-    ):
-        return None
-    if (
-        sum(np.size(leaf) for leaf, want in zip(jax.tree.leaves(given[0]), leaves, strict=True) if want)
-        > MOST_PARAMETERS
-    ):
+    others = jax.tree.leaves((wanted[1].replace(positions=False), wanted[2]))
+    numbers = sum(np.size(leaf) for leaf, want in zip(jax.tree.leaves(given[0]), leaves, strict=True) if want)
+    if by.forces is None or by.virial is not None or any(others) or numbers > MOST_PARAMETERS:
         return None
 
     def derived(params: Params, system: System, neighbors: Neighbors, *cotangents: jax.Array) -> Any:
