@@ -19,7 +19,7 @@ __all__ = ["network_commands"]
 
 REPORT = "errors.json"
 GRAPHS = {
-    "epochs": 300, "batch_size": 2, "learning_rate": 2e-3, "optimizer": "muon", "energy_weight": 10.0,
+    "epochs": 60, "batch_size": 2, "learning_rate": 2e-3, "optimizer": "muon", "energy_weight": 10.0,
     "forces_weight": 1.0,
 }  # fmt: skip
 NOT_TRAINED = ("scaling", "atom_energies", "gaussians")

@@ -107,7 +107,7 @@ def test_message_passing_from_files(kind: str, files: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("page", "smaller"),
     [
-        ("training.md", {"features=64, interactions=3": "features=4, interactions=1", "epochs=300": "epochs=2"}),
+        ("training.md", {"features=64, interactions=3": "features=4, interactions=1", "epochs=60": "epochs=2"}),
         (
             "fitting.md",
             {
