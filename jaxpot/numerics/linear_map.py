@@ -167,7 +167,7 @@ def _transposed(
 
 
 def _batched(values: Any, axes: Any, *, forward: Flat, **_: Any) -> tuple[list[jax.Array], list[int]]:
-    found = jax.vmap(forward, [None if a is batching.not_mapped else a for a in axes])(*values)
+    found = jax.vmap(forward, [a if isinstance(a, int) else None for a in axes])(*values)
     return list(found), [0] * len(found)
 
 
