@@ -207,13 +207,12 @@ def radial_potential(
             edges = edges_of(rows, (x, y, z), slots, cutoff)
             pair = species_of(rows, own, slots)
             distance = safe_distance(edges)
-            terms, slopes = formula.derivative(params, distance, pair)
+            (terms, slopes), (_, back) = formula.both_ends(params, distance, pair)
             if atom_energy is None:
                 value = jnp.where(edges.inside, terms[0], 0.0).sum(axis=1)
                 pull = 2.0 * slopes[0]
             else:
                 value = jnp.zeros_like(x)
-                back = slopes if count == 1 else formula.derivative(params, distance, pair.swapped())[1]
                 pull = jnp.zeros_like(distance)
                 for w, s, v, b in zip(weights, slopes, rows_weights, back, strict=True):
                     pull += w[:, None] * s + take(v, slots) * b

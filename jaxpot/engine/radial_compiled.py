@@ -29,7 +29,6 @@ def evaluation(formula: RadialFormula, params: Params, system: System, neighbors
     Raises:
         UnsupportedError: the formula has no scalar code.
     """
-
     dtype = system.positions.dtype
     bare = formula.bare_sums(params, dtype)
     inner = [k for k, b in enumerate(bare) if not b]
@@ -41,7 +40,7 @@ def evaluation(formula: RadialFormula, params: Params, system: System, neighbors
     def bare_terms_and_pull(
         p: Params, r: jax.Array, own: jax.Array, other: jax.Array, *weights: jax.Array
     ) -> tuple[Any, jax.Array]:
-        here, there = _both_ends(formula, p, r, own, other)
+        here, there = formula.both_ends(p, r, PairSpecies(own, other, formula.species))
         terms = here[0]
         mine, theirs = (dict(zip(inner, w, strict=True)) for w in (weights[: len(inner)], weights[len(inner) :]))
         pull = jnp.zeros_like(r)
@@ -67,17 +66,6 @@ def evaluation(formula: RadialFormula, params: Params, system: System, neighbors
     energies = jnp.where(system.real, value, jnp.zeros((), value.dtype))
     forces = jnp.where(system.real[:, None], forces, jnp.zeros((), forces.dtype))
     return Evaluation(energies, forces, virial_tensor(*virial))
-
-
-Ends = tuple[tuple[jax.Array, ...], tuple[jax.Array, ...]]
-
-
-def _both_ends(formula: RadialFormula, p: Params, r: jax.Array, own: jax.Array, other: jax.Array) -> tuple[Ends, Ends]:
-    """Terms h and dh/dr seen from this end of a pair, and from the other."""
-    pair = PairSpecies(own, other, formula.species)
-    here = formula.derivative(p, r, pair)
-    alike = formula.atom_energy is None or formula.species == 1
-    return here, here if alike else formula.derivative(p, r, pair.swapped())
 
 
 def reverse(
@@ -210,7 +198,7 @@ def pulled_back(
 
         (a, b), (a_other, b_other) = split(mine), split(theirs)
         (here, there), (curved_here, curved_there) = jax.jvp(
-            lambda x: tuple(end[1] for end in _both_ends(formula, p, x, own, other)), (r,), (one,)
+            lambda x: tuple(end[1] for end in formula.both_ends(p, x, pair)), (r,), (one,)
         )
         along, across = none, none
         for k in range(len(a)):

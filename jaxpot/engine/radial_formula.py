@@ -14,6 +14,7 @@ from jaxpot.potential import Params
 __all__ = ["AtomEnergy", "Contributions", "RadialFormula", "virial_tensor"]
 
 Contributions = Callable[[Params, jax.Array, PairSpecies], tuple[jax.Array, ...]]
+Terms = tuple[tuple[jax.Array, ...], tuple[jax.Array, ...]]  # h and dh/dr
 AtomEnergy = Callable[[Params, tuple[jax.Array, ...], jax.Array], jax.Array]
 
 
@@ -32,11 +33,15 @@ class RadialFormula(NamedTuple):
     cutoff: float
     species: int
 
-    def derivative(
-        self, params: Params, distances: jax.Array, pair: PairSpecies
-    ) -> tuple[tuple[jax.Array, ...], tuple[jax.Array, ...]]:
+    def derivative(self, params: Params, distances: jax.Array, pair: PairSpecies) -> Terms:
         """Terms h and their derivatives with respect to the distance, element by element."""
         return jax.jvp(lambda r: self.contributions(params, r, pair), (distances,), (jnp.ones_like(distances),))
+
+    def both_ends(self, params: Params, distances: jax.Array, pair: PairSpecies) -> tuple[Terms, Terms]:
+        """Terms and derivatives seen from this end of a pair, and from the other."""
+        here = self.derivative(params, distances, pair)
+        alike = self.atom_energy is None or self.species == 1
+        return here, here if alike else self.derivative(params, distances, pair.swapped())
 
     def embed(self, params: Params, sums: tuple[jax.Array, ...], species: jax.Array, real: jax.Array) -> jax.Array:
         """Energies G of rows; those that are not ``real`` mean nothing."""

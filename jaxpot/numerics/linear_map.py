@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -14,6 +14,15 @@ __all__ = ["jvp_with_reverse", "linear_map"]
 
 Flat = Callable[..., Sequence[jax.Array]]
 Transpose = Callable[[Sequence[Any], Sequence[jax.Array | None], Sequence[bool]], Sequence[jax.Array | None] | None]
+
+
+class _Map(NamedTuple):
+    """The static part of a map; ``constants`` is their number."""
+
+    forward: Flat
+    transpose: Transpose
+    constants: int
+
 
 _primitive = Primitive("linear_map")
 _primitive.multiple_results = True
@@ -109,22 +118,23 @@ def linear_map(
         >>> float(jax.grad(tripled)(2.0)), float(jax.jvp(tripled, (2.0,), (1.0,))[1])
         (3.0, 3.0)
     """
-    return list(_primitive.bind(*constants, *arguments, forward=forward, transpose=transpose, constants=len(constants)))
+    return list(_primitive.bind(*constants, *arguments, of=_Map(forward, transpose, len(constants))))
 
 
-def _forward(*values: jax.Array, forward: Flat, **_: Any) -> list[jax.Array]:
-    return list(forward(*values))
+def _forward(*values: jax.Array, of: _Map) -> list[jax.Array]:
+    return list(of.forward(*values))
 
 
-def _shapes(*avals: Any, forward: Flat, **_: Any) -> list[Any]:
-    shapes = jax.eval_shape(forward, *[jax.ShapeDtypeStruct(a.shape, a.dtype) for a in avals])
+def _shapes(*avals: Any, of: _Map) -> list[Any]:
+    shapes = jax.eval_shape(of.forward, *[jax.ShapeDtypeStruct(a.shape, a.dtype) for a in avals])
     return [jax.core.ShapedArray(s.shape, s.dtype) for s in shapes]
 
 
-def _tangents(primals: Any, tangents: Any, *, forward: Flat, constants: int, **parameters: Any) -> tuple[Any, Any]:
+def _tangents(primals: Any, tangents: Any, *, of: _Map) -> tuple[Any, Any]:
     def bind(*values: Any) -> list[Any]:
-        return list(_primitive.bind(*values, forward=forward, constants=constants, **parameters))
+        return list(_primitive.bind(*values, of=of))
 
+    constants = of.constants
     kept, arguments = primals[:constants], primals[constants:]
     full = [_instantiated(p, t) for p, t in zip(primals, tangents, strict=True)]
     found = bind(*primals)
@@ -132,7 +142,7 @@ def _tangents(primals: Any, tangents: Any, *, forward: Flat, constants: int, **p
     if not all(isinstance(t, ad.Zero) for t in tangents[constants:]):
         changes.append(bind(*kept, *full[constants:]))
     if not all(isinstance(t, ad.Zero) for t in tangents[:constants]):
-        fixed = lambda *some: list(forward(*some, *arguments))  # noqa: E731
+        fixed = lambda *some: list(of.forward(*some, *arguments))  # noqa: E731
         changes.append(list(jax.jvp(fixed, tuple(kept), tuple(full[:constants]))[1]))
     return found, [sum(parts[1:], parts[0]) for parts in zip(*changes, strict=True)]
 
@@ -145,33 +155,31 @@ def _instantiated(primal: Any, tangent: Any) -> Any:
     return jax.numpy.zeros_like(primal)
 
 
-def _transposed(
-    cotangents: Any, *values: Any, forward: Flat, transpose: Transpose, constants: int
-) -> Sequence[jax.Array | None]:
-    kept, arguments = values[:constants], values[constants:]
+def _transposed(cotangents: Any, *values: Any, of: _Map) -> Sequence[jax.Array | None]:
+    kept, arguments = values[: of.constants], values[of.constants :]
     wanted = [ad.is_undefined_primal(a) for a in arguments]
     given = [None if isinstance(ct, ad.Zero) else ct for ct in cotangents]
-    found = transpose(kept, given, wanted)
+    found = of.transpose(kept, given, wanted)
     if found is None:
         shapes = [jax.ShapeDtypeStruct(a.aval.shape, a.aval.dtype) for a in arguments if ad.is_undefined_primal(a)]
 
         def of_wanted(*some: jax.Array) -> list[jax.Array]:
             rest = iter(some)
-            return list(forward(*kept, *[next(rest) if w else a for w, a in zip(wanted, arguments, strict=True)]))
+            return list(of.forward(*kept, *[next(rest) if w else a for w, a in zip(wanted, arguments, strict=True)]))
 
         results = jax.eval_shape(of_wanted, *shapes)
         full = [jax.numpy.zeros(s.shape, s.dtype) if ct is None else ct for ct, s in zip(given, results, strict=True)]
         derived = iter(jax.linear_transpose(of_wanted, *shapes)(full))
         found = [next(derived) if w else None for w in wanted]
-    return [None] * constants + [f if w else None for f, w in zip(found, wanted, strict=True)]
+    return [None] * of.constants + [f if w else None for f, w in zip(found, wanted, strict=True)]
 
 
-def _batched(values: Any, axes: Any, *, forward: Flat, **_: Any) -> tuple[list[jax.Array], list[int]]:
-    found = jax.vmap(forward, [a if isinstance(a, int) else None for a in axes])(*values)
+def _batched(values: Any, axes: Any, *, of: _Map) -> tuple[list[jax.Array], list[int]]:
+    found = jax.vmap(of.forward, [a if isinstance(a, int) else None for a in axes])(*values)
     return list(found), [0] * len(found)
 
 
-_primitive.def_impl(jax.jit(_forward, static_argnames=("forward", "transpose", "constants")))
+_primitive.def_impl(jax.jit(_forward, static_argnames="of"))
 _primitive.def_abstract_eval(_shapes)
 ad.primitive_jvps[_primitive] = _tangents
 ad.primitive_transposes[_primitive] = _transposed

@@ -15,8 +15,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxpot.engine.compiled.lines import packed, used
 from jaxpot.engine.compiled.scalar_code import Code, Translation, translate
-from jaxpot.engine.compiled.source import CENTERS, Loop, packed, source_of, used
+from jaxpot.engine.compiled.source import CENTERS, Loop, source_of
 from jaxpot.neighbors import Neighbors, native
 from jaxpot.system import System
 

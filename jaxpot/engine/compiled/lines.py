@@ -1,0 +1,64 @@
+"""Lines of scalar code before they are put into a loop: which are needed, and how their tables are packed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from jaxpot.engine.compiled.scalar_code import Line
+
+__all__ = ["names_in", "packed", "used"]
+
+NAME = re.compile(r"\b(?:[vcp]\d+|w[ij]\d+|r|rate|inverse|own|other)\b")
+
+
+def names_in(text: str) -> set[str]:
+    """The variables that an expression reads."""
+    return set(NAME.findall(text))
+
+
+def used(lines: Sequence[Line], outputs: Sequence[str]) -> list[Line]:
+    """The lines on which outputs depend."""
+    needed = set().union(*map(names_in, outputs))
+    kept = []
+    for line in reversed(lines):
+        if line.name in needed:
+            needed |= names_in(line.text)
+            kept.append(line)
+    return kept[::-1]
+
+
+def packed(
+    lines: Sequence[Line], outputs: Sequence[str], sizes: Sequence[int], dtypes: Sequence[str]
+) -> tuple[list[Line], list[str], list[list[int]]]:
+    """Lines and outputs that read packed tables, and for each new input the old ones that are its columns.
+
+    Tables of one size that are always read at the same places become the columns of one table. Inputs that no line
+    reads are left out.
+    """
+    places: dict[int, list[str]] = {}
+    read = set().union(*(names_in(text) for text in (*outputs, *(line.text for line in lines))))
+    for line in lines:
+        if line.table is not None and line.text not in places.setdefault(line.table, []):
+            places[line.table].append(line.text)
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for k, size in enumerate(sizes):
+        if k not in places and f"c{k}" not in read:
+            continue
+        key = (size, dtypes[k], *sorted(places[k])) if k in places else (k,)
+        groups.setdefault(key, []).append(k)
+    columns = list(groups.values())
+    where = {old: (new, column) for new, group in enumerate(columns) for column, old in enumerate(group)}
+
+    def renamed(text: str) -> str:
+        return re.sub(r"\bc(\d+)\b", lambda m: f"c{where[int(m[1])][0]}", text)
+
+    found = []
+    for line in lines:
+        text, table = renamed(line.text), None
+        if line.table is not None:
+            table, column = where[line.table]
+            count = len(columns[table])
+            text = f"U({text}) * U({count}) + U({column})" if count > 1 else f"U({text})"
+        found.append(Line(line.name, text, line.kind, table))
+    return found, [renamed(text) for text in outputs], columns
