@@ -122,7 +122,8 @@ def _plain(value: Any) -> Any:
         return _plain(value.recipe)
     if isinstance(value, SymmetryFunction):
         return {"symmetry_function": [value.type, value.center, list(value.neighbors), value.cutoff, value.eta,
-                                      value.shift, value.zeta, value.sign, value.kappa]}  # fmt: skip
+                                      value.shift, value.zeta, value.sign, value.kappa, value.start,
+                                      value.angle_start, value.angle_end, value.subtype]}  # fmt: skip
     if isinstance(value, np.generic | np.ndarray | jax.Array):
         return np.asarray(value).tolist()
     if value is None or isinstance(value, bool | int | float | str):

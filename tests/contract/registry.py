@@ -185,10 +185,11 @@ def adp() -> tuple[jaxpot.Potential, Params]:
 
 
 NETWORK = ("Li", "B")
+NETWORK_INPUTS = 10
 
 
 def network_functions() -> list[Any]:
-    """Every type of symmetry function, other numbers for each element."""
+    """Symmetry functions of every kind, other numbers for each element."""
     functions = []
     for k, center in enumerate(NETWORK):
         functions += [SymmetryFunction(2, center, (other,), 4.2, 0.3 + 0.1 * k, 1.0) for other in NETWORK]
@@ -197,6 +198,10 @@ def network_functions() -> list[Any]:
         functions += [SymmetryFunction(3, center, NETWORK, 4.2, 0.05, 0.0, 2.0, -1.0)]
         functions += [SymmetryFunction(9, center, (NETWORK[k],) * 2, 3.9, 0.05, 0.5, 3.0, 1.0)]
         functions += [SymmetryFunction(13, center, (), 4.2, 0.05, 0.5, 1.5, 1.0)]
+        functions += [SymmetryFunction(20, center, (NETWORK[k],), 4.2, start=-4.2, subtype="p2")]
+        functions += [
+            SymmetryFunction(21, center, NETWORK, 4.0, start=0.4, angle_start=-140, angle_end=140, subtype="p3a")
+        ]
     return functions
 
 
@@ -205,16 +210,16 @@ def network_params() -> Params:
     rng = np.random.default_rng(3)
     networks, scaling = {}, {}
     for symbol in NETWORK:
-        sizes = [(8, 5), (5, 4), (4, 1)]
+        sizes = [(NETWORK_INPUTS, 5), (5, 4), (4, 1)]
         networks[symbol] = [{"weights": rng.normal(size=n), "biases": 0.3 * rng.normal(size=n[1])} for n in sizes]
-        size = 4.0 * (1.0 + rng.random(8))
+        size = 4.0 * (1.0 + rng.random(NETWORK_INPUTS))
         scaling[symbol] = {"min": -0.5 * size, "max": 3.5 * size, "mean": -0.25 * size, "sigma": size}
     return {"networks": networks, "scaling": scaling, "atom_energies": {"Li": np.array(-0.7), "B": np.array(0.4)}}
 
 
 def network_alone() -> float:
     params = network_params()
-    y = np.full(8, 0.25)
+    y = np.full(NETWORK_INPUTS, 0.25)
     for layer, f in zip(params["networks"]["B"], (np.tanh, np.cos, lambda v: v), strict=True):
         y = f(y @ layer["weights"] + layer["biases"])
     return 0.5 * float(y[0]) + 0.4

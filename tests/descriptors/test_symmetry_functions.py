@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -25,10 +26,12 @@ from jaxpot.descriptors.symmetry_functions import (
     standard_set,
 )
 from jaxpot.fit.symmetry_functions import scaling_of, values_by_element
+from jaxpot.io.n2p2_files.settings import read_settings
 from jaxpot.potentials.hdnnp import symmetry_function_values
 from tests import structures
 
 ELEMENTS = ("O", "Zr", "Ti")
+needs_float64 = pytest.mark.skipif(jnp.result_type(float) != np.float64, reason="compares digits of float64")
 
 
 def plain_cutoff(kind: str, r: float, rc: float, alpha: float) -> float:
@@ -55,6 +58,15 @@ def plain_cutoff(kind: str, r: float, rc: float, alpha: float) -> float:
     return float(1 + sum(c * x**n for n, c in powers.items()))
 
 
+def plain_bump(subtype: str, value: float, start: float, end: float) -> float:
+    """Compact functions, written down from their definition: a cutoff function of the distance from the middle."""
+    middle = (start + end) / 2
+    x = abs(value - middle) / (end - middle)
+    if subtype.endswith("a"):
+        x = 1.0 if x >= 1 else 2 * x - x * x
+    return plain_cutoff({"e": "exp"}.get(subtype, f"poly{subtype[1:2]}"), x, 1.0, 0.0)
+
+
 def plain_values(atoms: Atoms, functions: list[SymmetryFunction], kind: str, alpha: float) -> list[list[float]]:
     """The symmetry functions of each atom, in the order given, those of its element only."""
     symbols = atoms.get_chemical_symbols()
@@ -77,15 +89,27 @@ def plain_values(atoms: Atoms, functions: list[SymmetryFunction], kind: str, alp
                     return float(np.prod([atomic_numbers[name] for name in names]))
                 return float(sorted(names) == sorted(wanted))
 
+            def bump(r: float, f: SymmetryFunction = f) -> float:
+                return plain_bump(f.subtype, r, f.start, f.cutoff)
+
             total = 0.0
             for a, (name, v) in enumerate(around[i]):
                 r = float(np.linalg.norm(v))
+                if f.type in (20, 23):
+                    total += counts([name]) * bump(r)
+                    continue
                 if f.type in (1, 2, 4, 12):
                     term = np.cos(f.kappa * r) if f.type == 4 else np.exp(-f.eta * (r - f.shift) ** 2)
                     total += counts([name]) * term * end(r)
                     continue
                 for other, w in around[i][a + 1 :]:
                     s, t = float(np.linalg.norm(w)), float(np.linalg.norm(w - v))
+                    if f.type in (21, 22, 24, 25):
+                        theta = float(np.degrees(np.arctan2(np.linalg.norm(np.cross(v, w)), v @ w)))
+                        third = bump(t) if f.type in (21, 24) else 1.0
+                        angle = plain_bump(f.subtype.rstrip("a"), theta, f.angle_start, f.angle_end)
+                        total += counts([name, other]) * bump(r) * bump(s) * third * angle
+                        continue
                     exponent = (r - f.shift) ** 2 + (s - f.shift) ** 2
                     ends = end(r) * end(s)
                     if f.type in (3, 13):
@@ -114,6 +138,16 @@ def all_types(elements: tuple[str, ...]) -> list[SymmetryFunction]:
             SymmetryFunction(9, center, (near, far), 5.0, 0.02, 0.0, 2.5, 1.0),
             SymmetryFunction(9, center, (far, far), 4.1, 0.1, 1.0, 3.0, -1.0),
             SymmetryFunction(13, center, (), 5.0, 0.05, 0.6, 2.0, 1.0),
+            SymmetryFunction(20, center, (near,), 5.0, start=-5.0, subtype="p3"),
+            SymmetryFunction(20, center, (far,), 4.8, start=1.1, subtype="p2a"),
+            SymmetryFunction(23, center, (), 5.0, start=0.7, subtype="e"),
+            SymmetryFunction(21, center, (near, far), 5.0, start=-5.0, angle_end=130.0, subtype="p2"),
+            SymmetryFunction(21, center, (far, far), 4.9, start=-0.5, angle_start=40.0, subtype="p1a"),
+            SymmetryFunction(
+                22, center, (near, far), 4.9, start=0.3, angle_start=-150.0, angle_end=150.0, subtype="p4"
+            ),
+            SymmetryFunction(24, center, (), 5.0, start=-5.0, angle_start=20.0, angle_end=340.0, subtype="e"),
+            SymmetryFunction(25, center, (), 4.5, start=-2.0, angle_start=15.0, angle_end=165.0, subtype="p3a"),
         ]
     return functions
 
@@ -137,6 +171,124 @@ def test_every_type_equals_the_plain_sum(kind: str) -> None:
     for row, wanted in zip(found, plain_values(atoms, ordered, "poly2", 0.3), strict=True):
         np.testing.assert_allclose(row[: len(wanted)], wanted, rtol=1e-11, atol=1e-13)
     assert np.abs(found).max(axis=0).min() > 0
+
+
+# What n2p2's own tests ask of it (test/cpp/fixtures.h): positions, and values of the first atom by lines of input.nn.
+THREE = [[0.0, 0.0, 0.0], [1.0, 2.0, 1.0], [0.0, 3.0, -1.0]]
+FOUR = [*THREE, [-2.0, 1.0, -0.5]]
+N2P2 = {
+    "HHH": {
+        "2 H 0.001 0.0 10.0": 4.6578975865793892e-01,
+        "2 H 0.030 1.0 10.0": 4.2613074319879601e-01,
+        "3 H H 0.001 1.0 1.0 10.0 0.0": 2.2781144245150042e-02,
+        "3 H H 0.030 -1.0 4.0 10.0 2.0": 2.6506732726623567e-05,
+        "9 H H 0.001 1.0 1.0 10.0 0.0": 8.8187604914213763e-02,
+        "9 H H 0.031 -1.0 4.0 10.0 2.0": 1.0245670290254523e-04,
+        "12 0.001 0.0 10.0": 4.6578975865793892e-01,
+        "13 0.030 2.0 -1.0 4.0 10.0": 2.6506732726623567e-05,
+        "20 H -10.0 10.0 p2": 1.71653828561074920,
+        "20 H 0.0 8.0 p2": 1.63829178699555840,
+        "20 H 1.0 3.0 p2": 0.59406437434580717,
+        "21 H H -10.0 10.0 0.0 180.0 p2": 0.39698365829232357,
+        "21 H H 0.0 10.0 10.0 60.0 p2": 0.056548996092037257,
+        "21 H H 1.0 10.0 40.0 120.0 p2": 0.0017053618495084467,
+        "22 H H -10.0 10.0 0.0 180.0 p2": 0.440241957350979370,
+        "22 H H 0.0 10.0 10.0 60.0 p2": 0.117549886737894540,
+        "22 H H 1.0 10.0 40.0 120.0 p2": 0.008811770360680239,
+    },
+    "HHeHe": {
+        "12 0.030 1.0 10.0": 8.5226148639759169e-01,
+        "13 0.001 0.0 1.0 1.0 10.0": 9.1124576980600058e-02,
+        "23 -10.0 10.0 p2": 3.4330765712215,
+        "23 0.0 8.0 p2": 3.27658357399112,
+        "23 1.0 3.0 p2": 1.18812874869161,
+        "24 -10.0 10.0 0.0 180.0 p2": 1.58793463316929,
+        "24 0.0 10.0 10.0 60.0 p2": 0.226195984368149,
+        "24 1.0 10.0 40.0 120.0 p2": 0.00682144739803379,
+        "25 -10.0 10.0 0.0 180.0 p2": 1.76096782940392,
+        "25 0.0 10.0 10.0 60.0 p2": 0.470199546951578,
+        "25 1.0 10.0 40.0 120.0 p2": 0.035247081442721,
+    },
+    "SSCuU": {
+        "2 Cu 0.030 1.0 10.0": 1.8212508087363616e-01,
+        "2 U 0.030 1.0 10.0": 2.5814603379946083e-01,
+        "3 S Cu 0.001 1.0 1.0 10.0 0.0": 2.2781144245150042e-02,
+        "3 S U 0.001 1.0 1.0 10.0 0.0": 1.1723866787654575e-02,
+        "3 Cu U 0.001 1.0 1.0 10.0 0.0": 1.8921487310992163e-02,
+        "12 0.001 0.0 10.0": 3.4986591461381153e01,
+        "13 0.001 0.0 1.0 1.0 10.0": 7.8310510986904234e01,
+        "13 0.001 1.0 -1.0 4.0 10.0": 3.6978004634143264e00,
+    },
+}
+
+
+@needs_float64
+@pytest.mark.parametrize("formula", list(N2P2))
+def test_every_type_equals_n2p2(formula: str, tmp_path: Path) -> None:
+    atoms = Atoms(formula, positions=FOUR[: len(Atoms(formula))])
+    center, elements = atoms.get_chemical_symbols()[0], sorted(set(atoms.get_chemical_symbols()))
+    lines = [f"number_of_elements {len(elements)}", f"elements {' '.join(elements)}", "cutoff_type 2 0.0"]
+    lines += ["global_hidden_layers_short 0", "global_nodes_short", "global_activation_short l"]
+    lines += [f"symfunction_short {center} {words}" for words in N2P2[formula]]
+    lines += [f"symfunction_short {symbol} 1 {symbol} 10.0" for symbol in elements if symbol != center]
+    (tmp_path / "input.nn").write_text("\n".join(lines))
+    arguments = read_settings(tmp_path / "input.nn", "n2p2/metal").arguments
+    functions = [f for f in arguments["functions"] if f.center == center]
+    found = found_values(arguments["functions"], atoms, tuple(elements), arguments["cutoff_function"], 0.0)[0]
+    ordered = in_order(functions, sorted(elements, key=atomic_numbers.__getitem__))
+    wanted = [list(N2P2[formula].values())[functions.index(f)] for f in ordered]
+    np.testing.assert_allclose(found[: len(wanted)], wanted, rtol=3e-14)
+
+
+@needs_float64
+@pytest.mark.parametrize("formula", ["OZrTi"])
+def test_slopes_of_every_type(formula: str) -> None:
+    """Derivatives against differences; a triangle off all ends of compact functions."""
+    elements = ("O", "Zr", "Ti")
+    functions = all_types(elements)
+    potential = jaxpot.hdnnp(elements, functions, [], scaling="none")
+    values = symmetry_function_values(potential)
+    atoms = Atoms(f"{formula}O", positions=[[0.0, 0.0, 0.0], [0.3, 2.0, 0.2], [1.9, 0.4, -0.3], [-1.1, 0.6, 1.7]])
+    system = jaxpot.System.from_ase(atoms, elements)
+    neighbors = jaxpot.neighbor_list(potential.cutoff).allocate(system)
+
+    def at(positions: jax.Array) -> jax.Array:
+        return values(system.replace(positions=positions), neighbors)
+
+    slopes = jax.jit(jax.jacfwd(at))(system.positions)
+    shift = np.zeros((4, 3))
+    for atom, axis in ((0, 0), (1, 2), (3, 1)):
+        shift[:] = 0.0
+        shift[atom, axis] = 1e-6
+        numbers = (at(system.positions + shift) - at(system.positions - shift)) / 2e-6
+        np.testing.assert_allclose(slopes[:, :, atom, axis], numbers, atol=3e-7)
+
+
+@needs_float64
+def test_compact_functions_of_neighbours_in_a_line() -> None:
+    """Values and derivatives are those beside the line, where the angle itself has no derivative."""
+    functions = [
+        SymmetryFunction(22, "Ar", ("Ar", "Ar"), 5.0, start=-5.0, angle_start=first, angle_end=last, subtype=subtype)
+        for first, last in ((-180.0, 180.0), (0.0, 360.0), (0.0, 180.0))
+        for subtype in ("p1", "p2", "e")
+    ]
+    potential = jaxpot.hdnnp(["Ar"], functions, [], scaling="none")
+    values = jax.jit(symmetry_function_values(potential))
+    straight = jnp.array([[0.0, 0.0, 0.0], [0.0, 0.0, 2.0], [0.0, 0.0, 4.0]])
+    system = jaxpot.System.create(straight)
+    neighbors = jaxpot.neighbor_list(5.0).allocate(system)
+    found = [values(system.replace(positions=straight.at[1, 0].add(h)), neighbors) for h in (0.0, 1e-7)]
+    np.testing.assert_allclose(*found, atol=1e-12)
+    assert float(found[0].max()) > 0.5
+    energy = jaxpot.energy(potential)
+    params = potential.init(jax.random.key(0))
+
+    def of(h: jax.Array) -> jax.Array:
+        return energy(params, system.replace(positions=straight.at[1, 0].add(h)), neighbors)
+
+    assert float(jax.grad(of)(0.0)) == 0.0
+    bend = (of(1e-4) - 2 * of(0.0) + of(-1e-4)) / 1e-8  # p2 goes by the third power of the angle: off by some 1e-4
+    assert float(jax.grad(jax.grad(of))(0.0)) == pytest.approx(float(bend), rel=3e-3)
 
 
 @pytest.mark.parametrize("inner", [0.0, 0.35])
@@ -219,11 +371,32 @@ def test_an_ensemble_of_gaussians() -> None:
         ((3, "H", ("H", "H"), 4.0, 0.1, 0.0, 0.0), "zeta must be positive"),
         ((3, "H", ("H", "H"), 4.0, 0.1, 0.0, 1.0, 2.0), "lambda must be from -1 to 1"),
         ((2, "H", ("H",), float("nan")), "finite"),
+        ((2, "H", ("H",), 4.0, *[0.0] * 2, 1.0, 1.0, 0.0, 1.0), "takes no subtype and no start"),
+        ((20, "H", ("H",), 4.0), "compact function '' is not known"),
     ],
 )
 def test_a_wrong_function_is_refused(arguments: tuple[Any, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         SymmetryFunction(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        ({"start": 4.0}, "must start before the cutoff"),
+        ({"subtype": "p5"}, "compact function 'p5' is not known"),
+        ({"subtype": "ea"}, "compact function 'ea' is not known"),
+        ({"angle_start": 90.0, "angle_end": 90.0}, "angles must rise"),
+        ({"angle_start": -200.0, "angle_end": 200.0}, "by up to 360 degrees"),
+        ({"angle_start": -30.0, "angle_end": 40.0}, "as far on both sides"),
+        ({"angle_start": 100.0, "angle_end": 200.0}, "as far on both sides"),
+        ({"angle_end": float("inf")}, "finite"),
+    ],
+)
+def test_a_wrong_compact_function_is_refused(numbers: dict[str, Any], message: str) -> None:
+    usual: dict[str, Any] = {"start": -4.0, "subtype": "p2"}
+    with pytest.raises(ValueError, match=message):
+        SymmetryFunction(22, "H", ("H", "H"), 4.0, **usual | numbers)
 
 
 def test_wrong_sets_are_refused() -> None:

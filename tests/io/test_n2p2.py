@@ -102,6 +102,15 @@ symfunction_short Li 13 0.05 0.5 1 2.0 {rc}
 symfunction_short Li 2 O  0.3 1.0 {rc}
 symfunction_short Li 4 O  1.1 {rc}
 symfunction_short Li 1 Li {rc}
+symfunction_short O  20 Li -2.0 {rc} p2a ! polynomials
+symfunction_short O  20 Li -{rc} {rc} p2
+symfunction_short O  20 O  0.5 4.0 e
+symfunction_short O  22 O Li 0.0 {rc} 60.0 180.0 p3
+symfunction_short O  22 Li Li -{rc} {rc} -120.0 120.0 p3
+symfunction_short Li 21 Li O -{rc} {rc} 0.0 360.0 p1
+symfunction_short Li 23 -{rc} {rc} p4
+symfunction_short Li 24 -{rc} {rc} 0.0 180.0 p2a
+symfunction_short Li 25 1.0 {rc} 30.0 150.0 p1
 """
 PLAIN = {  # n2p2's activation functions
     "l": lambda x: x,
@@ -121,6 +130,7 @@ def write_directory(folder: Path, settings: str, letters: str, seed: int = 0) ->
     """A potential in Å and eV with random numbers; returns these."""
     folder.mkdir(exist_ok=True)
     hidden = [4, 3][: len(letters) - 1]
+    of_oxygen = [5, *hidden[1:]] if "element_nodes_short O 1 5" in settings else hidden
     (folder / "input.nn").write_text(
         f"# a comment\nnumber_of_elements 2\nelements O Li # heaviest first\natom_energy O -1.5\n{settings}\n"
         f"global_hidden_layers_short {len(hidden)}\nglobal_nodes_short {' '.join(map(str, hidden))}\n"
@@ -129,12 +139,12 @@ def write_directory(folder: Path, settings: str, letters: str, seed: int = 0) ->
     rng = np.random.default_rng(seed)
     numbers: dict[str, Any] = {"scaling": {}, "layers": {}}
     lines = ["# scaling"]
-    for e, (symbol, count) in enumerate((("Li", 4), ("O", 6)), 1):
+    for e, (symbol, count) in enumerate((("Li", 8), ("O", 11)), 1):
         low, width = rng.normal(size=count), 40 + 40 * rng.random(count)
         numbers["scaling"][symbol] = rows = np.stack([low, low + width, low + 0.4 * width, 0.2 * width], axis=1)
         lines += [f"{e} {k + 1} " + " ".join(repr(float(v)) for v in row) for k, row in enumerate(rows)]
-        sizes = [count, *hidden, 1]
-        layers = [(rng.normal(size=(a, b)), rng.normal(size=b)) for a, b in itertools.pairwise(sizes)]
+        sizes = [count, *(of_oxygen if symbol == "O" else hidden), 1]
+        layers = [(rng.normal(size=(a, b)) / a**0.5, rng.normal(size=b)) for a, b in itertools.pairwise(sizes)]
         numbers["layers"][symbol] = layers
         text = []
         for k, (weights, biases) in enumerate(layers):
@@ -184,7 +194,7 @@ CASES = [
     ("none", "", "tsl", "cos", 0.0),
     ("scale", "normalize_nodes", "pcl", "exp", 0.2),
     ("center", "mean_energy -2.5\nconv_energy 3.0\nconv_length 1.7", "grS", "tanh", 0.0),
-    ("scale_center", "", "Sl", "poly3", 0.0),
+    ("scale_center", "element_nodes_short O 1 5", "Sl", "poly3", 0.0),
     ("scale_sigma", "normalize_nodes\nmean_energy 1.5\nconv_energy 0.5\nconv_length 2.0", "hel", "poly4", 0.4),
 ]
 
@@ -249,7 +259,9 @@ def removed(name: str) -> Callable[[Path], None]:
     [
         (replaced("input.nn", "epochs 5", "use_electrostatics"), r"input.nn:9: use_electrostatics is not supported"),
         (replaced("input.nn", "epochs 5", "nonsense 5"), r"input.nn:9: nonsense is no keyword"),
-        (replaced("input.nn", "epochs 5", "element_nodes_short O 3"), r":9: element_nodes_short is not supported"),
+        (replaced("input.nn", "epochs 5", "element_nodes_short O 3 4"), r":9: there are 2 hidden layers, and no 3"),
+        (replaced("input.nn", "epochs 5", "element_nodes_short O 1"), r":9: the number of nodes is missing"),
+        (replaced("input.nn", "epochs 5", "element_hidden_layers_short O 1"), r":9: .* only networks of equally many"),
         (replaced("input.nn", "epochs 5", "cutoff_type 9"), r"input.nn:9: cutoff_type 9 is not known"),
         (replaced("input.nn", "epochs 5", "cutoff_type 1 1.0"), r"alpha is 1, must be from 0"),
         (replaced("input.nn", "epochs 5", "nnp_type 4G"), r"input.nn:9: nnp_type 4G is not supported"),
@@ -260,7 +272,10 @@ def removed(name: str) -> Callable[[Path], None]:
         (replaced("input.nn", "t s l", "t s"), r"an activation is missing"),
         (replaced("input.nn", "O  2 Li 0.3", "O  2 Li 0.x"), r"input.nn:10: eta is '0.x', must be a number"),
         (replaced("input.nn", "O  2 Li 0.3", "O  2 Na 0.3"), r"input.nn:10: Na is not among the elements"),
-        (replaced("input.nn", "O  2 Li 0.3", "O  21 Li 0.3"), r"input.nn:10: symmetry function type 21"),
+        (replaced("input.nn", "O  2 Li 0.3", "O  28 Li 0.3"), r"input.nn:10: symmetry function type 28"),
+        (replaced("input.nn", "5.0 p2a", "5.0 p5"), r"input.nn:20: compact function 'p5' is not known"),
+        (replaced("input.nn", "5.0 p2a", "5.0"), r"input.nn:20: subtype is missing"),
+        (replaced("input.nn", "60.0 180.0 p3", "60.0 200.0 p3"), r"input.nn:23: angles must be"),
         (replaced("input.nn", "1.0 5.0", "1.0 5.0 6.0"), r"'6.0' is one word too many"),
         (replaced("input.nn", "1.0 5.0", "1.0 inf"), r"cutoff is 'inf', must be finite"),
         (replaced("scaling.data", "\n1 2 ", "\n1 1 "), r"scaling.data:3: function 1 of Li is here a second time"),

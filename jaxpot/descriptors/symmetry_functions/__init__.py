@@ -1,6 +1,6 @@
 """Behler's atom-centred symmetry functions."""
 
-from jaxpot.descriptors.symmetry_functions.cutoffs import CUTOFF_FUNCTIONS, cutoff_function
+from jaxpot.descriptors.symmetry_functions.cutoffs import CUTOFF_FUNCTIONS, compact_function, cutoff_function
 from jaxpot.descriptors.symmetry_functions.evaluation import Evaluator, evaluator
 from jaxpot.descriptors.symmetry_functions.functions import SymmetryFunction, angular, in_order, radial
 from jaxpot.descriptors.symmetry_functions.sets import compact_set, grid_set, standard_set
@@ -10,6 +10,7 @@ __all__ = [
     "Evaluator",
     "SymmetryFunction",
     "angular",
+    "compact_function",
     "compact_set",
     "cutoff_function",
     "evaluator",

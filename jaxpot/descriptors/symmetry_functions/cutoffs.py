@@ -1,4 +1,4 @@
-"""Cutoff functions of symmetry functions, those of n2p2, in its order."""
+"""Cutoff functions of symmetry functions, those of n2p2, in its order, and functions of compact support."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-__all__ = ["CUTOFF_FUNCTIONS", "cutoff_function"]
+__all__ = ["COMPACT_FUNCTIONS", "CUTOFF_FUNCTIONS", "compact_function", "cutoff_function"]
 
 
 def _hard(x: jax.Array) -> jax.Array:
@@ -62,6 +62,8 @@ CUTOFF_FUNCTIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "poly3": _poly3,
     "poly4": _poly4,
 }
+# n2p2's names of the subtypes; an "a" after a polynomial's makes it fall sooner
+COMPACT_FUNCTIONS = {"p1": _poly1, "p2": _poly2, "p3": _poly3, "p4": _poly4, "e": _exp}
 
 
 def cutoff_function(kind: str, inner: float = 0.0) -> Callable[[jax.Array, float], jax.Array]:
@@ -115,5 +117,45 @@ def cutoff_function(kind: str, inner: float = 0.0) -> Callable[[jax.Array, float
         if fraction:
             x = jnp.maximum((x - fraction) / (1.0 - fraction), 0.0)
         return jnp.where(distances < cutoff, f(x), 0.0)
+
+    return function
+
+
+def compact_function(subtype: str) -> Callable[[jax.Array, float, float], jax.Array]:
+    """A bump of compact support, f(value, start, end): 1 in the middle between both ends, 0 from them on.
+
+    With x = |value - middle| / half the width, "p1" ... "p4" are the polynomials "poly1" ... "poly4" of
+    :func:`cutoff_function` in x, and "e" its "exp"; "p1a" ... "p4a" are the polynomials in (2 - x) x.
+
+    Args:
+        subtype: as above.
+
+    Returns:
+        ``(values, start, end) -> values``, element by element.
+
+    Raises:
+        ValueError: another subtype.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxpot.descriptors.symmetry_functions import compact_function
+        >>> [round(float(v), 3) for v in compact_function("p2")(jnp.array([1.0, 2.0, 3.0, 5.0]), 1.0, 5.0)]
+        [0.0, 0.5, 1.0, 0.0]
+
+    Reference:
+        M. P. Bircher, A. Singraber and C. Dellago, Mach. Learn.: Sci. Technol. 2, 035026 (2021).
+    """
+    core, sooner = (subtype[:-1], True) if subtype.startswith("p") and subtype.endswith("a") else (subtype, False)
+    if core not in COMPACT_FUNCTIONS:
+        raise ValueError(
+            f"compact function {subtype!r} is not known; use one of {', '.join(COMPACT_FUNCTIONS)}, p1a, p2a, p3a, p4a"
+        )
+    f = COMPACT_FUNCTIONS[core]
+
+    def function(values: jax.Array, start: float, end: float) -> jax.Array:
+        x = jnp.abs(values - 0.5 * (start + end)) * (2.0 / (end - start))
+        inside = x < 1.0
+        x = jnp.where(inside, x, 0.0)
+        return jnp.where(inside, f((2.0 - x) * x if sooner else x), 0.0)
 
     return function

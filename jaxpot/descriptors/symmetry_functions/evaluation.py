@@ -1,4 +1,4 @@
-"""Many symmetry functions at once, each exponential and each power computed once."""
+"""Many symmetry functions at once, each function of a distance and each of an angle computed once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxpot.descriptors.symmetry_functions.cutoffs import cutoff_function
+from jaxpot.descriptors.symmetry_functions.cutoffs import compact_function, cutoff_function
 from jaxpot.descriptors.symmetry_functions.functions import SymmetryFunction
 
 __all__ = ["Evaluator", "evaluator"]
@@ -42,8 +42,8 @@ def evaluator(
 ) -> Evaluator:
     """Compiles a set of symmetry functions into one function of environments.
 
-    An angular function is a sum of Gaussians of distances times powers of angles. Each distinct Gaussian and each
-    distinct power is computed once for a pair of neighbours, whatever the functions that share it.
+    An angular function is a sum of functions of distances times one of the angle. Each distinct function of a distance
+    and each of an angle is computed once for a pair of neighbours, whatever the functions that share it.
 
     Args:
         elements: chemical symbols whose order gives the species.
@@ -117,25 +117,61 @@ def _weighted(term: jax.Array, weight: jax.Array | None) -> jax.Array:
     return term if weight is None else term * weight
 
 
+class _Profile(NamedTuple):
+    """A function of one distance: a Gaussian times the cutoff function, or one of compact support."""
+
+    subtype: str  # "" for a Gaussian; these come first in order
+    cutoff: float
+    kappa: float
+    eta: float
+    shift: float
+    start: float
+
+    @classmethod
+    def of(cls, f: SymmetryFunction) -> _Profile:
+        return cls(f.subtype, f.cutoff, f.kappa if f.type == 4 else 0.0, f.eta, f.shift, f.start)
+
+
+class _Profiles:
+    """The distinct functions of a distance that a set of symmetry functions is made of."""
+
+    def __init__(self, functions: Sequence[SymmetryFunction], fc: Callable[..., jax.Array]):
+        self.all = sorted({_Profile.of(f) for f in functions})
+        self.fc = fc
+        gaussians = [p for p in self.all if not p.subtype]
+        self.numbers = {"eta": np.array([p.eta for p in gaussians]), "shift": np.array([p.shift for p in gaussians])}
+
+    def values(
+        self, numbers: Numbers, r: jax.Array, mask: jax.Array, wanted: Sequence[_Profile]
+    ) -> dict[_Profile, jax.Array]:
+        """Of distances where the mask is, 0 elsewhere."""
+        ends = {rc: jnp.where(mask, self.fc(r, rc), 0.0) for rc in sorted({p.cutoff for p in wanted if not p.subtype})}
+        found = {}
+        for profile in wanted:
+            if profile.subtype:
+                value = compact_function(profile.subtype)(r, profile.start, profile.cutoff)
+                found[profile] = jnp.where(mask, value, 0.0)
+                continue
+            n = self.all.index(profile)
+            value = jnp.exp(-numbers["eta"][n] * (r - numbers["shift"][n]) ** 2) * ends[profile.cutoff]
+            found[profile] = value * jnp.cos(profile.kappa * r) if profile.kappa else value
+        return found
+
+
 class _Radial:
     """Sums over neighbours of distinct functions of the distance, for each kind of neighbour."""
 
     def __init__(self, functions: Sequence[SymmetryFunction], elements: tuple[str, ...], fc: Callable[..., jax.Array]):
-        self.terms = sorted({self._term(f) for f in functions})
+        self.profiles = _Profiles(functions, fc)
         self.kinds = sorted({f.neighbors for f in functions})
         self.sums = sorted({self._sum(f) for f in functions})
         self.size = len(self.sums)
-        self.fc = fc
         self.elements = elements
         self.charges = np.array(_atomic_numbers(elements) if () in self.kinds else [0.0])
-        self.numbers = {"eta": np.array([t[2] for t in self.terms]), "shift": np.array([t[3] for t in self.terms])}
+        self.numbers = self.profiles.numbers
 
-    @staticmethod
-    def _term(f: SymmetryFunction) -> tuple[float, float, float, float]:
-        return f.cutoff, f.kappa if f.type == 4 else 0.0, f.eta, f.shift
-
-    def _sum(self, f: SymmetryFunction) -> tuple[int, int]:
-        return self.kinds.index(f.neighbors), self.terms.index(self._term(f))
+    def _sum(self, f: SymmetryFunction) -> tuple[int, _Profile]:
+        return self.kinds.index(f.neighbors), _Profile.of(f)
 
     def place(self, f: SymmetryFunction) -> int:
         return self.sums.index(self._sum(f))
@@ -144,11 +180,7 @@ class _Radial:
         """[sums, atoms]."""
         if not self.size:
             return jnp.zeros((0, r.shape[1]), r.dtype)
-        ends = {rc: jnp.where(mask, self.fc(r, rc), 0.0) for rc in sorted({t[0] for t in self.terms})}
-        terms = []
-        for n, (rc, kappa, _, _) in enumerate(self.terms):
-            value = jnp.exp(-numbers["eta"][n] * (r - numbers["shift"][n]) ** 2) * ends[rc]
-            terms.append(value * jnp.cos(kappa * r) if kappa else value)
+        terms = self.profiles.values(numbers, r, mask, self.profiles.all)
         weights: list[jax.Array | None] = []
         for kind in self.kinds:
             if not kind:
@@ -157,32 +189,39 @@ class _Radial:
                 weights.append(None)
             else:
                 weights.append((species == self.elements.index(kind[0])).astype(r.dtype))
-        return jnp.stack([_weighted(terms[n], weights[kind]).sum(axis=0) for kind, n in self.sums])
+        return jnp.stack([_weighted(terms[profile], weights[kind]).sum(axis=0) for kind, profile in self.sums])
+
+
+class _Angle(NamedTuple):
+    """A function of an angle: (1 + lambda cos)^zeta, or one of compact support."""
+
+    subtype: str  # "" for a power
+    first: float  # lambda; where it begins, degrees
+    second: float  # zeta; where it ends, degrees
+
+    @classmethod
+    def of(cls, f: SymmetryFunction) -> _Angle:
+        if f.is_compact:
+            return cls(f.subtype.rstrip("a"), f.angle_start, f.angle_end)
+        return cls("", f.sign, f.zeta)
 
 
 class _Angular:
-    """Sums over pairs of neighbours of all products of a Gaussian and a power, for each kind of pair."""
+    """Sums over pairs of neighbours of products of functions of distances and one of the angle, for kinds of pairs."""
 
     def __init__(self, functions: Sequence[SymmetryFunction], elements: tuple[str, ...], fc: Callable[..., jax.Array]):
-        self.gaussians = sorted({self._gaussian(f) for f in functions})
-        self.powers = sorted({(f.sign, f.zeta) for f in functions})
+        self.profiles = _Profiles(functions, fc)
+        self.angles = sorted({_Angle.of(f) for f in functions})
         self.kinds = sorted({f.neighbors for f in functions})
+        self.narrow = sorted({_Profile.of(f) for f in functions if f.is_narrow})
         self.sums = sorted({self._sum(f) for f in functions})
         self.size = len(self.sums)
-        self.fc = fc
         self.elements = elements
-        # Gaussians with and without the third side share what depends on the other two.
-        self.sides = sorted({g[1:] for g in self.gaussians})
-        self.numbers = {"eta": np.array([s[1] for s in self.sides]), "shift": np.array([s[2] for s in self.sides])}
         self.charges = np.array(_atomic_numbers(elements) if () in self.kinds else [0.0])
+        self.numbers = self.profiles.numbers
 
-    @staticmethod
-    def _gaussian(f: SymmetryFunction) -> tuple[bool, float, float, float]:
-        return f.is_narrow, f.cutoff, f.eta, f.shift
-
-    def _sum(self, f: SymmetryFunction) -> tuple[int, int, int]:
-        gaussian, power = self.gaussians.index(self._gaussian(f)), self.powers.index((f.sign, f.zeta))
-        return self.kinds.index(f.neighbors), gaussian, power
+    def _sum(self, f: SymmetryFunction) -> tuple[int, bool, _Profile, _Angle]:
+        return self.kinds.index(f.neighbors), f.is_narrow, _Profile.of(f), _Angle.of(f)
 
     def place(self, f: SymmetryFunction) -> int:
         return self.sums.index(self._sum(f))
@@ -201,42 +240,33 @@ class _Angular:
         if not self.size or r.shape[0] < 2:
             return jnp.zeros((self.size, r.shape[1]), r.dtype)
         one, two = (k.astype(np.int32) for k in np.triu_indices(r.shape[0], 1))  # every pair of neighbours once
-        ends = {rc: jnp.where(mask, self.fc(r, rc), 0.0) for rc in sorted({s[0] for s in self.sides})}
-        both = {}
-        for n, side in enumerate(self.sides):
-            value = jnp.exp(-numbers["eta"][n] * (r - numbers["shift"][n]) ** 2) * ends[side[0]]
-            both[side] = value[one] * value[two]
+        sides = self.profiles.values(numbers, r, mask, self.profiles.all)
+        both = {profile: value[one] * value[two] for profile, value in sides.items()}
         inverse = 1.0 / r
         ux, uy, uz = x * inverse, y * inverse, z * inverse
         cosine = ux[one] * ux[two] + uy[one] * uy[two] + uz[one] * uz[two]
         third = self._third_sides(numbers, x, y, z, mask, one, two)
-        gaussians = []
-        for narrow, rc, eta, shift in self.gaussians:
-            side = (rc, eta, shift)
-            gaussians.append(both[side] * third[side] if narrow else both[side])
         weights = self._weights(species, one, two, r.dtype)
-        powers = _powers(cosine, self.powers)
-        weighted = {(k, g): _weighted(gaussians[g], weights[k]) for k, g in {s[:2] for s in self.sums}}
-        return jnp.stack([(weighted[kind, g] * powers[p]).sum(axis=0) for kind, g, p in self.sums])
+        angles = _angular_parts(cosine, self.angles)
+        distances = {
+            (kind, narrow, p): _weighted(both[p] * third[p] if narrow else both[p], weights[kind])
+            for kind, narrow, p in {s[:3] for s in self.sums}
+        }
+        return jnp.stack([(distances[s[:3]] * angles[s[3]]).sum(axis=0) for s in self.sums])
 
     def _third_sides(
         self, numbers: Numbers, x: jax.Array, y: jax.Array, z: jax.Array, mask: jax.Array, one: Any, two: Any
-    ) -> dict[Any, jax.Array]:
-        """What the distance between both neighbours contributes to each narrow Gaussian."""
-        narrow = [(rc, eta, shift) for is_narrow, rc, eta, shift in self.gaussians if is_narrow]
-        if not narrow:
+    ) -> dict[_Profile, jax.Array]:
+        """What the distance between both neighbours contributes to each narrow function."""
+        if not self.narrow:
             return {}
         squared = sum((d[two] - d[one]) ** 2 for d in (x, y, z))
         real = mask[one] & mask[two]
-        distances, ends = {}, {}
-        for rc in {side[0] for side in narrow}:
+        found: dict[_Profile, jax.Array] = {}
+        for rc in sorted({p.cutoff for p in self.narrow}):
             inside = real & (squared < rc * rc)
-            distances[rc] = jnp.sqrt(jnp.where(inside, squared, rc * rc))
-            ends[rc] = jnp.where(inside, self.fc(distances[rc], rc), 0.0)
-        found = {}
-        for side in narrow:
-            n, rc = self.sides.index(side), side[0]
-            found[side] = jnp.exp(-numbers["eta"][n] * (distances[rc] - numbers["shift"][n]) ** 2) * ends[rc]
+            distances = jnp.sqrt(jnp.where(inside, squared, rc * rc))
+            found |= self.profiles.values(numbers, distances, inside, [p for p in self.narrow if p.cutoff == rc])
         return found
 
     def _weights(self, species: jax.Array, one: Any, two: Any, dtype: Any) -> list[jax.Array | None]:
@@ -252,6 +282,21 @@ class _Angular:
                 both = a[one] * b[two]
                 weights.append(both if kind[0] == kind[1] else both + b[one] * a[two])
         return weights
+
+
+def _angular_parts(cosine: jax.Array, wanted: Sequence[_Angle]) -> dict[_Angle, jax.Array]:
+    """Each function of the angle."""
+    powers = [angle for angle in wanted if not angle.subtype]
+    found = dict(zip(powers, _powers(cosine, [angle[1:] for angle in powers]), strict=True))
+    if len(powers) < len(wanted):
+        # Atoms in a line: one digit off, the angle has a derivative, and so have functions that are even about 0 or pi.
+        most = 1.0 - jnp.finfo(cosine.dtype).eps
+        theta = jnp.arccos(cosine + jax.lax.stop_gradient(jnp.clip(cosine, -most, most) - cosine))
+        for angle in wanted:
+            if angle.subtype:
+                start, end = np.deg2rad((angle.first, angle.second)).tolist()
+                found[angle] = compact_function(angle.subtype)(theta, start, end)
+    return found
 
 
 def _powers(cosine: jax.Array, wanted: Sequence[tuple[float, float]]) -> list[jax.Array]:

@@ -6,7 +6,7 @@ import re
 
 from jaxpot import units
 
-__all__ = ["COLUMNS", "ENERGIES", "IGNORED", "LENGTHS", "MANY", "NEIGHBORS", "ONCE", "POWERS", "REFUSED", "STYLES"]
+__all__ = ["COLUMNS", "ENERGIES", "IGNORED", "LENGTHS", "MANY", "ONCE", "POWERS", "REFUSED", "STYLES", "WORDS"]
 
 LENGTHS = {"angstrom": 1.0, "å": 1.0, "ang": 1.0, "a": 1.0, "bohr": units.BOHR, "a0": units.BOHR}
 ENERGIES = {"ev": 1.0, "hartree": units.HARTREE, "ha": units.HARTREE}
@@ -19,13 +19,13 @@ ONCE = (
     "global_hidden_layers_short", "global_nodes_short", "global_activation_short", "normalize_nodes", "mean_energy",
     "conv_energy", "conv_length", "nnp_type", "nnp_gen", "nn_type_short", "nn_type",
 )  # fmt: skip
-MANY = ("atom_energy", "symfunction_short")
+MANY = ("atom_energy", "symfunction_short", "element_nodes_short")
 # What decides about training, output, or structures alone.
 IGNORED = re.compile(
     r"(kalman|gradient|write|print|optmode|rmse|task_batch|weights|short|force|energy|nguyen|analyze|fix|update|test|"
     r"max|ion|noise|joint|growth|dynamic|damp|find|detect|list|random|points|screen|md|steepest)_\w+"
-    r"|epochs|updater_type|parallel_mode|jacobian_mode|selection_mode|repeated_energy_update|use_short_forces|"
-    r"use_short_nn|use_old_weights_short|use_old_scaling|precondition_weights|main_error_metric|"
+    r"|epochs|updater_type|parallel_mode|jacobian_mode|selection_mode(_energy|_force|_charge)?|charge_fraction|"
+    r"repeated_energy_update|use_short_forces|use_short_nn|use_old_weights_short|use_old_scaling|precondition_weights|main_error_metric|"
     r"memorize_symfunc_results|normalize_data_set|runner_mode|bond_threshold|mix_all_points|calculate_\w+|"
     r"remove_atom_energies|use_atom_energies|use_systematic_weights_short|check_\w+|enable_on_the_fly_input|"
     r"separate_kalman_short|save_kalman_matrices|restart_\w+|set_kalman_\w+|initialization_only"
@@ -38,9 +38,8 @@ REFUSED = {
     "electrostatic_type": "charges are not supported; only short-range networks are",
     "use_vdw": "the dispersion correction is not supported",
     "remove_vdw_energies": "the dispersion correction is not supported",
-    "element_hidden_layers_short": "only networks of one shape for all elements are supported",
-    "element_nodes_short": "only networks of one shape for all elements are supported",
-    "element_activation_short": "only networks of one shape for all elements are supported",
+    "element_hidden_layers_short": "only networks of equally many layers for all elements are supported",
+    "element_activation_short": "only networks of the same activations for all elements are supported",
 }
 
 # Numbers after the elements of a symmetry function of each type; what is in () may be left out.
@@ -52,6 +51,8 @@ COLUMNS = {
     9: ("eta", "sign", "zeta", "cutoff", "(shift)"),
     12: ("eta", "shift", "cutoff"),
     13: ("eta", "shift", "sign", "zeta", "cutoff"),
+    **dict.fromkeys((20, 23), ("start", "cutoff", "subtype")),
+    **dict.fromkeys((21, 22, 24, 25), ("start", "cutoff", "angle_start", "angle_end", "subtype")),
 }
-NEIGHBORS = {1: 1, 2: 1, 3: 2, 4: 1, 9: 2, 12: 0, 13: 0}
-POWERS = {"cutoff": 1, "shift": 1, "eta": -2, "kappa": -1}  # of the unit of length
+WORDS = ("subtype",)  # what of them is no number
+POWERS = {"cutoff": 1, "shift": 1, "start": 1, "eta": -2, "kappa": -1}  # of the unit of length

@@ -63,8 +63,8 @@ class Words:
 
 
 def words_of(path: Path, text: str) -> Iterator[Words]:
-    """The lines that are not empty, without comments."""
+    """The lines that are not empty, without comments, which begin with # or !."""
     for number, line in enumerate(text.splitlines(), 1):
-        words = line.split("#")[0].split()
+        words = line.split("#")[0].split("!")[0].split()
         if words:
             yield Words(path, number, words)

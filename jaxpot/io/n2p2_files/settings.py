@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from jaxpot.descriptors.symmetry_functions import CUTOFF_FUNCTIONS, SymmetryFunction
+from jaxpot.descriptors.symmetry_functions.functions import TYPES
 from jaxpot.io.errors import FileFormatError
 from jaxpot.io.n2p2_files.keywords import (
     COLUMNS,
@@ -15,16 +16,19 @@ from jaxpot.io.n2p2_files.keywords import (
     IGNORED,
     LENGTHS,
     MANY,
-    NEIGHBORS,
     ONCE,
     POWERS,
     REFUSED,
     STYLES,
+    WORDS,
 )
 from jaxpot.io.n2p2_files.lines import Words, read_text, words_of
 from jaxpot.potentials.hdnnp import ACTIVATIONS
 
 __all__ = ["InputFile", "read_settings"]
+
+
+SHORT_RANGED = ("2G", "2G-HDNNP", "2", "1", "0")  # n2p2's and RuNNer's names and numbers of the same
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -105,7 +109,7 @@ def read_settings(path: str | os.PathLike[str], style: str) -> InputFile:
         atoms[symbol] = energy * (line.number(2, "atom_energy") + mean)
     arguments = {
         "functions": functions,
-        "hidden": hidden,
+        "hidden": _by_element(hidden, many["element_nodes_short"], elements),
         "activations": letters,
         "cutoff_function": kind,
         "inner": inner,
@@ -118,8 +122,8 @@ def read_settings(path: str | os.PathLike[str], style: str) -> InputFile:
 
 
 def _check_generation(once: dict[str, Words]) -> None:
-    for keyword, allowed in (("nnp_type", ("2G", "2G-HDNNP", "1", "0")), ("nnp_gen", ("2",)), ("nn_type_short", ("1",)),
-                             ("nn_type", ("1",))):  # fmt: skip
+    for keyword, allowed in (("nnp_type", SHORT_RANGED), ("nn_type", SHORT_RANGED), ("nnp_gen", ("2",)),
+                             ("nn_type_short", ("1",))):  # fmt: skip
         if keyword in once and once[keyword].word(1, keyword) not in allowed:
             line = once[keyword]
             raise line.error(f"{keyword} {line.words[1]} is not supported", "only short-range networks (2G) are")
@@ -174,16 +178,18 @@ def _function(line: Words, elements: tuple[str, ...], length: float) -> Symmetry
     kind = line.whole(2, "the type of the symmetry function")
     if kind not in COLUMNS:
         raise line.error(f"symmetry function type {kind} is not supported", f"only {', '.join(map(str, COLUMNS))} are")
-    place = 3 + NEIGHBORS[kind]
+    place = 3 + TYPES[kind]
     neighbors = tuple(_element(line, k, elements) for k in range(3, place))
-    numbers = {}
-    for k, name in enumerate(COLUMNS[kind]):
+    given: dict[str, Any] = {}
+    for k, name in enumerate(COLUMNS[kind], place):
         bare = name.strip("()")
-        if bare == name or place + k < len(line.words):
-            numbers[bare] = line.number(place + k, "lambda" if bare == "sign" else bare) * length ** POWERS.get(bare, 0)
+        if bare != name and k >= len(line.words):
+            continue
+        what = "lambda" if bare == "sign" else bare
+        given[bare] = line.word(k, what) if bare in WORDS else line.number(k, what) * length ** POWERS.get(bare, 0)
     line.ends_before(place + len(COLUMNS[kind]))
     try:
-        return SymmetryFunction(kind, center, neighbors, **numbers)
+        return SymmetryFunction(kind, center, neighbors, **given)
     except ValueError as error:
         raise line.error(str(error)) from None
 
@@ -198,6 +204,22 @@ def _network(layers: Words, nodes: Words, activation: Words) -> tuple[tuple[int,
         if letter not in ACTIVATIONS:
             raise activation.error(f"activation {letter!r} is not known", f"use {', '.join(ACTIVATIONS)}")
     return hidden, "".join(letters)
+
+
+def _by_element(
+    hidden: tuple[int, ...], lines: list[Words], elements: tuple[str, ...]
+) -> tuple[int, ...] | dict[str, tuple[int, ...]]:
+    """The nodes of each hidden layer, where an element, a layer and a number on a line change them."""
+    if not lines:
+        return hidden
+    nodes = {symbol: list(hidden) for symbol in elements}
+    for line in lines:
+        symbol, layer = _element(line, 1, elements), line.whole(2, "the hidden layer", 1)
+        if layer > len(hidden):
+            raise line.error(f"there are {len(hidden)} hidden layers, and no {layer}")
+        nodes[symbol][layer - 1] = line.whole(3, "the number of nodes", 1)
+        line.ends_before(4)
+    return {symbol: tuple(sizes) for symbol, sizes in nodes.items()}
 
 
 def _cutoff(once: dict[str, Words]) -> tuple[str, float]:

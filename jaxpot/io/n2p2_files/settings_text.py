@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from jaxpot.descriptors.symmetry_functions import CUTOFF_FUNCTIONS
-from jaxpot.io.n2p2_files.keywords import COLUMNS, POWERS, STYLES
+from jaxpot.descriptors.symmetry_functions import CUTOFF_FUNCTIONS, SymmetryFunction
+from jaxpot.io.n2p2_files.keywords import COLUMNS, POWERS, STYLES, WORDS
 from jaxpot.io.n2p2_files.lines import words_of
 from jaxpot.io.n2p2_files.settings import InputFile
 from jaxpot.potentials.hdnnp import HDNNPSettings
@@ -29,15 +29,14 @@ def new_settings_text(
     """The text of an ``input.nn`` for a potential.
 
     Raises:
-        ValueError: the elements' networks differ in shape.
+        ValueError: the elements' networks differ in their number of layers or in their activations.
     """
     length, energy = STYLES[style]
-    shapes = {(settings.hidden[symbol], settings.activations[symbol]) for symbol in elements}
-    if len(shapes) > 1:
+    if len({settings.activations[symbol] for symbol in elements}) > 1:
         raise ValueError(
-            "n2p2: the elements' networks differ in shape, which input.nn is not written for; use safetensors"
+            "n2p2: the elements' networks differ in layers or activations, which input.nn cannot say; use safetensors"
         )
-    ((hidden, letters),) = shapes
+    hidden, letters = settings.hidden[elements[0]], settings.activations[elements[0]]
     names = ("Angstrom", "eV") if style == "n2p2/metal" else ("Bohr", "Hartree")
     lines = [
         f"# Length unit     : {names[0]}",
@@ -62,14 +61,26 @@ def new_settings_text(
         f"global_hidden_layers_short {len(hidden)}",
         f"global_nodes_short {' '.join(map(str, hidden))}",
         f"global_activation_short {' '.join(letters)}",
+        *(
+            f"element_nodes_short {symbol} {layer} {nodes}"
+            for symbol in elements
+            for layer, (nodes, usual) in enumerate(zip(settings.hidden[symbol], hidden, strict=True), 1)
+            if nodes != usual
+        ),
         *(["normalize_nodes"] if settings.normalize_nodes else []),
     ]
     for symbol in elements:
         for f in settings.functions[symbol]:
-            numbers = [
-                float(getattr(f, name.strip("()")) * length ** -POWERS.get(name.strip("()"), 0))
-                for name in COLUMNS[f.type]
+            words = [
+                symbol,
+                str(f.type),
+                *f.neighbors,
+                *(_word(f, name.strip("()"), length) for name in COLUMNS[f.type]),
             ]
-            words = [symbol, str(f.type), *f.neighbors, *map(repr, numbers)]
             lines.append(f"symfunction_short {' '.join(words)}")
     return "\n".join(lines) + "\n"
+
+
+def _word(f: SymmetryFunction, name: str, length: float) -> str:
+    value = getattr(f, name)
+    return value if name in WORDS else repr(float(value * length ** -POWERS.get(name, 0)))
