@@ -24,7 +24,7 @@ GRAPHS = {
 }  # fmt: skip
 NOT_TRAINED = ("scaling", "atom_energies", "gaussians")
 
-Build = Callable[[Sequence[str]], "Potential"]
+Build = Callable[[Sequence[str], "Dataset"], "Potential"]  # of elements and of what is learned from
 
 
 def training_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -74,13 +74,15 @@ def hdnnp(cutoff: float, hidden: str, like: Path | None, **options: Any) -> None
         "forces_weight": 1.0,
     }  # fmt: skip
 
-    def build(elements: Sequence[str]) -> Potential:
+    def build(elements: Sequence[str], learned: Dataset) -> Potential:
+        from jaxpot.fit.symmetry_functions import varying
         from jaxpot.io.load import load
         from jaxpot.potentials.hdnnp import hdnnp as factory
 
         layers = _whole_numbers("--hidden", hidden)
         if like is None:
-            return factory(elements, _usual_set(elements, cutoff), layers, scaling="scale_center")
+            functions = varying(_usual_set(elements, cutoff), elements, learned)
+            return factory(elements, functions, layers, scaling="scale_center")
         found = load(like)[0]
         if found.elements != tuple(elements):
             raise ValueError(f"--like {like}: has elements {found.elements}, the structures {tuple(elements)}")
@@ -97,7 +99,7 @@ def hdnnp(cutoff: float, hidden: str, like: Path | None, **options: Any) -> None
 def schnet(cutoff: float, features: int, interactions: int, **options: Any) -> None:
     """SchNet; the result is a folder of JSON and safetensors."""
 
-    def build(elements: Sequence[str]) -> Potential:
+    def build(elements: Sequence[str], learned: Dataset) -> Potential:
         from jaxpot.potentials.schnet import schnet as factory
 
         return factory(elements, cutoff, features, interactions)
@@ -113,7 +115,7 @@ def schnet(cutoff: float, features: int, interactions: int, **options: Any) -> N
 def dtnn(cutoff: float, features: int, interactions: int, **options: Any) -> None:
     """The deep tensor network; the result is a folder of JSON and safetensors."""
 
-    def build(elements: Sequence[str]) -> Potential:
+    def build(elements: Sequence[str], learned: Dataset) -> Potential:
         from jaxpot.potentials.dtnn import dtnn as factory
 
         return factory(elements, cutoff=cutoff, features=features, interactions=interactions)
@@ -190,8 +192,8 @@ def _fit(build: Build, options: dict[str, Any], defaults: dict[str, Any]) -> Non
     given = {name: options[name] for name in ("stress_weight", "seed", "precision", "patience", "bootstrap")}
     chosen = {name: value if options[name] is None else options[name] for name, value in defaults.items()}
     settings = TrainSettings(**given, **chosen, ema=0.999 if chosen["epochs"] > 50 else None, checkpoint_every=50)
-    potential = build(data.elements)
     learned, held_back = data.split(options["validation"], options["seed"])
+    potential = build(data.elements, learned)
     start = network_start(potential, learned, options["seed"], members)
     click.echo(f"{len(learned)} structures to learn from, {len(held_back)} held back; {potential}")
     began = time.perf_counter()

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import jax
 import numpy as np
 
 from jaxpot.batch import batch
+from jaxpot.descriptors.symmetry_functions import SymmetryFunction
+from jaxpot.fit.dataset import Dataset
 from jaxpot.potential import Potential
-from jaxpot.potentials.hdnnp import HDNNPSettings, symmetry_function_values
+from jaxpot.potentials.hdnnp import HDNNPSettings, hdnnp, symmetry_function_values
 from jaxpot.system import System
 
-__all__ = ["scaling_of", "values_by_element"]
+__all__ = ["scaling_of", "values_by_element", "varying"]
 
 
 def values_by_element(potential: Potential, systems: Sequence[System], max_shapes: int = 4) -> dict[str, np.ndarray]:
@@ -75,3 +77,42 @@ def scaling_of(values: Mapping[str, np.ndarray]) -> dict[str, dict[str, np.ndarr
             "sigma": each.std(axis=0, ddof=1),
         }
     return result
+
+
+def varying(functions: Iterable[SymmetryFunction], elements: Sequence[str], data: Dataset) -> list[SymmetryFunction]:
+    """Those of a set of symmetry functions that are not the same for all atoms of a training set.
+
+    A usual set for hydrogen, carbon and oxygen has functions of two oxygen atoms, which tell nothing where no molecule
+    has two of them, and cannot be scaled.
+
+    Args:
+        functions: a set for all elements.
+        elements: chemical symbols.
+        data: the training structures.
+
+    Returns:
+        The functions that vary, ordered as n2p2 orders them.
+
+    Raises:
+        ValueError: an element has no function at all.
+
+    Example:
+        >>> from ase import Atoms
+        >>> from jaxpot.descriptors.symmetry_functions import radial
+        >>> from jaxpot.fit import Dataset, Frame
+        >>> from jaxpot.fit.symmetry_functions import varying
+        >>> molecules = Dataset(tuple(Frame(Atoms("HOH", [[d, 0, 0], [0, 0, 0], [0, 1, 0]])) for d in (0.9, 1.1)))
+        >>> usual = [radial(center, other, 3.0, 0.5) for center in ("H", "O") for other in ("H", "O")]
+        >>> [(f.center, *f.neighbors) for f in varying(usual, ("H", "O"), molecules)]
+        [('H', 'H'), ('H', 'O'), ('O', 'H')]
+    """
+    potential = hdnnp(elements, functions, [], scaling="none")
+    settings = potential.source
+    assert isinstance(settings, HDNNPSettings)
+    values = values_by_element(potential, [System.from_ase(frame.atoms, potential.elements) for frame in data])
+    return [
+        function
+        for symbol, each in values.items()
+        for function, column in zip(settings.functions[symbol], each.T, strict=True)
+        if len(column) and np.ptp(column) > 0
+    ]

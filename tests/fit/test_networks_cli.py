@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import ase
 import ase.io
 import numpy as np
 import pytest
@@ -67,6 +68,25 @@ def test_an_ensemble_from_files(files: Path, tmp_path: Path, capsys: pytest.Capt
     (output / "ensemble.json").write_text('{"members": "member_0"}')
     with pytest.raises(FileFormatError, match="no list of members"):
         jaxpot.load(output)
+
+
+@pytest.mark.slow
+def test_the_usual_functions_are_those_that_the_structures_have(tmp_path: Path) -> None:
+    """Water alone: no oxygen has another beside it."""
+    rng = np.random.default_rng(5)
+    molecules = []
+    for k in range(8):
+        molecule = ase.Atoms("OHH", [[0.0, 0.0, 0.0], [0.96, 0.0, 0.0], [-0.24, 0.93, 0.0]])
+        molecule.positions += rng.normal(scale=0.05, size=(3, 3))
+        forces = rng.normal(size=(3, 3))
+        molecule.calc = SinglePointCalculator(molecule, energy=-10.0 + 0.1 * k, forces=forces)
+        molecules.append(molecule)
+    ase.io.write(tmp_path / "water.extxyz", molecules)
+    arguments = ["--train", str(tmp_path / "water.extxyz"), "--output", str(tmp_path / "water"), "--epochs", "1"]
+    assert run(["fit", "hdnnp", *arguments, "--cutoff", "4.0", "--no-plots"]) == 0
+    potential, _ = jaxpot.load(tmp_path / "water")
+    assert {f.neighbors for f in potential.source.functions["O"]} == {("H",), ("H", "H")}
+    assert {f.neighbors for f in potential.source.functions["H"]} == {("H",), ("O",), ("H", "O")}
 
 
 def test_input_without_sense_is_refused(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
