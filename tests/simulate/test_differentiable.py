@@ -13,7 +13,9 @@ import pytest
 import jaxpot
 from jaxpot.simulate import Ensemble, lists, maxwell_boltzmann
 from jaxpot.simulate.differentiable import MDState, initial_state, trajectory
+from tests import structures
 from tests.conftest import FLOAT32
+from tests.contract import registry
 from tests.simulate import argon
 
 pytestmark = pytest.mark.skipif(FLOAT32, reason="differences need float64")
@@ -67,6 +69,41 @@ def test_the_gradient_through_a_run_is_its_slope_and_an_overflow_is_told(
 
     squeezed = here.system.replace(cell=here.system.cell * 0.7, positions=here.system.positions * 0.7)
     assert value(params, 0.0, dataclasses.replace(here, system=squeezed))[1].overflow
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["sutton_chen", "eam"])
+def test_many_body_gradients_in_a_triclinic_cell_are_slopes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alloys in a sheared cell narrower than the cutoff, by the loops that numba compiles, forth and back."""
+    pytest.importorskip("numba", reason="the compiled paths need the extra `fast`")
+    monkeypatch.setattr(lists, "NATIVE_FROM_IN_RUNS", 1)
+    if name == "eam":
+        potential, params = registry.eam()  # 300 knots: their derivatives are XLA's, those by positions the loop's
+    else:
+        potential = jaxpot.sutton_chen(6.5, ("Cu", "Ag"), n=9.0, m=6.0, mode="switched", switch_from=5.0)
+        params = jaxpot.sutton_chen_mixing([1.2382e-2, 2.5415e-3], [3.61, 4.09], [39.432, 144.41], [9, 9], [6, 6])
+        params = {key: params[key] for key in ("epsilon", "a", "c")}
+    atoms = structures.crystal(("Cu", "Ag"), 3.8, repeat=(2, 1, 1), shear=0.1, seed=8)
+    velocities = maxwell_boltzmann(4, atoms.get_masses(), 400.0)
+    system = jaxpot.System.from_ase(atoms, potential.elements)
+    here = initial_state(potential, system, velocities, atoms.get_masses(), skin=0.1, capacity_multiplier=1.5)
+    assert here.neighbors is not None and here.neighbors.plan.native
+    run = trajectory(potential, Ensemble("nve", 5.0), STEPS, observe=observe)
+
+    def mean(moves: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, MDState]:
+        stronger, z = moves
+        moved = here.system.replace(positions=here.system.positions.at[1, 2].add(z))
+        scaled = jax.tree.map(lambda leaf: (1.0 + stronger) * leaf, params)
+        last, seen = run(scaled, dataclasses.replace(here, system=moved))
+        return seen.mean(), last
+
+    value = jax.jit(mean)
+    zero = jnp.zeros(2)
+    gradient, last = jax.jit(jax.grad(mean, has_aux=True))((zero[0], zero[1]))
+    assert not last.overflow and int(last.neighbors.rebuilds) > 0
+    for k, found in enumerate(gradient):
+        up, down = (value(tuple(zero.at[k].set(h)))[0] for h in (1e-6, -1e-6))
+        np.testing.assert_allclose(found, (up - down) / 2e-6, rtol=1e-6)
 
 
 def test_what_is_refused() -> None:
