@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -207,13 +208,15 @@ def pulled_back(
             along += (b[k] * curved_here[k] + b_other[k] * curved_there[k]) * rate
             across += b[k] * here[k] + b_other[k] * there[k]
 
-        def share(values: Any) -> jax.Array:
-            terms, slopes = formula.derivative(_replaced(p, places, values), r, pair)
+        def share(place: int, value: Any) -> jax.Array:
+            terms, slopes = formula.derivative(_replaced(p, [place], [value]), r, pair)
             total = sum((w * s * rate for w, s in zip(b, slopes, strict=True)), none)
             return total + sum((w * h for w, h in zip(a, terms, strict=bool(a))), none)
 
-        values = [jax.tree.leaves(p)[k] for k in places]
-        addends = [jax.jvp(share, (values,), (unit,))[1] for unit in _units(values)]
+        addends = []
+        for k in places:
+            leaf = jax.tree.leaves(p)[k]
+            addends += [jax.jvp(functools.partial(share, k), (leaf,), (unit,))[1] for unit in _units(leaf)]
         return addends, (along, across)
 
     addends, (forces,) = loop(of_pair, weights)
@@ -222,12 +225,11 @@ def pulled_back(
     return by_params, -jnp.where(real[:, None], forces, jnp.zeros((), forces.dtype))
 
 
-def _units(values: list[jax.Array]) -> list[list[np.ndarray]]:
-    """One direction for each number of some arrays, in their order."""
+def _units(value: jax.Array) -> list[np.ndarray]:
+    """One direction for each number of an array, in their order."""
     found = []
-    for k, value in enumerate(values):
-        for place in np.ndindex(value.shape):
-            unit = [np.zeros(v.shape, v.dtype) for v in values]
-            unit[k][place] = 1.0
-            found.append(unit)
+    for place in np.ndindex(value.shape):
+        unit = np.zeros(value.shape, value.dtype)
+        unit[place] = 1.0
+        found.append(unit)
     return found

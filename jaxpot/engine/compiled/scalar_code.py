@@ -39,19 +39,34 @@ class Line(NamedTuple):
 class Translation:
     """Lines of scalar code, and the values that XLA has to pass to them.
 
-    A scalar input is called c<number>, an array p<number>, flattened.
+    A scalar input is called c<number>, an array p<number>, flattened. What has been said is not said again: derivatives
+    by several numbers repeat most of a formula, which compilers would take minutes to find out.
     """
 
     def __init__(self) -> None:
         self.lines: list[Line] = []
         self.inputs: list[Any] = []
         self._input_of: dict[int, int] = {}
+        self._name_of: dict[tuple[str, str, int | None], str] = {}
+        self._known: dict[Any, tuple[Any, Any]] = {}
 
     def emit(self, expression: str, kind: str, table: int | None = None) -> str:
-        """A new name for the value of an expression, or for the number at this place of a table."""
-        name = f"v{len(self.lines)}"
-        self.lines.append(Line(name, expression, kind, table))
-        return name
+        """The name of the value of an expression, or of the number at this place of a table."""
+        key = (expression, kind, table)
+        if key not in self._name_of:
+            self._name_of[key] = f"v{len(self.lines)}"
+            self.lines.append(Line(self._name_of[key], expression, kind, table))
+        return self._name_of[key]
+
+    def before(self, equation: Any, inputs: list[Any]) -> Any:
+        """Results of an equation without a value of the pair, left to XLA."""
+        same = tuple(id(v) if np.ndim(v) or isinstance(v, jax.Array) else np.asarray(v).item() for v in inputs)
+        key = (equation.primitive, same, str(equation.params), str([v.aval for v in equation.invars]))
+        if key not in self._known:
+            results = equation.primitive.bind(*inputs, **equation.params)
+            # the inputs are kept with the results: no other value may get their identity
+            self._known[key] = (results if equation.primitive.multiple_results else [results], inputs)
+        return self._known[key][0]
 
     def input(self, value: Any) -> int:
         """The number of the input that holds a value known before the loop."""
@@ -142,8 +157,7 @@ def translate(closed: Any, arguments: list[Any], translation: Translation) -> li
                 inner = jex_core.ClosedJaxpr(inner, ())
             results = translate(inner, inputs, translation)
         elif not any(isinstance(v, Code) for v in inputs):
-            results = equation.primitive.bind(*inputs, **equation.params)
-            results = results if equation.primitive.multiple_results else [results]
+            results = translation.before(equation, inputs)
         else:
             results = [line_of(equation, inputs, translation)]
         values.update(zip(equation.outvars, results, strict=True))
