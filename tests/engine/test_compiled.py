@@ -16,6 +16,7 @@ import pytest
 
 import jaxpot
 from jaxpot.engine import compiled
+from jaxpot.engine.compiled.scalar_code import Code, Translation, translate
 from jaxpot.engine.radial_formula import RadialFormula
 from jaxpot.neighbors import native
 from tests import structures
@@ -271,6 +272,28 @@ def test_ensembles_through_the_compiled_loop(case: tuple[jaxpot.System, jaxpot.N
         member = jax.tree.map(lambda x, k=k: x[k], ensemble)
         alone = jaxpot.forces(potential)(member, system, traced(neighbors))
         np.testing.assert_allclose(together[k], alone, rtol=0, atol=DIGITS * float(jnp.abs(alone).max()))
+
+
+def test_what_derivatives_repeat_is_one_line() -> None:
+    """Of the same sine four times, and of what depends on no pair, one line and one input; two numbers stay two."""
+    table = jnp.arange(4.0).reshape(2, 2)
+
+    def term(r: jax.Array, own: jax.Array, c: jax.Array) -> jax.Array:
+        return jnp.sin(c * c * r) * (table + table.T)[own, 1]
+
+    def terms(r: jax.Array, own: jax.Array, c: jax.Array, d: jax.Array) -> jax.Array:
+        return term(r, own, c) + term(r, own, c) * term(r, own, d) - term(r, own, c)
+
+    translation = Translation()
+    number = jnp.asarray(2.0)
+    jaxpr = jax.make_jaxpr(terms)(1.0, jnp.int32(0), number, number)
+    arguments = [Code(("r",), ()), Code(("own",), ()), number, number + 1.0]
+    (result,) = translate(jaxpr, arguments, translation)
+    assert isinstance(result, Code)
+    lines = [line.text for line in translation.lines]
+    assert sum("math.sin" in text for text in lines) == 2
+    assert sum(line.table is not None for line in translation.lines) == 1
+    assert sorted(float(v) for v in translation.inputs if v.size == 1 and v.dtype.kind == "f") == [4.0, 9.0]
 
 
 def test_formulas_without_scalar_code_are_traced(case: tuple[jaxpot.System, jaxpot.Neighbors]) -> None:
