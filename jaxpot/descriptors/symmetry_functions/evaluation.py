@@ -250,7 +250,7 @@ class _Angular:
         angles = _angular_parts(cosine, self.angles)
         distances = {
             (kind, narrow, p): _weighted(both[p] * third[p] if narrow else both[p], weights[kind])
-            for kind, narrow, p in {s[:3] for s in self.sums}
+            for kind, narrow, p in sorted({s[:3] for s in self.sums})
         }
         return jnp.stack([(distances[s[:3]] * angles[s[3]]).sum(axis=0) for s in self.sums])
 

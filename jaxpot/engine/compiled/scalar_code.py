@@ -60,7 +60,7 @@ class Translation:
 
     def before(self, equation: Any, inputs: list[Any]) -> Any:
         """Results of an equation without a value of the pair, left to XLA."""
-        same = tuple(id(v) if np.ndim(v) or isinstance(v, jax.Array) else np.asarray(v).item() for v in inputs)
+        same = tuple(id(v) if np.ndim(v) or isinstance(v, jax.Array) else repr(np.asarray(v).item()) for v in inputs)
         key = (equation.primitive, same, str(equation.params), str([v.aval for v in equation.invars]))
         if key not in self._known:
             results = equation.primitive.bind(*inputs, **equation.params)
