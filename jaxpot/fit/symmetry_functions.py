@@ -91,7 +91,8 @@ def varying(functions: Iterable[SymmetryFunction], elements: Sequence[str], data
         data: the training structures.
 
     Returns:
-        The functions that vary, ordered as n2p2 orders them.
+        The functions that vary, ordered as n2p2 orders them; all of an element of which there are less than two atoms,
+        as :func:`scaling_of` refuses.
 
     Raises:
         ValueError: an element has no function at all.
@@ -114,5 +115,5 @@ def varying(functions: Iterable[SymmetryFunction], elements: Sequence[str], data
         function
         for symbol, each in values.items()
         for function, column in zip(settings.functions[symbol], each.T, strict=True)
-        if len(column) and np.ptp(column) > 0
+        if len(column) < 2 or np.ptp(column) > 0
     ]

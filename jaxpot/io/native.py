@@ -5,6 +5,7 @@ Neither can hold code. Any potential that a factory of the library made of plain
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import inspect
 import json
@@ -121,9 +122,7 @@ def _plain(value: Any) -> Any:
             raise ValueError(f"{value.name} was not made by a factory of the library; it cannot be saved")
         return _plain(value.recipe)
     if isinstance(value, SymmetryFunction):
-        return {"symmetry_function": [value.type, value.center, list(value.neighbors), value.cutoff, value.eta,
-                                      value.shift, value.zeta, value.sign, value.kappa, value.start,
-                                      value.angle_start, value.angle_end, value.subtype]}  # fmt: skip
+        return {"symmetry_function": _plain(dataclasses.astuple(value))}
     if isinstance(value, np.generic | np.ndarray | jax.Array):
         return np.asarray(value).tolist()
     if value is None or isinstance(value, bool | int | float | str):

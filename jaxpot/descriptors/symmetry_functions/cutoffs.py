@@ -62,8 +62,15 @@ CUTOFF_FUNCTIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "poly3": _poly3,
     "poly4": _poly4,
 }
-# n2p2's names of the subtypes; an "a" after a polynomial's makes it fall sooner
-COMPACT_FUNCTIONS = {"p1": _poly1, "p2": _poly2, "p3": _poly3, "p4": _poly4, "e": _exp}
+
+
+def _sooner(f: Callable[[jax.Array], jax.Array]) -> Callable[[jax.Array], jax.Array]:
+    return lambda x: f((2.0 - x) * x)
+
+
+_POLYNOMIALS = {"p1": _poly1, "p2": _poly2, "p3": _poly3, "p4": _poly4}
+# n2p2's subtypes
+COMPACT_FUNCTIONS = {**_POLYNOMIALS, "e": _exp, **{f"{name}a": _sooner(f) for name, f in _POLYNOMIALS.items()}}
 
 
 def cutoff_function(kind: str, inner: float = 0.0) -> Callable[[jax.Array, float], jax.Array]:
@@ -145,17 +152,14 @@ def compact_function(subtype: str) -> Callable[[jax.Array, float, float], jax.Ar
     Reference:
         M. P. Bircher, A. Singraber and C. Dellago, Mach. Learn.: Sci. Technol. 2, 035026 (2021).
     """
-    core, sooner = (subtype[:-1], True) if subtype.startswith("p") and subtype.endswith("a") else (subtype, False)
-    if core not in COMPACT_FUNCTIONS:
-        raise ValueError(
-            f"compact function {subtype!r} is not known; use one of {', '.join(COMPACT_FUNCTIONS)}, p1a, p2a, p3a, p4a"
-        )
-    f = COMPACT_FUNCTIONS[core]
+    if subtype not in COMPACT_FUNCTIONS:
+        raise ValueError(f"compact function {subtype!r} is not known; use one of {', '.join(COMPACT_FUNCTIONS)}")
+    f = COMPACT_FUNCTIONS[subtype]
 
     def function(values: jax.Array, start: float, end: float) -> jax.Array:
         x = jnp.abs(values - 0.5 * (start + end)) * (2.0 / (end - start))
         inside = x < 1.0
         x = jnp.where(inside, x, 0.0)
-        return jnp.where(inside, f((2.0 - x) * x if sooner else x), 0.0)
+        return jnp.where(inside, f(x), 0.0)
 
     return function

@@ -202,7 +202,7 @@ class _Angle(NamedTuple):
     @classmethod
     def of(cls, f: SymmetryFunction) -> _Angle:
         if f.is_compact:
-            return cls(f.subtype.rstrip("a"), f.angle_start, f.angle_end)
+            return cls(f.subtype.removesuffix("a"), f.angle_start, f.angle_end)
         return cls("", f.sign, f.zeta)
 
 

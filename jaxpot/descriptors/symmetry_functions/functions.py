@@ -92,8 +92,11 @@ class SymmetryFunction:
             raise ValueError(
                 f"symmetry function type {self.type} takes {TYPES[self.type]} neighbours, got {self.neighbors}"
             )
-        numbers = (self.cutoff, self.eta, self.shift, self.zeta, self.sign, self.kappa, self.start)
-        if not all(map(math.isfinite, (*numbers, self.angle_start, self.angle_end))):
+        numbers = (
+            self.cutoff, self.eta, self.shift, self.zeta, self.sign, self.kappa,
+            self.start, self.angle_start, self.angle_end,
+        )  # fmt: skip
+        if not all(map(math.isfinite, numbers)):
             raise ValueError(f"a symmetry function needs finite numbers, got {self}")
         if not self.cutoff > 0:
             raise ValueError(f"the cutoff of a symmetry function must be positive, got {self.cutoff}")
