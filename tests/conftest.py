@@ -22,6 +22,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 FLOAT32 = os.environ.get("JAXPOT_TEST_FLOAT32", "0") == "1"
+needs_float64 = pytest.mark.skipif(FLOAT32, reason="needs the digits of float64")
 
 jax.config.update("jax_enable_x64", not FLOAT32)
 jax.config.update("jax_numpy_rank_promotion", "raise")

@@ -14,10 +14,8 @@ from ase import Atoms
 import jaxpot
 from jaxpot.batch.padding import Sizes, sizes_used
 from tests import structures
-from tests.conftest import FLOAT32
 from tests.contract.registry import EXAMPLES, Example
 
-needs_float64 = pytest.mark.skipif(FLOAT32, reason="differences need float64")
 every_example = pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
 
 SKIN = 0.3

@@ -14,8 +14,8 @@ from ase import Atoms
 
 import jaxpot
 from jaxpot.potential import evaluate_by_autodiff
-from tests.conftest import FLOAT32
-from tests.contract.bench import Bench, bench, every_example, inner, needs_float64
+from tests.conftest import FLOAT32, needs_float64
+from tests.contract.bench import Bench, bench, every_example, inner
 from tests.contract.registry import EXAMPLES, Example
 
 

@@ -29,9 +29,9 @@ from jaxpot.fit.symmetry_functions import scaling_of, values_by_element
 from jaxpot.io.n2p2_files.settings import read_settings
 from jaxpot.potentials.hdnnp import symmetry_function_values
 from tests import structures
+from tests.conftest import needs_float64
 
 ELEMENTS = ("O", "Zr", "Ti")
-needs_float64 = pytest.mark.skipif(jnp.result_type(float) != np.float64, reason="compares digits of float64")
 
 
 def plain_cutoff(kind: str, r: float, rc: float, alpha: float) -> float:
@@ -241,14 +241,13 @@ def test_every_type_equals_n2p2(formula: str, tmp_path: Path) -> None:
 
 
 @needs_float64
-@pytest.mark.parametrize("formula", ["OZrTi"])
-def test_slopes_of_every_type(formula: str) -> None:
+def test_slopes_of_every_type() -> None:
     """Derivatives against differences; a triangle off all ends of compact functions."""
     elements = ("O", "Zr", "Ti")
     functions = all_types(elements)
     potential = jaxpot.hdnnp(elements, functions, [], scaling="none")
     values = symmetry_function_values(potential)
-    atoms = Atoms(f"{formula}O", positions=[[0.0, 0.0, 0.0], [0.3, 2.0, 0.2], [1.9, 0.4, -0.3], [-1.1, 0.6, 1.7]])
+    atoms = Atoms("OZrTiO", positions=[[0.0, 0.0, 0.0], [0.3, 2.0, 0.2], [1.9, 0.4, -0.3], [-1.1, 0.6, 1.7]])
     system = jaxpot.System.from_ase(atoms, elements)
     neighbors = jaxpot.neighbor_list(potential.cutoff).allocate(system)
 

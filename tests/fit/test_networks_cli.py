@@ -71,7 +71,9 @@ def test_an_ensemble_from_files(files: Path, tmp_path: Path, capsys: pytest.Capt
 
 
 @pytest.mark.slow
-def test_the_usual_functions_are_those_that_the_structures_have(tmp_path: Path) -> None:
+def test_the_usual_functions_are_those_that_the_structures_have(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Water alone: no oxygen has another beside it."""
     rng = np.random.default_rng(5)
     molecules = []
@@ -87,6 +89,10 @@ def test_the_usual_functions_are_those_that_the_structures_have(tmp_path: Path) 
     potential, _ = jaxpot.load(tmp_path / "water")
     assert {f.neighbors for f in potential.source.functions["O"]} == {("H",), ("H", "H")}
     assert {f.neighbors for f in potential.source.functions["H"]} == {("H",), ("O",), ("H", "O")}
+    ase.io.write(tmp_path / "water.extxyz", molecules[:2])  # one to learn from, one held back
+    capsys.readouterr()
+    assert run(["fit", "hdnnp", *arguments, "--cutoff", "4.0", "--no-plots", "--force"]) == 2
+    assert "1 atoms of O in the structures; scaling needs at least two" in capsys.readouterr().err
 
 
 def test_input_without_sense_is_refused(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,9 +18,9 @@ import jaxpot
 from jaxpot import units
 from jaxpot.descriptors.symmetry_functions import CUTOFF_FUNCTIONS, in_order
 from tests import structures
+from tests.conftest import needs_float64
 from tests.descriptors.test_symmetry_functions import plain_values
 
-needs_float64 = pytest.mark.skipif(jax.numpy.result_type(float) != np.float64, reason="compares digits of float64")
 RELATIVE = 1e-10
 
 

@@ -13,8 +13,7 @@ from ase import Atoms
 
 import jaxpot
 from tests import structures
-
-needs_float64 = pytest.mark.skipif(jax.numpy.result_type(float) != np.float64, reason="compares digits of float64")
+from tests.conftest import needs_float64
 
 
 def evaluate(potential: jaxpot.Potential, params: Any, atoms: Atoms) -> jaxpot.Evaluation:

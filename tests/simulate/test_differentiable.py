@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import jaxpot
+from jaxpot.engine import radial_compiled
 from jaxpot.simulate import Ensemble, lists, maxwell_boltzmann
 from jaxpot.simulate.differentiable import MDState, initial_state, trajectory
 from tests import structures
@@ -78,7 +79,7 @@ def test_many_body_gradients_in_a_triclinic_cell_are_slopes(name: str, monkeypat
     pytest.importorskip("numba", reason="the compiled paths need the extra `fast`")
     monkeypatch.setattr(lists, "NATIVE_FROM_IN_RUNS", 1)
     if name == "eam":
-        potential, params = registry.eam()  # 300 knots: their derivatives are XLA's, those by positions the loop's
+        potential, params = registry.eam()  # hundreds of knots: their derivatives are XLA's, not the loop's
     else:
         potential = jaxpot.sutton_chen(6.5, ("Cu", "Ag"), n=9.0, m=6.0, mode="switched", switch_from=5.0)
         params = jaxpot.sutton_chen_mixing([1.2382e-2, 2.5415e-3], [3.61, 4.09], [39.432, 144.41], [9, 9], [6, 6])
@@ -89,20 +90,30 @@ def test_many_body_gradients_in_a_triclinic_cell_are_slopes(name: str, monkeypat
     here = initial_state(potential, system, velocities, atoms.get_masses(), skin=0.1, capacity_multiplier=1.5)
     assert here.neighbors is not None and here.neighbors.plan.native
     run = trajectory(potential, Ensemble("nve", 5.0), STEPS, observe=observe)
+    passes = []
 
-    def mean(moves: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, MDState]:
-        stronger, z = moves
+    def pulled_back(*arguments: Any) -> Any:
+        passes.append(found := compiled_pass(*arguments))
+        return found
+
+    compiled_pass = radial_compiled.pulled_back
+    monkeypatch.setattr(radial_compiled, "pulled_back", pulled_back)
+
+    def mean(stronger: jax.Array, z: jax.Array) -> tuple[jax.Array, MDState]:
         moved = here.system.replace(positions=here.system.positions.at[1, 2].add(z))
         scaled = jax.tree.map(lambda leaf: (1.0 + stronger) * leaf, params)
         last, seen = run(scaled, dataclasses.replace(here, system=moved))
         return seen.mean(), last
 
     value = jax.jit(mean)
-    zero = jnp.zeros(2)
-    gradient, last = jax.jit(jax.grad(mean, has_aux=True))((zero[0], zero[1]))
-    assert not last.overflow and int(last.neighbors.rebuilds) > 0
-    for k, found in enumerate(gradient):
-        up, down = (value(tuple(zero.at[k].set(h)))[0] for h in (1e-6, -1e-6))
+    zero = np.zeros(2)
+    for k, by_loops in ((0, name == "sutton_chen"), (1, True)):  # params, a position
+        passes.clear()
+        found, last = jax.jit(jax.grad(mean, k, has_aux=True))(*zero)
+        assert not last.overflow and int(last.neighbors.rebuilds) > 0
+        assert bool(passes) == by_loops
+        step = 1e-6 * np.eye(2)[k]
+        up, down = (value(*(sign * step))[0] for sign in (1.0, -1.0))
         np.testing.assert_allclose(found, (up - down) / 2e-6, rtol=1e-6)
 
 

@@ -21,10 +21,8 @@ from jaxpot.interop import jax_md as interop
 from jaxpot.interop.ase import Calculator
 from jaxpot.io.molecules import from_smiles
 from jaxpot.potentials.mmff94 import TERMS, assign, energies_and_gradients, energy_terms
-from tests.conftest import FLOAT32
+from tests.conftest import FLOAT32, needs_float64
 from tests.oracles import rdkit_mmff94
-
-needs_float64 = pytest.mark.skipif(FLOAT32, reason="differences need float64")
 
 # every term, a linear centre, a 1-4 pair, a donor with an acceptor, two fragments: a salt of an alkyne
 SALT = "C#CC(N)C(=O)[O-].[Na+]"

@@ -15,11 +15,10 @@ from jaxpot.io.molecules import from_smiles
 from jaxpot.potentials.mmff94 import assign
 from jaxpot.simulate import relaxation
 from jaxpot.units import KCAL_PER_MOL
-from tests.conftest import FLOAT32
+from tests.conftest import needs_float64
 from tests.oracles import rdkit_mmff94
 
 pytestmark = pytest.mark.slow
-needs_float64 = pytest.mark.skipif(FLOAT32, reason="compares digits that float32 has not")
 
 
 def rdkit_minima(mol: Chem.Mol, variant: str) -> np.ndarray:
