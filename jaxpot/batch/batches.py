@@ -168,6 +168,8 @@ def _no_neighbors(like: Neighbors) -> Neighbors:
         jax.tree.map(np.zeros_like, like),
         rows=np.full_like(like.rows, like.source.shape[0]),
         row_of_atom=np.arange(like.row_of_atom.shape[0], dtype=np.int32),
+        narrower=tuple(np.full_like(rows, like.source.shape[0]) for rows in like.narrower),
+        reference_positions=np.full_like(like.reference_positions, np.inf),
         reference_cell=identity,
         completion=identity,
     )
