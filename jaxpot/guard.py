@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import jax
@@ -15,7 +16,7 @@ from jaxpot.system import System
 if TYPE_CHECKING:
     from jaxpot.potential import Potential
 
-__all__ = ["check", "check_list", "poisoned"]
+__all__ = ["check", "check_list", "guarded"]
 
 T = TypeVar("T")
 
@@ -105,26 +106,47 @@ def check_list(name: str, cutoff: float, system: System, neighbors: Neighbors | 
         )
 
 
-def poisoned(result: T, potential: Potential, system: System, neighbors: Neighbors | None) -> T:
-    """A result, or NaN everywhere, in its derivatives too, where system or list turn out not to be usable.
+def guarded(
+    function: Callable[[Any, System, Any], T],
+    potential: Potential,
+    params: Any,
+    system: System,
+    neighbors: Neighbors | None,
+) -> T:
+    """``function(params, system, neighbors)`` where system and list can be used; an error or NaN where they cannot.
 
     Args:
-        result: pytree of arrays.
-        potential: that gave it.
+        function: of the potential.
+        potential: to be evaluated.
+        params: of it.
         system: atoms and cell.
         neighbors: the list.
 
     Returns:
-        The result times 1 or NaN.
+        The result; under ``jax.jit`` it and all its derivatives are NaN where a number, a species or the list turns out
+        not to be right.
+
+    Raises:
+        TypeError: see :func:`check`.
+        ValueError: see :func:`check`.
+        UnusableListError: see :func:`check`.
     """
+    check(potential, system, neighbors)
     fixed: Any = jax.lax.stop_gradient((system, neighbors))
     right = jnp.isfinite(fixed[0].positions).all() if neighbors is None else usable(*fixed)
     if potential.elements is not None:
         right &= jnp.all(fixed[0].species < len(potential.elements))
     factor = jnp.where(right, 1.0, jnp.nan)
-    return jax.tree.map(
-        lambda leaf: leaf * factor.astype(leaf.dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf, result
-    )
+
+    def poisoned(tree: Any) -> Any:
+        def times(leaf: Any) -> Any:
+            # the factor is of weak type: results keep theirs
+            return leaf * factor if jnp.issubdtype(jnp.result_type(leaf), jnp.floating) else leaf
+
+        return jax.tree.map(times, tree)
+
+    # params too: a pair that is left out has no derivative that a factor behind it could make NaN
+    return poisoned(function(poisoned(params), system, neighbors))
 
 
 def _geometry(system: System) -> tuple[Any, ...]:

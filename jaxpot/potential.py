@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from jaxpot.evaluation import Evaluation, Functions, Outputs, Params, cast_params
 from jaxpot.extras import add_results
-from jaxpot.guard import check, poisoned
+from jaxpot.guard import guarded
 from jaxpot.neighbors import Neighbors
 from jaxpot.spec import Spec, potential_kind
 from jaxpot.system import System
@@ -84,8 +84,7 @@ class Potential:
             UnusableListError: the list has overflowed or is out of date, or a number is not finite.
             ValueError: a list, species or data that do not fit the potential.
         """
-        check(self, system, neighbors)
-        return poisoned(self.unchecked.energies(params, system, neighbors), self, system, neighbors)  # type: ignore[arg-type]
+        return guarded(self.unchecked.energies, self, params, system, neighbors)
 
     def evaluate(self, params: Params, system: System, neighbors: Neighbors | None) -> Evaluation:
         """Energies, forces and virial in one pass.
@@ -102,8 +101,7 @@ class Potential:
             UnusableListError: the list has overflowed or is out of date, or a number is not finite.
             ValueError: a list, species or data that do not fit the potential.
         """
-        check(self, system, neighbors)
-        return poisoned(self.unchecked.evaluate(params, system, neighbors), self, system, neighbors)  # type: ignore[arg-type]
+        return guarded(self.unchecked.evaluate, self, params, system, neighbors)
 
     def with_file(self, file: Any) -> Potential:
         """The same potential that remembers what a file said besides its numbers.

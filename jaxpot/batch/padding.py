@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxpot.extras import pad_data
 from jaxpot.neighbors import Neighbors
 from jaxpot.neighbors.allocation import BLOCK
 from jaxpot.neighbors.plan import Plan, Range
@@ -207,7 +208,10 @@ def pad_system(system: System, atoms: int) -> System:
     """``system.pad(atoms)`` with numpy leaves: nothing is compiled for sizes that occur once."""
     host = jax.tree.map(np.asarray, system)
     return dataclasses.replace(
-        host, positions=lengthened(host.positions, atoms, 0), species=lengthened(host.species, atoms, -1)
+        host,
+        positions=lengthened(host.positions, atoms, 0),
+        species=lengthened(host.species, atoms, -1),
+        extras=pad_data(host.extras, len(host.species), atoms),
     )
 
 

@@ -96,7 +96,7 @@ def in_json(change: Callable[[dict], None]) -> Callable[[Path], None]:
         (in_json(lambda found: found["params"]["mapping"][0][1].update(array="x")), "does not describe a potential"),
         (in_json(lambda found: found["params"]["mapping"][0][1].update(shape=[2])), r"not float64 of shape \[2\]"),
         (in_json(lambda found: found.update(potential=[1, 2])), "does not describe a potential"),
-        (in_json(lambda found: found.update(potential={"data": "SymmetryFunction", "fields": {}})), "does not describe"),
+        (in_json(lambda found: found.update(potential={"data": "os", "fields": {}})), "does not describe"),
         (lambda folder: (folder / "params.safetensors").write_bytes(b"12345678"), "params.safetensors: cannot be read"),
         (lambda folder: (folder / "params.safetensors").unlink(), "params.safetensors: cannot be read"),
     ],
@@ -112,7 +112,7 @@ def test_tensors_that_are_not_those_of_the_json_are_refused(tmp_path: Path) -> N
     for name, sigma in (("a", 3.4), ("b", 3.5)):
         jaxpot.save(tmp_path / name, jaxpot.lennard_jones(cutoff=8.5), {"epsilon": 0.0104, "sigma": sigma})
     shutil.copy(tmp_path / "a" / "params.safetensors", tmp_path / "b" / "params.safetensors")
-    with pytest.raises(jaxpot.FileFormatError, match="does not belong to potential.json"):
+    with pytest.raises(jaxpot.FileFormatError, match="does not belong to potential"):
         jaxpot.load(tmp_path / "b")
 
 
