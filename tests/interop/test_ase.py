@@ -75,7 +75,7 @@ def test_stress_has_ases_order_and_sign() -> None:
 
 
 def test_one_calculator_for_changing_structures_compiles_per_bucket() -> None:
-    potential, traces = counting(6.0)
+    potential, traces = counting(6.0, ("Ar", "Xe"))
     calc = Calculator(potential, 1.0)
     atoms = structures.crystal(["Ar"], 5.3, seed=1)
     atoms.calc = calc
@@ -246,7 +246,7 @@ def test_what_is_written_to_a_file_can_be_read_again(tmp_path: Path) -> None:
 
 def test_no_stress_without_a_volume() -> None:
     atoms = molecule("H2O")
-    atoms.calc = Calculator(jaxpot.lennard_jones(4.0), {"epsilon": 0.01, "sigma": 1.0})
+    atoms.calc = Calculator(jaxpot.lennard_jones(4.0, ("O", "H")), {"epsilon": 0.01, "sigma": 1.0})
     atoms.get_forces()
     with pytest.raises(PropertyNotImplementedError, match="no stress: the cell has no volume"):
         atoms.get_stress()
