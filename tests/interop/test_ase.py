@@ -34,7 +34,7 @@ ALLOY_PARAMS = {"epsilon": np.array([[0.2, 0.25], [0.25, 0.35]]), "sigma": np.ar
 one_calculator = Calculator(SHIFTED, PARAMS)
 
 
-def counting(cutoff: float) -> tuple[jaxpot.Potential, list[int]]:
+def counting(cutoff: float, elements: tuple[str, ...] | None = None) -> tuple[jaxpot.Potential, list[int]]:
     """A potential that counts how often it is traced."""
     traces = [0]
 
@@ -42,7 +42,7 @@ def counting(cutoff: float) -> tuple[jaxpot.Potential, list[int]]:
         traces[0] += 1
         return (params * (1 - r / cutoff) ** 3,)
 
-    return jaxpot.radial_potential(contributions, None, cutoff), traces
+    return jaxpot.radial_potential(contributions, None, cutoff, elements), traces
 
 
 @pytest.mark.parametrize("kind", ["crystal", "primitive", "left_handed", "slab", "wire", "cluster"])
