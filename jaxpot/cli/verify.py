@@ -8,6 +8,9 @@ from typing import Any
 
 import click
 
+from jaxpot.cli.options import structure_options
+from jaxpot.io.structure_files import FileKind
+
 __all__ = ["DifferenceError", "verify"]
 
 
@@ -26,13 +29,13 @@ class DifferenceError(RuntimeError):
     help="A folder with native files (as jaxpot fit writes), or the files; several files: give the option again.",
 )
 @click.option("--against", type=click.Choice(["lammps"]), default="lammps", show_default=True)
-@click.option("--structure", "-s", required=True, metavar="FILE|CRYSTAL", help="What to evaluate.")
+@structure_options
 @click.option("--elements", help="Elements of the potential to use, separated by commas.")
 @click.option("--precision", type=click.Choice(["float32", "float64"]), default="float64", show_default=True)
 @click.option("--energy-tolerance", type=float, help="Relative; 1e-9 in float64, 1e-5 in float32.")
 @click.option("--force-tolerance", type=float, help="Relative to the largest force; 1e-8, or 1e-3 in float32.")
 def verify(
-    names: Sequence[str], against: str, structure: str, elements: str | None, precision: str,
+    names: Sequence[str], against: str, structure: str, kind: FileKind, elements: str | None, precision: str,
     energy_tolerance: float | None, force_tolerance: float | None,
 ) -> None:  # fmt: skip
     """Evaluate structures by jaxpot and by LAMMPS; exit status 1 where energy, forces or virial differ."""
@@ -50,7 +53,7 @@ def verify(
     symbols = None if elements is None else elements.replace(" ", "").split(",")
     potential, params = load(files[0] if len(files) == 1 else files, elements=symbols)
     commands, species = lammps_commands(files, potential)
-    frames = read_structures(structure)
+    frames = read_structures(structure, kind)
     for k, atoms in enumerate(frames):
         check_structure(atoms, f"{structure}, frame {k}")
     ours = evaluate(potential, params, frames, dtype=precision)

@@ -25,7 +25,7 @@ from jaxpot.io.n2p2_files.keywords import (
 from jaxpot.io.n2p2_files.lines import Words, read_text, words_of
 from jaxpot.potentials.hdnnp import ACTIVATIONS
 
-__all__ = ["InputFile", "read_settings"]
+__all__ = ["InputFile", "declared_units", "read_settings"]
 
 
 SHORT_RANGED = ("2G", "2G-HDNNP", "2", "1", "0")  # n2p2's and RuNNer's names and numbers of the same
@@ -129,11 +129,13 @@ def _check_generation(once: dict[str, Words]) -> None:
             raise line.error(f"{keyword} {line.words[1]} is not supported", "only short-range networks (2G) are")
 
 
-def _units(path: str | os.PathLike[str], text: str, style: str) -> tuple[float, float]:
-    """Å and eV of the file's units."""
-    if style in STYLES:
-        return STYLES[style]
-    found = list(STYLES["n2p2/atomic"])
+def declared_units(path: str | os.PathLike[str], text: str) -> tuple[float | None, float | None]:
+    """Å and eV of the units that comments of an ``input.nn`` name ("# Length unit : Bohr"); None where none does.
+
+    Raises:
+        FileFormatError: a unit is not known.
+    """
+    found: list[float | None] = [None, None]
     for k, (what, known) in enumerate((("Length", LENGTHS), ("Energy", ENERGIES))):
         for number, line in enumerate(text.splitlines(), 1):
             said = re.fullmatch(rf"#\s*{what} unit\s*:\s*(\S+)\s*", line, re.IGNORECASE)
@@ -148,6 +150,15 @@ def _units(path: str | os.PathLike[str], text: str, style: str) -> tuple[float, 
                 )
             found[k] = known[said[1].lower()]
     return found[0], found[1]
+
+
+def _units(path: str | os.PathLike[str], text: str, style: str) -> tuple[float, float]:
+    """Å and eV of the file's units: Bohr and Hartree where neither the style nor a comment says."""
+    if style in STYLES:
+        return STYLES[style]
+    length, energy = declared_units(path, text)
+    atomic = STYLES["n2p2/atomic"]
+    return atomic[0] if length is None else length, atomic[1] if energy is None else energy
 
 
 def _elements(line: Words, count: Words | None) -> tuple[str, ...]:
