@@ -179,14 +179,16 @@ def _fit(build: Build, options: dict[str, Any], defaults: dict[str, Any]) -> Non
     if options["precision"] != "float32":
         jax.config.update("jax_enable_x64", True)
     from jaxpot.fit import TrainSettings, decorrelation, network_start, train
+    from jaxpot.io.folders import MARKERS, give_up, kinds_in
     from jaxpot.io.load import save
     from jaxpot.potentials.committee import committee
 
     output, members = options["output"], options["members"]
     if members is not None and members < 2:
         raise ValueError(f"--ensemble takes at least 2 members, got {members}; leave it out for a single network")
-    if (output / "metrics.csv").exists() and not (options["resume"] or options["force"]):
-        raise ValueError(f"{output} holds a training already; --resume goes on with it, --force replaces it")
+    held = "a training" if (output / "metrics.csv").exists() else ", ".join(MARKERS[name] for name in kinds_in(output))
+    if held and not (options["resume"] or options["force"]):
+        raise ValueError(f"{output} holds {held} already; --resume goes on with a training, --force replaces it")
     data = _read(options["train_files"], options)
     test = _read(options["test_files"], options) if options["test_files"] else None
     given = {name: options[name] for name in ("stress_weight", "seed", "precision", "patience", "bootstrap")}
@@ -196,6 +198,8 @@ def _fit(build: Build, options: dict[str, Any], defaults: dict[str, Any]) -> Non
     potential = build(data.elements, learned)
     start = network_start(potential, learned, options["seed"], members)
     click.echo(f"{len(learned)} structures to learn from, {len(held_back)} held back; {potential}")
+    if not options["resume"]:
+        give_up(output)  # nobody loads the old potential in place of the one to come
     began = time.perf_counter()
     result = train(
         potential, start, learned, settings, validation=held_back, members=members, output=output,

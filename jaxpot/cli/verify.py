@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from jaxpot.cli.options import structure_options
+from jaxpot.io.snap import has_snap_name, snap_files
 from jaxpot.io.structure_files import FileKind
 
 __all__ = ["DifferenceError", "verify"]
@@ -93,8 +94,9 @@ def _files(names: Sequence[str]) -> list[str]:
     if len(names) != 1 or not Path(names[0]).is_dir():
         return list(names)
     folder = Path(names[0])
-    scripts = sorted(folder.glob("*.snap"))
-    found = scripts or sorted(p for p in folder.iterdir() if p.name.endswith((".eam.alloy", ".eam.fs", ".adp")))
+    found = sorted(p for p in folder.iterdir() if p.name.endswith((".eam.alloy", ".eam.fs", ".adp")))
+    if has_snap_name(folder) and not found:
+        return [str(file) for file in snap_files(folder)]
     if len(found) != 1:
         raise ValueError(f"{folder} holds {len(found)} potentials that LAMMPS reads; name the files instead")
     return [str(found[0])]

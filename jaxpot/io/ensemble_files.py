@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxpot.io.errors import FileFormatError
+from jaxpot.io.folders import claim, write_together
 from jaxpot.potential import Params, Potential
 from jaxpot.potentials.committee import CommitteeMember, committee
 
@@ -77,15 +79,20 @@ def save_ensemble(path: str | os.PathLike[str], potential: Potential, params: Pa
         potential: a :func:`jaxpot.committee`.
         params: stacked.
         style: of the members' files.
+
+    Raises:
+        FileFormatError: the folder holds another kind of potential, or cannot be written to.
     """
     from jaxpot.io.load import save
 
     source: Any = potential.source
     assert isinstance(source, CommitteeMember)
     folder = Path(path)
-    folder.mkdir(parents=True, exist_ok=True)
+    claim(folder, LIST)
+    with contextlib.suppress(FileNotFoundError):  # members half of the old ensemble, half of the new, are none
+        (folder / LIST).unlink()
     count = jax.tree.leaves(params)[0].shape[0]
     names = [f"member_{m}" for m in range(count)]
     for m, name in enumerate(names):
         save(folder / name, source.potential, jax.tree.map(lambda leaf, m=m: leaf[m], params), style)
-    (folder / LIST).write_text(json.dumps({"members": names}, indent=1) + "\n")
+    write_together(folder, {LIST: json.dumps({"members": names}, indent=1) + "\n"}, LIST)

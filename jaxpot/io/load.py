@@ -10,6 +10,7 @@ from typing import NamedTuple
 from jaxpot.io.eam import EAM_STYLES, EAMSource, has_eam_content, has_eam_name, load_eam, save_eam
 from jaxpot.io.ensemble_files import has_ensemble, load_ensemble, save_ensemble
 from jaxpot.io.errors import FileFormatError
+from jaxpot.io.folders import check_one_kind
 from jaxpot.io.n2p2 import N2P2_STYLES, is_n2p2, load_n2p2, save_n2p2
 from jaxpot.io.native import NATIVE_STYLES, is_native, load_native, save_native
 from jaxpot.io.network_exports import EXPORT_STYLES, has_export_content, has_export_name, load_export
@@ -120,6 +121,7 @@ def load(
             raise ValueError(f"{one} is no file; a published set is loaded by itself, and added to others with +")
         if not os.path.exists(one):
             raise FileFormatError(one, None, "no such file", "check the name; jaxpot.available() lists published sets")
+        check_one_kind(one)
     return _format_of(paths, style).load(paths, elements, style, cutoff)
 
 
