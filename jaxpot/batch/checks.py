@@ -9,8 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxpot.evaluation import Params
 from jaxpot.neighbors import Neighbors
-from jaxpot.potential import Params, Potential
+from jaxpot.potential import Potential
 from jaxpot.system import System
 
 __all__ = ["check_species", "checked_dtype", "checked_params", "explain_not_finite", "not_finite"]

@@ -8,9 +8,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxpot.engine.rows import cast_params, check_cutoff, checked_range, edges_of, real_centers, rows_of, take, to_atoms
+from jaxpot.engine.rows import checked_range, edges_of, real_centers, rows_of, take, to_atoms
+from jaxpot.evaluation import Functions, Outputs, Params, cast_params
 from jaxpot.neighbors import Neighbors
-from jaxpot.potential import Params, Potential, _no_init
+from jaxpot.potential import Potential, no_init
 from jaxpot.system import System
 
 __all__ = ["Graph", "graph_potential"]
@@ -107,21 +108,18 @@ def graph_potential(
     """
     cutoff, elements = checked_range(name, cutoff, elements)
 
-    def atomic_energies(params: Params, system: System, neighbors: Neighbors) -> jax.Array:
-        check_cutoff(name, cutoff, system, neighbors)
+    def outputs(params: Params, system: System, neighbors: Neighbors) -> Outputs:
         rows = rows_of(system, neighbors)
         number = neighbors.rows.shape[0]
         slots = neighbors.rows
         real = real_centers(system, neighbors)
-        edges = edges_of(rows, (rows.x[:number], rows.y[:number], rows.z[:number]), slots, cutoff)
-        mask = edges.inside & real[:, None]
-        side = cutoff / 3**0.5
-        x, y, z = (jnp.where(mask, d, side) for d in edges[:3])
+        x, y, z, distances, mask = edges_of(
+            rows, (rows.x[:number], rows.y[:number], rows.z[:number]), slots, cutoff, real
+        )
         # an image has the features of the atom that it shows; empty slots point to some atom
         node_of_row = jnp.append(neighbors.row_of_atom[neighbors.source], jnp.int32(0))
-        graph = Graph(
-            x, y, z, jnp.sqrt(x * x + y * y + z * z), take(node_of_row, slots), mask, rows.species[:number], real
-        )  # fmt: skip
-        return to_atoms(energies(cast_params(params, system.positions.dtype), graph), system, neighbors)
+        graph = Graph(x, y, z, distances, take(node_of_row, slots), mask, rows.species[:number], real)
+        each = energies(cast_params(params, system.positions.dtype), graph)
+        return Outputs(to_atoms(each, system, neighbors))
 
-    return Potential(name, cutoff, elements, atomic_energies, init or _no_init)
+    return Potential(name, cutoff, elements, Functions(outputs), init or no_init)

@@ -160,7 +160,7 @@ def _is_stale(old: _Geometry, new: _Geometry, completion: np.ndarray, radii: tup
 
 def _shape_for(need: Sizes, shapes: list[Sizes]) -> Sizes:
     """The least shape in use that holds what is needed and does not waste half; else a new one, which is kept."""
-    room = Sizes(need.atoms, math.ceil(need.capacity * ROOM), math.ceil(need.ghosts * ROOM)).rounded()
+    room = Sizes(need.atoms, *(math.ceil(number * ROOM) for number in need[1:])).rounded()
     fitting = [s for s in shapes if all(have >= want for have, want in zip(s, need, strict=True))]
     best = min(fitting, key=lambda s: s.cost, default=room)
     if best.cost <= 2 * room.cost:

@@ -7,15 +7,15 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from jaxpot.evaluation import Params
 from jaxpot.io.errors import FileFormatError
-from jaxpot.io.folders import claim, write_together
-from jaxpot.potential import Params, Potential
-from jaxpot.potentials.committee import CommitteeMember, committee
+from jaxpot.io.folders import write_together
+from jaxpot.potential import Potential
+from jaxpot.potentials.committee import Committee, committee
 
 __all__ = ["LIST", "has_ensemble", "load_ensemble", "save_ensemble"]
 
@@ -81,18 +81,16 @@ def save_ensemble(path: str | os.PathLike[str], potential: Potential, params: Pa
         style: of the members' files.
 
     Raises:
-        FileFormatError: the folder holds another kind of potential, or cannot be written to.
+        FileFormatError: the folder cannot be written to.
     """
     from jaxpot.io.load import save
 
-    source: Any = potential.source
-    assert isinstance(source, CommitteeMember)
+    assert isinstance(potential, Committee)
     folder = Path(path)
-    claim(folder, LIST)
     with contextlib.suppress(FileNotFoundError):  # members half of the old ensemble, half of the new, are none
         (folder / LIST).unlink()
     count = jax.tree.leaves(params)[0].shape[0]
     names = [f"member_{m}" for m in range(count)]
     for m, name in enumerate(names):
-        save(folder / name, source.potential, jax.tree.map(lambda leaf, m=m: leaf[m], params), style)
+        save(folder / name, potential.member, jax.tree.map(lambda leaf, m=m: leaf[m], params), style)
     write_together(folder, {LIST: json.dumps({"members": names}, indent=1) + "\n"}, LIST)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import warnings
 
+from jaxpot.errors import JaxpotError
 
-class FileFormatError(ValueError):
+
+class FileFormatError(JaxpotError, ValueError):
     """A file that cannot be read or written: which, where, what is wrong, and what to do, in one line.
 
     ``str(error)`` is ``path:line: message; remedy``, without the line number where no line is to blame.

@@ -1,4 +1,4 @@
-"""Folders that hold a potential: of one kind each, and whole or not a potential at all."""
+"""Folders that hold a potential: whole, or not a potential at all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jaxpot.io.errors import FileFormatError
 
-__all__ = ["MARKERS", "check_one_kind", "claim", "give_up", "kinds_in", "write_together"]
+__all__ = ["MARKERS", "give_up", "kinds_in", "write_together"]
 
 # The file by which a folder is one of a potential, and of which kind.
 MARKERS = {
@@ -26,42 +26,6 @@ def kinds_in(folder: str | os.PathLike[str]) -> list[str]:
         folder: that may not exist.
     """
     return [name for name in MARKERS if os.path.isfile(os.path.join(folder, name))]
-
-
-def check_one_kind(folder: str | os.PathLike[str]) -> None:
-    """Raises where a folder holds potentials of two kinds, one of which is an old one.
-
-    Args:
-        folder: that may not exist.
-
-    Raises:
-        FileFormatError: it does.
-    """
-    found = kinds_in(folder)
-    if len(found) > 1:
-        held = " and ".join(f"{MARKERS[name]} ({name})" for name in found)
-        raise FileFormatError(folder, None, f"holds {held}", "delete the files of the one that is not meant")
-
-
-def claim(folder: str | os.PathLike[str], marker: str) -> None:
-    """Makes a folder for a potential of one kind, or raises where it holds one of another kind.
-
-    Args:
-        folder: made if need be.
-        marker: one of ``MARKERS``, the file of the kind that is going to be written.
-
-    Raises:
-        FileFormatError: another kind of potential is there, or the folder cannot be made.
-    """
-    others = [name for name in kinds_in(folder) if name != marker]
-    if others:
-        held = f"{MARKERS[others[0]]} ({others[0]})"
-        remedy = "save to another folder, or delete those files first"
-        raise FileFormatError(folder, None, f"holds {held}, which would be loaded in place of the new one", remedy)
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise FileFormatError(folder, None, f"cannot be made: {error.strerror}", "name another folder") from error
 
 
 def give_up(folder: str | os.PathLike[str]) -> None:
@@ -82,7 +46,7 @@ def write_together(folder: str | os.PathLike[str], texts: Mapping[str, str | byt
     comes last.
 
     Args:
-        folder: that :func:`claim` has made.
+        folder: made if need be.
         texts: of the files, by name, the marker among them.
         marker: one of ``MARKERS``.
 
@@ -91,6 +55,7 @@ def write_together(folder: str | os.PathLike[str], texts: Mapping[str, str | byt
     """
     where = Path(folder)
     try:
+        where.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
             with open(where / f"{name}.part", "wb") as stream:
                 stream.write(text.encode() if isinstance(text, str) else text)

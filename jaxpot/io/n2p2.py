@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxpot.io.folders import claim, write_together
+from jaxpot.io.folders import write_together
 from jaxpot.io.n2p2_files.scaling import read_scaling, scaling_text
 from jaxpot.io.n2p2_files.settings import InputFile, read_settings
 from jaxpot.io.n2p2_files.settings_text import new_settings_text, with_atom_energies
@@ -109,7 +109,7 @@ def save_n2p2(path: str | os.PathLike[str], potential: Potential, params: Params
             and Hartree ("n2p2/atomic").
 
     Raises:
-        FileFormatError: the directory holds another kind of potential, or the files cannot be written.
+        FileFormatError: the files cannot be written.
         ValueError: the params are not those of the potential, or n2p2 cannot express it.
     """
     settings = potential.source
@@ -117,7 +117,6 @@ def save_n2p2(path: str | os.PathLike[str], potential: Potential, params: Params
     if style is not None and style not in N2P2_STYLES:
         raise ValueError(f"n2p2: style is {style!r}; use one of {', '.join(N2P2_STYLES)}")
     texts = _texts(settings, params, style)
-    claim(path, MARKER)
     write_together(path, texts, MARKER)
 
 

@@ -10,14 +10,15 @@ import jax
 import jax.numpy as jnp
 
 from jaxpot.engine import Graph, graph_potential
+from jaxpot.evaluation import Params
 from jaxpot.numerics.dense import dense, init_dense
-from jaxpot.potential import Params, Potential
-from jaxpot.recipe import recorded
+from jaxpot.potential import Potential
+from jaxpot.spec import potential_kind
 
 __all__ = ["dtnn"]
 
 
-@recorded
+@potential_kind
 def dtnn(
     elements: Sequence[str],
     cutoff: float = 10.0,

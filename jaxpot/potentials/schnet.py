@@ -10,14 +10,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxpot.engine import Graph, graph_potential
+from jaxpot.evaluation import Params
 from jaxpot.numerics.dense import dense, init_dense, shifted_softplus
-from jaxpot.potential import Params, Potential
-from jaxpot.recipe import recorded
+from jaxpot.potential import Potential
+from jaxpot.spec import potential_kind
 
 __all__ = ["schnet"]
 
 
-@recorded
+@potential_kind
 def schnet(
     elements: Sequence[str],
     cutoff: float = 5.0,

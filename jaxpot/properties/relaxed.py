@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jaxpot.evaluation import Params
 from jaxpot.interop.ase import Calculator
-from jaxpot.potential import Params, Potential
+from jaxpot.potential import Potential
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxpot.evaluation import Functions, Outputs
 from jaxpot.neighbors import Neighbors
 from jaxpot.potential import Evaluation, Potential
 from jaxpot.potentials.mmff94.electrostatics import Dielectric
@@ -76,9 +77,8 @@ def bind(
         name,
         0.0,
         elements,
-        energies,
+        Functions(lambda *given: Outputs(energies(*given)), evaluate),
         init=functools.partial(_no_params, name),
-        evaluate=evaluate,
         molecule=tuple(species.tolist()),
     )
 
