@@ -81,9 +81,11 @@ def read_settings(path: str | os.PathLike[str], style: str) -> InputFile:
             once[keyword] = line
         elif keyword in REFUSED:
             raise line.error(f"{keyword} is not supported", REFUSED[keyword])
+        elif TRAINING.fullmatch(keyword):
+            continue
         elif RUNNER.fullmatch(keyword):
             ignored.setdefault(keyword, line.line)
-        elif not TRAINING.fullmatch(keyword):
+        else:
             raise line.error(
                 f"{keyword} is a keyword neither of n2p2 nor of RuNNer that is known here, and may change the energy",
                 "correct it, or put # before it if the program that made the file ignores it",
