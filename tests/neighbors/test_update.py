@@ -352,7 +352,7 @@ def test_a_number_that_is_none_makes_lists_of_any_size_outdated() -> None:
         assert int(found.rebuilds) == 1
         assert bool(jnp.isfinite(found.reference_positions).all())
     far = system.replace(positions=system.positions.at[777].add(0.11))
-    again = Lists(made, fixed_cell=True)
+    again = Lists(made)
     assert bool(jax.jit(again.outdated)(far, neighbors)) and not bool(jax.jit(again.outdated)(system, neighbors))
     rebuilt = jax.jit(again.rebuilt)(far, neighbors)
     assert rebuilt is not None and int(rebuilt.rebuilds) == 1

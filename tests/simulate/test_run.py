@@ -18,10 +18,10 @@ import pytest
 from ase import Atoms
 
 import jaxpot
+from jaxpot.io.folders import write_atomically
 from jaxpot.plot import radial_distribution
 from jaxpot.simulate import RestartError, SimulationError, Thermo, run_md
 from jaxpot.simulate.output import read_thermo
-from jaxpot.simulate.restart import write_atomically
 from tests.conftest import FLOAT32, REPOSITORY
 from tests.simulate import argon
 
