@@ -42,7 +42,8 @@ def save_restart(path: Path, carry: Carry, atoms: Atoms, facts: dict[str, Any]) 
         atoms: the structure that the run began with: its elements, masses, periodicity and cell are saved.
         facts: anything that JSON holds, to be given back by :func:`load_restart`.
     """
-    arrays: dict[str, Any] = {name: np.asarray(leaf) for name, leaf in _named({k: v for k, v in carry._asdict().items() if k != "looks"}).items()}
+    unseen = carry._replace(looks=())  # type: ignore[arg-type]
+    arrays: dict[str, Any] = {name: np.asarray(leaf) for name, leaf in _named(unseen).items()}
     arrays |= {
         "atoms.numbers": atoms.numbers,
         "atoms.masses": atoms.get_masses(),
@@ -145,4 +146,4 @@ def _named(tree: Any) -> dict[str, Any]:
 
 def _neighbors(plan: dict[str, Any], arrays: dict[str, np.ndarray]) -> Neighbors:
     """The list with a plan; its arrays are put in later, by their names."""
-    return blank(Plan.of(plan), arrays["neighbors.reference_positions"].dtype)
+    return blank(Plan.of(plan), arrays[f"{PREFIX}reference_positions"].dtype)

@@ -164,7 +164,7 @@ def test_an_energy_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
     assert len(frames) == last + 1
     assert all(np.isfinite(frame.positions).all() and frame.get_distance(0, 1) > 2.0 for frame in frames)
     with np.load(tmp_path / "restart.npz") as restart:
-        assert int(restart["step"]) == last - last % 4
+        assert int(restart["state.step"]) == last - last % 4
 
 
 def test_the_radial_distribution_of_an_ideal_gas_is_one() -> None:
