@@ -9,8 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxpot.simulate.differentiable import initial_state, trajectory
-from jaxpot.simulate.ensembles import Ensemble
+from jaxpot.simulate import Ensemble, initial_state, trajectory
 from jaxpot.testing.bench import Bench
 from jaxpot.testing.calculus import differences, inner
 from jaxpot.testing.findings import Finding, close, holds
