@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 
+from jaxpot.fit.dataset_checks import Finding, check
+from jaxpot.fit.dataset_statistics import Statistics, statistics
+
 if TYPE_CHECKING:
     from ase import Atoms
 
-    from jaxpot.fit.dataset_checks import Finding
-    from jaxpot.fit.dataset_statistics import Statistics
-
-__all__ = ["Dataset", "Frame", "is_bad"]
+__all__ = ["Dataset", "Frame"]
 
 
 class Frame(NamedTuple):
@@ -160,8 +159,6 @@ class Dataset:
         Returns:
             :class:`Finding` for each trouble; those of severity ``"error"`` make a fit meaningless.
         """
-        from jaxpot.fit.dataset_checks import check
-
         return check(self, elements, closest, net_force)
 
     def checked(self, elements: Sequence[str] | None = None) -> Dataset:
@@ -188,22 +185,9 @@ class Dataset:
         Returns:
             :class:`Statistics`; ``print`` shows it as a table.
         """
-        from jaxpot.fit.dataset_statistics import statistics
-
         return statistics(self)
 
     def _strata(self, by_group: bool) -> list[list[int]]:
         if not by_group:
             return [list(range(len(self)))]
         return [[k for k, frame in enumerate(self.frames) if frame.group == group] for group in self.groups]
-
-
-def is_bad(value: float | np.ndarray | None) -> bool:
-    """Whether a label is there and not finite.
-
-    Args:
-        value: energy, forces, stress, positions or cell.
-    """
-    if value is None:
-        return False
-    return not math.isfinite(value) if isinstance(value, float) else not bool(np.isfinite(value).all())

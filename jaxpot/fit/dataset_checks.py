@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from jaxpot.fit.dataset import Dataset, Frame, is_bad
-
 if TYPE_CHECKING:
     from ase import Atoms
+
+    from jaxpot.fit.dataset import Dataset, Frame
 
 __all__ = ["Finding", "check", "pairs"]
 
@@ -150,3 +151,14 @@ def _duplicate(earlier: Frame, later: Frame) -> Finding:
             message = f"{same}, with an energy {apart:.3g} eV/atom off; delete one"
             return Finding("warning", "contradiction", later.source, message)
     return Finding("warning", "duplicate", later.source, f"{same}; delete one")
+
+
+def is_bad(value: float | np.ndarray | None) -> bool:
+    """Whether a label is there and not finite.
+
+    Args:
+        value: energy, forces, stress, positions or cell.
+    """
+    if value is None:
+        return False
+    return not math.isfinite(value) if isinstance(value, float) else not bool(np.isfinite(value).all())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from jaxpot.fit.dataset import Dataset, Frame
 from jaxpot.fit.dataset_checks import pairs
+
+if TYPE_CHECKING:
+    from jaxpot.fit.dataset import Dataset, Frame
 
 __all__ = ["GroupStatistics", "Statistics", "statistics"]
 
