@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import jax
@@ -32,6 +32,7 @@ def has_ensemble(path: str | os.PathLike[str]) -> bool:
 
 
 def load_ensemble(
+    load: Callable[..., tuple[Potential, Params]],
     paths: Sequence[str | os.PathLike[str]],
     elements: Sequence[str] | None,
     style: str | None,
@@ -40,6 +41,7 @@ def load_ensemble(
     """The committee of the members in a folder, and their stacked params.
 
     Args:
+        load: :func:`jaxpot.load`, for the members.
         paths: one folder.
         elements: as of :func:`jaxpot.load`, for each member.
         style: of the ensemble itself; None.
@@ -48,8 +50,6 @@ def load_ensemble(
     Raises:
         FileFormatError: the list is faulty, a member is missing, or members are of different kinds.
     """
-    from jaxpot.io.load import load
-
     folder = Path(paths[0])
     where = folder / LIST
     try:
@@ -71,10 +71,13 @@ def load_ensemble(
     return committee(loaded[0][0]), stacked
 
 
-def save_ensemble(path: str | os.PathLike[str], potential: Potential, params: Params, style: str | None) -> None:
+def save_ensemble(
+    save: Callable[..., None], path: str | os.PathLike[str], potential: Potential, params: Params, style: str | None
+) -> None:
     """Writes each member to a folder of its own.
 
     Args:
+        save: :func:`jaxpot.save`, for the members.
         path: of the folder; made if need be.
         potential: a :func:`jaxpot.committee`.
         params: stacked.
@@ -83,8 +86,6 @@ def save_ensemble(path: str | os.PathLike[str], potential: Potential, params: Pa
     Raises:
         FileFormatError: the folder cannot be written to.
     """
-    from jaxpot.io.load import save
-
     assert isinstance(potential, Committee)
     folder = Path(path)
     with contextlib.suppress(FileNotFoundError):  # members half of the old ensemble, half of the new, are none
