@@ -158,7 +158,7 @@ def evaluate(
 
     from jaxpot.batch import evaluate as evaluate_all
     from jaxpot.cli.structures import check_output, check_structure, read_structures
-    from jaxpot.simulate.restart import write_atomically
+    from jaxpot.io.folders import write_atomically
 
     if json_file is not None:
         check_output(json_file, "--json")
