@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from jaxpot.fit.dataset import Dataset, Frame, is_bad
+from jaxpot.fit.frame import Frame, is_bad
 from jaxpot.units import GPA
 
 if TYPE_CHECKING:
     from ase import Atoms
+
+    from jaxpot.fit.dataset import Dataset
 
 __all__ = ["Finding", "check", "pairs"]
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from jaxpot.fit.dataset import Dataset, Frame
+from jaxpot.fit.dataset import Dataset
+from jaxpot.fit.frame import Frame
 from jaxpot.io.errors import FileFormatError, FileWarning
 from jaxpot.io.label_names import kind_of
 from jaxpot.io.labels import AUTO, LabelError, LabelKeys, choose, labels_of, names_of, unknown_units
