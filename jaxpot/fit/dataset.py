@@ -4,37 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from jaxpot.fit.dataset_checks import Finding, check
-from jaxpot.fit.dataset_statistics import Statistics, statistics
+from jaxpot.fit.frame import Frame
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["Dataset", "Frame"]
+    from jaxpot.fit.dataset_checks import Finding
+    from jaxpot.fit.dataset_statistics import Statistics
 
-
-class Frame(NamedTuple):
-    """One structure with what is known about it. Labels that were not given are None, never zero.
-
-    Attributes:
-        atoms: ASE ``Atoms``: positions, elements, cell and pbc.
-        energy: eV, of the whole structure.
-        forces: [atoms, 3] eV/Å.
-        stress: [3, 3] eV/Å^3 in ASE's sign, positive under tension.
-        group: what kind of structure this is, "" where the file does not say; weights and errors go by it.
-        source: file and frame, counted from 0, for messages.
-    """
-
-    atoms: Atoms
-    energy: float | None = None
-    forces: np.ndarray | None = None
-    stress: np.ndarray | None = None
-    group: str = ""
-    source: str = "frame"
+__all__ = ["Dataset"]
 
 
 @dataclass(frozen=True)
@@ -159,6 +141,8 @@ class Dataset:
         Returns:
             :class:`Finding` for each trouble; those of severity ``"error"`` make a fit meaningless.
         """
+        from jaxpot.fit.dataset_checks import check
+
         return check(self, elements, closest, net_force)
 
     def checked(self, elements: Sequence[str] | None = None) -> Dataset:
@@ -185,6 +169,8 @@ class Dataset:
         Returns:
             :class:`Statistics`; ``print`` shows it as a table.
         """
+        from jaxpot.fit.dataset_statistics import statistics
+
         return statistics(self)
 
     def _strata(self, by_group: bool) -> list[list[int]]:
