@@ -1,6 +1,8 @@
 """jaxpot: interatomic potentials in JAX, as pure functions of parameters and positions."""
 
+from jaxpot import extras
 from jaxpot.batch import Batch, Result, batch, evaluate, pad_neighbors
+from jaxpot.composition import chain, scale
 from jaxpot.derived import (
     atomic_energies,
     energy,
@@ -23,12 +25,14 @@ from jaxpot.engine import (
     pair_potential,
     radial_potential,
 )
+from jaxpot.errors import JaxpotError, UnusableListError
+from jaxpot.evaluation import Evaluation, Functions, Outputs, Prepared
 from jaxpot.io.errors import FileFormatError
 from jaxpot.io.load import load, save
 from jaxpot.io.mmff94 import MolecularModel, mmff94
 from jaxpot.neighbors import NeighborList, Neighbors, neighbor_list
 from jaxpot.parameters import PublishedSet, available, published
-from jaxpot.potential import Evaluation, Potential, add, scale
+from jaxpot.potential import Potential, add, prepare
 from jaxpot.potentials.adp import adp
 from jaxpot.potentials.buckingham import buckingham
 from jaxpot.potentials.committee import committee
@@ -43,7 +47,9 @@ from jaxpot.potentials.snap import snap
 from jaxpot.potentials.sutton_chen import sutton_chen, sutton_chen_mixing
 from jaxpot.potentials.wang_frenkel import wang_frenkel
 from jaxpot.potentials.zbl import zbl
-from jaxpot.simulate.relaxation import Relaxation, relax_conformers
+from jaxpot.simulate.conformers import Relaxation, relax_conformers
+from jaxpot.simulate.relaxation import Relaxed, relax
+from jaxpot.spec import Spec, kinds, plain_data, potential_kind
 from jaxpot.system import System, stack_systems
 
 __version__ = "0.1.0"
@@ -54,23 +60,31 @@ __all__ = [
     "Environment",
     "Evaluation",
     "FileFormatError",
+    "Functions",
     "Graph",
+    "JaxpotError",
     "LinearForm",
     "MolecularModel",
     "NeighborList",
     "Neighbors",
+    "Outputs",
     "PairSpecies",
     "Potential",
+    "Prepared",
     "PublishedSet",
     "Relaxation",
+    "Relaxed",
     "Result",
+    "Spec",
     "System",
+    "UnusableListError",
     "add",
     "adp",
     "atomic_energies",
     "available",
     "batch",
     "buckingham",
+    "chain",
     "committee",
     "dtnn",
     "eam",
@@ -79,11 +93,13 @@ __all__ = [
     "energy_forces_and_stress",
     "environment_potential",
     "evaluate",
+    "extras",
     "finnis_sinclair",
     "forces",
     "graph_potential",
     "hdnnp",
     "hessian",
+    "kinds",
     "lennard_jones",
     "lennard_jones_mixing",
     "linear_potential",
@@ -93,8 +109,12 @@ __all__ = [
     "neighbor_list",
     "pad_neighbors",
     "pair_potential",
+    "plain_data",
+    "potential_kind",
+    "prepare",
     "published",
     "radial_potential",
+    "relax",
     "relax_conformers",
     "save",
     "scale",

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import jax
 
+from jaxpot.evaluation import Params
 from jaxpot.neighbors import Neighbors
-from jaxpot.potential import Params, Potential
+from jaxpot.potential import Potential
 from jaxpot.system import System
 
 __all__ = [
@@ -48,7 +49,7 @@ def energy(potential: Potential) -> Callable[[Params, System, Neighbors], jax.Ar
         >>> potential = jaxpot.lennard_jones(cutoff=8.5)
         >>> params = {"epsilon": 0.0104, "sigma": 3.4}
         >>> system = jaxpot.System.create([[0.0, 0.0, 0.0], [0.0, 0.0, 3.4 * 2 ** (1 / 6)]])
-        >>> neighbors = jaxpot.neighbor_list(potential.cutoff).allocate(system)
+        >>> neighbors = jaxpot.neighbor_list(potential).allocate(system)
         >>> print(f"{jaxpot.energy(potential)(params, system, neighbors):.4f}")
         -0.0104
     """

@@ -1,77 +1,26 @@
-"""The one shape of every potential, sums and multiples."""
+"""The one shape of every potential, and sums of potentials."""
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from jaxpot.evaluation import Evaluation, Functions, Outputs, Params, cast_params
+from jaxpot.extras import add_results
+from jaxpot.guard import guarded
 from jaxpot.neighbors import Neighbors
-from jaxpot.recipe import Recipe
+from jaxpot.spec import Spec, potential_kind
 from jaxpot.system import System
 
-__all__ = [
-    "DesignRows",
-    "Evaluation",
-    "LinearForm",
-    "Potential",
-    "add",
-    "scale",
-]
-
-Params = Any
+__all__ = ["Potential", "add", "all_ranges", "common_elements", "list_of_part", "no_init", "prepare", "with_params"]
 
 
-class Evaluation(NamedTuple):
-    """What one evaluation of a potential gives.
-
-    Attributes:
-        energies: [atoms] eV.
-        forces: [atoms, 3] eV/Å.
-        virial: [3, 3] eV, the derivative of the energy with respect to a homogeneous strain of positions and cell,
-            symmetric; divided by the volume it is the stress in ASE's sign.
-    """
-
-    energies: jax.Array
-    forces: jax.Array
-    virial: jax.Array
-
-
-class DesignRows(NamedTuple):
-    """How energy, forces and virial of a structure depend on the coefficients of a potential that is linear in them.
-
-    The energy is ``sum(energies * coefficients)``, and likewise along the last two axes for forces and virial.
-
-    Attributes:
-        energies: [species, features].
-        forces: [atoms, 3, species, features] 1/Å.
-        virial: [3, 3, species, features].
-    """
-
-    energies: jax.Array
-    forces: jax.Array
-    virial: jax.Array
-
-
-class LinearForm(NamedTuple):
-    """That a potential is linear in ``params["coefficients"]`` [species, features].
-
-    Attributes:
-        features: how many coefficients a species has.
-        names: of the features.
-        rows: ``(system, neighbors) -> DesignRows``, a pure function.
-    """
-
-    features: int
-    names: tuple[str, ...]
-    rows: Callable[[System, Neighbors], DesignRows]
-
-
-def _no_init(*_: Any) -> Params:
+def no_init(*_: Any) -> Params:
+    """``init`` of a potential without default parameters."""
     raise ValueError(
         "this potential has no default parameters; "
         "take a published set (jaxpot.available()), read a file (jaxpot.load), or pass a pytree"
@@ -89,59 +38,130 @@ class Potential:
         name: of the kind of potential.
         cutoff: Å, the range within which it needs neighbours; 0 where it needs none.
         elements: chemical symbols whose order gives the species; None if it does not tell elements apart.
-        atomic_energies: ``(params, system, neighbors) -> [atoms]`` eV; the sum is the energy.
+        unchecked: the pure :class:`Functions`, for drivers that have checked the list themselves; may be given as
+            ``(params, system, neighbors) -> [atoms]`` energies alone.
         init: makes default parameters, where the potential has any.
-        evaluate: ``(params, system, neighbors) -> Evaluation``; by default by automatic differentiation of
-            ``atomic_energies``, while the engine gives its potentials a faster way to the same numbers.
-        source: what the file said besides the numbers that are fitted, or the grid of its tables; :func:`jaxpot.save`
-            writes it back. None for potentials that no file format holds, and for sums of potentials.
-        linear: for potentials that are linear in their coefficients, how they depend on them; None for others.
-        recipe: the factory and its arguments, from which :func:`jaxpot.load` makes the potential again; None for
-            potentials that are not made by a factory of the library.
-        molecule: for a potential that is bound to one molecule, the species of its atoms in their order; None for one
-            that takes any atoms.
+        spec: how it was made, from which it can be made again; None for one that is made of functions.
+        prepare: ``(params, dtype) -> params or Prepared``: what depends on params alone, computed once a run.
+        needs: names of the system's data without which there is no energy, such as ``charges``.
+        gives: names of the results in ``Evaluation.extras``.
+        ranges: Å, the cutoffs of the parts of a sum from the largest on; by default the cutoff alone.
     """
 
     name: str
     cutoff: float
     elements: tuple[str, ...] | None
-    atomic_energies: Callable[[Params, System, Neighbors], jax.Array]
-    init: Callable[..., Params] = _no_init
-    evaluate: Callable[[Params, System, Neighbors], Evaluation] = None  # type: ignore[assignment]
-    source: Any = None
-    linear: LinearForm | None = None
-    recipe: Recipe | None = None
+    unchecked: Functions
+    init: Callable[..., Params] = no_init
+    spec: Spec | None = None
+    prepare: Callable[[Params, Any], Any] = cast_params
+    needs: frozenset[str] = frozenset()
+    gives: frozenset[str] = frozenset()
+    ranges: tuple[float, ...] = ()
+    source: Any = None  # the last three go when heads and molecules no longer use them
+    linear: Any = None
     molecule: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.evaluate is None:
-            object.__setattr__(self, "evaluate", functools.partial(evaluate_by_autodiff, self.atomic_energies))
+        if not isinstance(self.unchecked, Functions):
+            energies: Any = self.unchecked
+            object.__setattr__(self, "unchecked", Functions(lambda *given: Outputs(energies(*given))))
+        if not self.ranges and self.cutoff > 0:
+            object.__setattr__(self, "ranges", (self.cutoff,))
+
+    def atomic_energies(self, params: Params, system: System, neighbors: Neighbors | None) -> jax.Array:
+        """Per-atom energies; their sum is the energy.
+
+        Args:
+            params: pytree.
+            system: atoms and cell.
+            neighbors: list of the system; None for a potential without a cutoff.
+
+        Returns:
+            [atoms] eV; NaN under ``jax.jit`` where the list is not usable.
+
+        Raises:
+            UnusableListError: the list has overflowed or is out of date, or a number is not finite.
+            ValueError: a list, species or data that do not fit the potential.
+        """
+        return guarded(self.unchecked.energies, self, params, system, neighbors)
+
+    def evaluate(self, params: Params, system: System, neighbors: Neighbors | None) -> Evaluation:
+        """Energies, forces and virial in one pass.
+
+        Args:
+            params: pytree.
+            system: atoms and cell.
+            neighbors: list of the system; None for a potential without a cutoff.
+
+        Returns:
+            The :class:`Evaluation`; NaN under ``jax.jit`` where the list is not usable.
+
+        Raises:
+            UnusableListError: the list has overflowed or is out of date, or a number is not finite.
+            ValueError: a list, species or data that do not fit the potential.
+        """
+        return guarded(self.unchecked.evaluate, self, params, system, neighbors)
+
+    def with_file(self, file: Any) -> Potential:
+        """The same potential that remembers what a file said besides its numbers.
+
+        Args:
+            file: plain data; :func:`jaxpot.save` writes it back.
+
+        Returns:
+            The :class:`Potential`.
+        """
+        if self.spec is None:
+            raise ValueError(f"{self.name} has no spec that could hold what a file said")
+        return dataclasses.replace(self, spec=dataclasses.replace(self.spec, file=file))
 
     def __add__(self, other: Potential) -> Potential:
         return add(self, other)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.spec is None:
+            raise ValueError(
+                f"{self.name} is made of functions and cannot be pickled; make it by a factory decorated with "
+                "jaxpot.potential_kind"
+            )
+        return _made, (self.spec,)
 
     def __repr__(self) -> str:
         return f"Potential({self.name!r}, cutoff={self.cutoff:g}, elements={self.elements})"
 
 
-def evaluate_by_autodiff(
-    energies: Callable[[Params, System, Neighbors], jax.Array], params: Params, system: System, neighbors: Neighbors
-) -> Evaluation:
-    """Energies, forces and virial of any potential by one reverse pass through positions and strain."""
-
-    def strained(positions: jax.Array, strain: jax.Array) -> tuple[jax.Array, jax.Array]:
-        symmetric = 0.5 * (strain + strain.T)
-        moved = system.replace(positions=positions + positions @ symmetric, cell=system.cell + system.cell @ symmetric)
-        each = energies(params, moved, neighbors)
-        return each.sum(), each
-
-    zero = jnp.zeros((3, 3), system.positions.dtype)
-    (gradient, virial_), each = jax.grad(strained, (0, 1), has_aux=True)(system.positions, zero)
-    return Evaluation(each, -gradient, virial_)
+def _made(spec: Spec) -> Potential:
+    return spec.build()
 
 
+def prepare(potential: Potential, params: Params, dtype: Any = None) -> Any:
+    """Params as a run wants them: what depends on them alone, such as splines from knots, is computed here, once.
+
+    Args:
+        potential: of the params.
+        params: pytree.
+        dtype: of the positions; JAX's default float type if None.
+
+    Returns:
+        What every evaluation of the potential takes in place of params.
+
+    Example:
+        >>> import jaxpot
+        >>> potential = jaxpot.lennard_jones(cutoff=8.5)
+        >>> ready = jaxpot.prepare(potential, {"epsilon": 0.0104, "sigma": 3.4})
+        >>> ready["sigma"].dtype == jnp.result_type(float)
+        True
+    """
+    return potential.prepare(params, jnp.dtype(jnp.result_type(float) if dtype is None else dtype))
+
+
+@potential_kind
 def add(*potentials: Potential) -> Potential:
     """The sum of potentials; its params are the tuple of the parts' params.
+
+    A list made by ``jaxpot.neighbor_list(sum)`` holds one for the cutoff of each part, so that none computes pairs of
+    another's. Results that two parts give are treated as :mod:`jaxpot.extras` declares them.
 
     Args:
         potentials: at least one; their ``elements`` agree, or are None.
@@ -150,83 +170,65 @@ def add(*potentials: Potential) -> Potential:
         A :class:`Potential` with the largest cutoff of the parts.
 
     Raises:
-        ValueError: no potential given, the parts order their elements differently, or are bound to different molecules.
+        ValueError: no potential given, or the parts order their elements differently.
 
     Example:
         >>> import jaxpot
         >>> both = jaxpot.lennard_jones(cutoff=8.0) + jaxpot.morse(cutoff=6.0)
-        >>> both.cutoff, both.name
-        (8.0, 'lennard_jones + morse')
+        >>> both.ranges, both.name
+        ((8.0, 6.0), 'lennard_jones + morse')
     """
+    elements = common_elements("add", potentials)
+
+    def outputs(params: Params, system: System, neighbors: Neighbors) -> Outputs:
+        parts = [p.unchecked.outputs(q, system, list_of_part(neighbors, p)) for p, q in with_params(potentials, params)]
+        return Outputs(sum(p.energies for p in parts), add_results([p.extras for p in parts]))  # type: ignore[arg-type]
+
+    def evaluate(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
+        parts = [
+            p.unchecked.evaluate(q, system, list_of_part(neighbors, p)) for p, q in with_params(potentials, params)
+        ]
+        energies, forces, virial = (sum(terms[1:], terms[0]) for terms in zip(*[p[:3] for p in parts], strict=True))
+        return Evaluation(energies, forces, virial, add_results([p.extras for p in parts]))
+
+    return Potential(
+        name=" + ".join(p.name for p in potentials),
+        cutoff=max(p.cutoff for p in potentials),
+        elements=elements,
+        unchecked=Functions(outputs, evaluate),
+        init=lambda *args: tuple(p.init(*args) for p in potentials),
+        prepare=lambda params, dtype: tuple(p.prepare(q, dtype) for p, q in with_params(potentials, params)),
+        needs=frozenset().union(*[p.needs for p in potentials]),
+        gives=frozenset().union(*[p.gives for p in potentials]),
+        ranges=all_ranges(potentials),
+    )
+
+
+def all_ranges(potentials: tuple[Potential, ...]) -> tuple[float, ...]:
+    """The distinct cutoffs of all parts, from the largest on."""
+    return tuple(sorted({r for p in potentials for r in p.ranges}, reverse=True))
+
+
+def list_of_part(neighbors: Neighbors | None, potential: Potential) -> Any:
+    """The list of a part: no longer than it needs, where there is one."""
+    return None if neighbors is None or potential.cutoff == 0 else neighbors.within(potential.cutoff)
+
+
+def common_elements(name: str, potentials: tuple[Potential, ...]) -> tuple[str, ...] | None:
+    """The elements that potentials agree on; ValueError where they do not."""
     if not potentials:
-        raise ValueError("add needs at least one potential")
+        raise ValueError(f"{name} needs at least one potential")
     known = {p.elements for p in potentials if p.elements is not None}
     if len(known) > 1:
         raise ValueError(
             f"the parts order their elements differently: {sorted(known)}; build each with the same elements=..."
         )
-
-    molecules = {p.molecule for p in potentials if p.molecule is not None}
-    if len(molecules) > 1:
-        raise ValueError("the parts are bound to different molecules, or to one with its atoms in different orders")
-
-    def energies(params: Params, system: System, neighbors: Neighbors) -> jax.Array:
-        parts = [p.atomic_energies(q, system, neighbors) for p, q in _zip(potentials, params)]
-        return sum(parts[1:], parts[0])
-
-    def evaluate(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
-        parts = [p.evaluate(q, system, neighbors) for p, q in _zip(potentials, params)]
-        return jax.tree.map(lambda *terms: sum(terms[1:], terms[0]), *parts)
-
-    def init(*args: Any) -> Params:
-        return tuple(p.init(*args) for p in potentials)
-
-    return Potential(
-        name=" + ".join(p.name for p in potentials),
-        cutoff=max(p.cutoff for p in potentials),
-        elements=known.pop() if known else None,
-        atomic_energies=energies,
-        init=init,
-        evaluate=evaluate,
-        molecule=molecules.pop() if molecules else None,
-    )
+    return known.pop() if known else None
 
 
-def _zip(potentials: tuple[Potential, ...], params: Params) -> list[tuple[Potential, Params]]:
+def with_params(potentials: tuple[Potential, ...], params: Params) -> list[tuple[Potential, Params]]:
+    """Each potential with its params; ValueError where there are not so many params."""
     if not isinstance(params, tuple | list) or len(params) != len(potentials):
         names = ", ".join(p.name for p in potentials)
-        raise ValueError(f"params of this sum must be a tuple of {len(potentials)}, one each for {names}")
+        raise ValueError(f"params of {len(potentials)} potentials must be a tuple, one each for {names}")
     return list(zip(potentials, params, strict=True))
-
-
-def scale(potential: Potential, factor: float) -> Potential:
-    """A potential times a number; its params stay those of the potential.
-
-    Args:
-        potential: any potential.
-        factor: multiplies energies, forces and stress.
-
-    Returns:
-        The scaled :class:`Potential`.
-
-    Example:
-        >>> import jaxpot
-        >>> jaxpot.scale(jaxpot.lennard_jones(cutoff=8.0), 0.5).name
-        '0.5 * lennard_jones'
-    """
-
-    def energies(params: Params, system: System, neighbors: Neighbors) -> jax.Array:
-        return factor * potential.atomic_energies(params, system, neighbors)
-
-    def evaluate(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
-        return jax.tree.map(lambda x: factor * x, potential.evaluate(params, system, neighbors))
-
-    return dataclasses.replace(
-        potential,
-        name=f"{factor:g} * {potential.name}",
-        atomic_energies=energies,
-        evaluate=evaluate,
-        source=None,
-        linear=None,
-        recipe=None,
-    )

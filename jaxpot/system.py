@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from jaxpot.extras import alike_data, check_data, declared, pad_data
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -19,7 +21,7 @@ __all__ = ["System", "stack_systems"]
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class System:
-    """Atoms in a cell, a pytree whose four leaves may be traced, differentiated and vmapped.
+    """Atoms in a cell, a pytree whose leaves may be traced, differentiated and vmapped.
 
     Build it with :meth:`create` or :meth:`from_ase`, which check their input; the bare constructor does not.
 
@@ -29,6 +31,8 @@ class System:
             no force and no neighbours.
         cell: [3, 3], Å, one lattice vector a row. The rows of non-periodic directions may be zero.
         pbc: [3] bool, the directions in which the cell repeats.
+        extras: named data that some potentials need, such as ``charges`` [atoms] e; :mod:`jaxpot.extras` declares the
+            names.
 
     Example:
         >>> import jaxpot
@@ -41,6 +45,7 @@ class System:
     species: jax.Array
     cell: jax.Array
     pbc: jax.Array
+    extras: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def create(
@@ -50,6 +55,7 @@ class System:
         cell: Any = None,
         pbc: bool | Sequence[bool] | None = None,
         dtype: Any = None,
+        extras: Mapping[str, Any] | None = None,
     ) -> System:
         """A checked system from plain arrays.
 
@@ -59,12 +65,14 @@ class System:
             cell: None, [3] for an orthorhombic cell, or [3, 3] with one lattice vector a row, Å.
             pbc: one bool or three; by default True where a cell is given.
             dtype: of positions and cell; JAX's default float type if None.
+            extras: named data, see :mod:`jaxpot.extras`; real numbers take the type of the positions.
 
         Returns:
             The :class:`System`.
 
         Raises:
-            ValueError: shapes do not fit, a value is not finite, or the periodic lattice vectors span no volume.
+            ValueError: shapes do not fit, a value is not finite, a species is below -1, the periodic lattice vectors
+                span no volume, or a name of ``extras`` is not declared.
         """
         dtype = jnp.dtype(dtype) if dtype is not None else jnp.result_type(float)
         positions = np.asarray(positions)
@@ -77,26 +85,43 @@ class System:
             raise ValueError(f"cell must have shape [3, 3] (or [3] for an orthorhombic one), got {list(cell.shape)}")
         periodic = np.broadcast_to(np.asarray(np.any(cell) if pbc is None else pbc, dtype=bool), (3,))
         check_geometry(positions, cell, periodic)
-        species = np.broadcast_to(np.asarray(species, dtype=np.int32), positions.shape[:1])
-        return cls(jnp.asarray(positions, dtype), jnp.asarray(species), jnp.asarray(cell, dtype), jnp.asarray(periodic))
+        species = np.broadcast_to(_checked_species(species), positions.shape[:1])
+        return cls(
+            jnp.asarray(positions, dtype), jnp.asarray(species), jnp.asarray(cell, dtype), jnp.asarray(periodic),
+            check_data(extras or {}, len(positions), dtype),
+        )  # fmt: skip
 
     @classmethod
-    def from_ase(cls, atoms: Atoms, elements: Sequence[str] | None = None, dtype: Any = None) -> System:
+    def from_ase(
+        cls,
+        atoms: Atoms,
+        elements: Sequence[str] | None = None,
+        dtype: Any = None,
+        extras: Mapping[str, Any] | None = None,
+    ) -> System:
         """The system of an ASE ``Atoms``.
 
         Args:
             atoms: positions, numbers, cell and pbc are taken.
             elements: the potential's elements; an atom's species is the place of its symbol in them. None gives every
-                atom species 0 (potentials that do not tell elements apart).
+                atom species 0, and is for structures of one element.
             dtype: of positions and cell; JAX's default float type if None.
+            extras: named data, see :mod:`jaxpot.extras`.
 
         Returns:
             The :class:`System`.
 
         Raises:
-            ValueError: an atom's element is not among ``elements``, or as in :meth:`create`.
+            ValueError: an atom's element is not among ``elements``, there are several elements and no ``elements``, or
+                as in :meth:`create`.
         """
         species: Any = 0
+        several = sorted(set(atoms.get_chemical_symbols()))
+        if elements is None and len(several) > 1:
+            raise ValueError(
+                f"the structure has {', '.join(several)}, and elements=None takes all atoms for one kind: give "
+                "elements=potential.elements, with a potential made for these elements"
+            )
         if elements is not None:
             index = {symbol: k for k, symbol in enumerate(elements)}
             symbols = atoms.get_chemical_symbols()
@@ -107,7 +132,7 @@ class System:
                         "load a potential that has this element or remove the atom"
                     )
             species = np.array([index[symbol] for symbol in symbols], dtype=np.int32)
-        return cls.create(atoms.get_positions(), species, atoms.cell.array, atoms.get_pbc(), dtype)
+        return cls.create(atoms.get_positions(), species, atoms.cell.array, atoms.get_pbc(), dtype, extras)
 
     @property
     def volume(self) -> jax.Array:
@@ -123,12 +148,39 @@ class System:
         """A copy with the named fields replaced.
 
         Args:
-            changes: new values of ``positions``, ``species``, ``cell`` or ``pbc``.
+            changes: new values of ``positions``, ``species``, ``cell``, ``pbc`` or ``extras``.
 
         Returns:
             The new :class:`System`.
         """
         return dataclasses.replace(self, **changes)
+
+    def with_extras(self, **extras: Any) -> System:
+        """A copy with more named data, or with other values of them.
+
+        Args:
+            extras: by name, see :mod:`jaxpot.extras`; arrays, which may be traced.
+
+        Returns:
+            The new :class:`System`.
+
+        Raises:
+            ValueError: an undeclared name, or data that do not have one entry an atom where they should.
+
+        Example:
+            >>> import jaxpot
+            >>> system = jaxpot.System.create([[0.0, 0.0, 0.0], [0.0, 0.0, 1.1]])
+            >>> system.with_extras(charges=jnp.array([0.4, -0.4])).extras["charges"].tolist()
+            [0.4, -0.4]
+        """
+        for name, value in extras.items():
+            extra = declared(name)
+            if extra.per == "atom" and jnp.shape(value)[:1] != self.species.shape[:1]:
+                raise ValueError(
+                    f"{name} must have one entry an atom, [{self.species.shape[0]}, ...]; "
+                    f"got shape {list(jnp.shape(value))}"
+                )
+        return self.replace(extras={**self.extras, **extras})
 
     def pad(self, atoms: int) -> System:
         """The same system with padded atoms (species -1) appended up to ``atoms`` in all.
@@ -148,7 +200,32 @@ class System:
         return self.replace(
             positions=jnp.pad(self.positions, ((0, extra), (0, 0))),
             species=jnp.pad(self.species, (0, extra), constant_values=-1),
+            extras=pad_data(self.extras, self.positions.shape[0], atoms),
         )
+
+    def __repr__(self) -> str:
+        shape: tuple[int, ...] = getattr(self.positions, "shape", ())
+        named = f", {', '.join(self.extras)}" if self.extras else ""
+        lead = f"{shape[0]} x " if len(shape) == 3 else ""
+        try:
+            periodic = "".join("T" if p else "F" for p in np.asarray(self.pbc).ravel()[:3])
+        except (jax.errors.TracerArrayConversionError, TypeError):
+            periodic = "traced"
+        return f"System({lead}{shape[-2] if len(shape) > 1 else '?'} atoms, pbc {periodic}{named})"
+
+
+def _checked_species(species: Any) -> np.ndarray:
+    """Species as int32; ValueError where one is not a whole number from -1 to 2^31 - 2."""
+    numbers = np.asarray(species)
+    if numbers.dtype.kind not in "iub" and not (numbers.dtype.kind == "f" and (numbers == np.floor(numbers)).all()):
+        raise ValueError(f"species must be whole numbers, got {numbers.dtype} such as {numbers.ravel()[:1].tolist()}")
+    wrong = (numbers < -1) | (numbers >= np.iinfo(np.int32).max)
+    if wrong.any():
+        raise ValueError(
+            f"species {numbers[wrong].ravel()[0]} is no index of an element; "
+            "species go from 0 on, and -1 marks a padded atom"
+        )
+    return numbers.astype(np.int32)
 
 
 def check_geometry(positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray) -> None:
@@ -185,4 +262,7 @@ def stack_systems(systems: Sequence[System]) -> System:
         (2, 3, 3)
     """
     atoms = max(s.positions.shape[0] for s in systems)
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *[s.pad(atoms) for s in systems])
+    padded = [s.pad(atoms) for s in systems]
+    extras = alike_data([s.extras for s in padded])
+    whole = [s.replace(extras=data) for s, data in zip(padded, extras, strict=True)]
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *whole)

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxpot.batch.padding import Sizes, pad_system, resized, round_up, sizes_used, to_device
+from jaxpot.batch.padding import Sizes, pad_system, resized, round_up, sizes_used, stacked_systems, to_device
+from jaxpot.extras import blank_data
 from jaxpot.neighbors import Neighbors, neighbor_list
+from jaxpot.potential import Potential
 from jaxpot.system import System
 
 __all__ = ["Batch", "batch", "group"]
@@ -40,7 +42,7 @@ class Batch(NamedTuple):
 
 def batch(
     systems: Sequence[System],
-    cutoff: float,
+    of: float | Potential,
     skin: float = 0.0,
     max_shapes: int = 4,
     batch_size: int | None = None,
@@ -55,7 +57,7 @@ def batch(
 
     Args:
         systems: single structures, each with concrete leaves [atoms, 3], [atoms], [3, 3], [3].
-        cutoff: Å, usually ``potential.cutoff``; 0 makes no neighbour lists.
+        of: a potential, or a cutoff in Å; one without a cutoff, or a cutoff of 0, makes no neighbour lists.
         skin: Å, by which the lists are complete beyond the cutoff, for callers that move the atoms.
         max_shapes: how many different shapes, hence compilations, there may be.
         batch_size: most structures in one batch; None for all of a shape at once. The batches of a shape have the same
@@ -73,7 +75,7 @@ def batch(
         >>> potential, params = jaxpot.lennard_jones(cutoff=8.5), {"epsilon": 0.0104, "sigma": 3.4}
         >>> chains = [jaxpot.System.create([[0.0, 0.0, 4.0 * z] for z in range(n)]) for n in (2, 3, 50, 52)]
         >>> energies = jax.vmap(jaxpot.energy(potential), (None, 0, 0))
-        >>> for b in jaxpot.batch(chains, potential.cutoff, max_shapes=2):
+        >>> for b in jaxpot.batch(chains, potential, max_shapes=2):
         ...     print(b.indices, b.system.positions.shape, energies(params, b.system, b.neighbors).shape)
         [0 1] (2, 3, 3) (2,)
         [2 3] (2, 52, 3) (2,)
@@ -84,8 +86,8 @@ def batch(
     for name, limit in (("max_shapes", max_shapes), ("batch_size", batch_size), ("max_slots", max_slots)):
         if limit is not None and limit < 1:
             raise ValueError(f"{name} must be at least 1, got {limit}")
-    if cutoff > 0:
-        allocate = neighbor_list(cutoff, skin, capacity_multiplier=1.0).allocate
+    if (of.cutoff if isinstance(of, Potential) else of) > 0:
+        allocate = neighbor_list(of, skin, capacity_multiplier=1.0).allocate
         lists: list[Neighbors] | None = [allocate(system) for system in systems]
         sizes = [sizes_used(n).rounded() for n in lists or []]
     else:
@@ -135,14 +137,14 @@ def _stacked(
     systems: Sequence[System], lists: Sequence[Neighbors] | None, chosen: Sequence[int], shape: Sizes, size: int
 ) -> Batch:
     """The chosen structures in one shape, filled up to ``size`` with structures without atoms."""
-    some = [pad_system(systems[k], shape.atoms) for k in chosen]
+    some = [systems[k] for k in chosen]
     fixed = None if lists is None else [resized(lists[k], shape) for k in chosen]
     for _ in range(size - len(chosen)):
-        some.append(_no_structure(some[0], shape.atoms))
+        some.append(_no_structure(pad_system(some[0], shape.atoms), shape.atoms))
         if fixed is not None:
             fixed.append(_no_neighbors(fixed[0]))
     filling = [len(systems)] * (size - len(chosen))
-    stack = (_stack(some), None if fixed is None else _stack(fixed))
+    stack = (stacked_systems(some, shape.atoms), None if fixed is None else _stack(fixed))
     indices = np.array([*chosen, *filling], np.int32)
     return Batch(*to_device((*stack, indices, indices < len(systems))))
 
@@ -157,6 +159,7 @@ def _no_structure(like: System, atoms: int) -> System:
         jax.tree.map(np.zeros_like, like),
         species=np.full(atoms, -1, np.int32),
         cell=np.eye(3, dtype=like.cell.dtype),
+        extras=blank_data(like.extras),
     )
 
 
@@ -167,6 +170,8 @@ def _no_neighbors(like: Neighbors) -> Neighbors:
         jax.tree.map(np.zeros_like, like),
         rows=np.full_like(like.rows, like.source.shape[0]),
         row_of_atom=np.arange(like.row_of_atom.shape[0], dtype=np.int32),
+        narrower=tuple(np.full_like(rows, like.source.shape[0]) for rows in like.narrower),
+        reference_positions=np.full_like(like.reference_positions, np.inf),
         reference_cell=identity,
         completion=identity,
     )

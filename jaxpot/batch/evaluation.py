@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,8 +9,11 @@ import jax
 import numpy as np
 
 from jaxpot.batch.batches import Batch, batch
-from jaxpot.batch.checks import check_species, checked_dtype, checked_params, explain_not_finite, not_finite
-from jaxpot.potential import Evaluation, Params, Potential
+from jaxpot.batch.checks import check_system, checked_dtype, checked_params, explain_not_finite, not_finite
+from jaxpot.evaluation import Evaluation, Params
+from jaxpot.extras import declared
+from jaxpot.potential import Potential
+from jaxpot.spec import once_for_each
 from jaxpot.system import System
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ class Result(NamedTuple):
         forces: [atoms, 3] eV/Å.
         virial: [3, 3] eV, derivative of the energy with respect to strain.
         stress: [3, 3] eV/Å^3 in ASE's sign; None where the cell has no volume.
+        extras: named results, see :mod:`jaxpot.extras`.
     """
 
     energy: float
@@ -38,6 +41,7 @@ class Result(NamedTuple):
     forces: np.ndarray
     virial: np.ndarray
     stress: np.ndarray | None
+    extras: dict[str, np.ndarray]
 
 
 def evaluate(
@@ -82,7 +86,7 @@ def evaluate(
         return []
     systems = [_system(k, structure, potential, kind) for k, structure in enumerate(structures)]
     results: list[Result | None] = [None] * len(systems)
-    for b in batch(systems, potential.cutoff, max_shapes=max_shapes, max_slots=max_slots):
+    for b in batch(systems, potential, max_shapes=max_shapes, max_slots=max_slots):
         found: Any = jax.device_get(_evaluator(potential)(params, b.system, b.neighbors))
         for place, k in enumerate(np.asarray(b.indices)):
             if k < len(systems):
@@ -90,7 +94,7 @@ def evaluate(
     return [result for result in results if result is not None]
 
 
-@functools.lru_cache(maxsize=32)
+@once_for_each
 def _evaluator(potential: Potential) -> Callable[..., Evaluation]:
     """Compiled once for each potential and shape, however often `evaluate` is called."""
     return jax.jit(jax.vmap(potential.evaluate, (None, 0, 0)))
@@ -102,7 +106,7 @@ def _system(place: int, structure: System | Atoms, potential: Potential, dtype: 
             return System.from_ase(structure, potential.elements, dtype)
         host = {name: np.asarray(getattr(structure, name), dtype) for name in ("positions", "cell")}
         system = structure.replace(**host)
-        check_species(potential, np.asarray(system.species))
+        check_system(potential, system)
         return system
     except ValueError as error:
         raise ValueError(f"structure {place}: {error}") from error
@@ -118,4 +122,8 @@ def _result(where: str, structure: System | Atoms, system: System, b: Batch, pla
     virial, volume = found.virial[place], float(np.abs(np.linalg.det(np.asarray(system.cell, np.float64))))
     # summed in float64 on the host: a sum of many float32 numbers loses digits
     energy = float(energies.sum(dtype=np.float64))
-    return Result(energy, energies, forces, virial, virial / volume if volume > 0 else None)
+    extras = {
+        name: value[place, :number] if declared(name).per == "atom" else value[place]
+        for name, value in found.extras.items()
+    }
+    return Result(energy, energies, forces, virial, virial / volume if volume > 0 else None, extras)

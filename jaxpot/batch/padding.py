@@ -4,25 +4,53 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import jax
 import numpy as np
 
+from jaxpot.extras import alike_data, pad_data
 from jaxpot.neighbors import Neighbors
 from jaxpot.neighbors.allocation import BLOCK
-from jaxpot.neighbors.plan import Plan
+from jaxpot.neighbors.plan import Plan, Range
 from jaxpot.system import System
 
-__all__ = ["Sizes", "pad_neighbors", "pad_system", "resized", "round_up", "sizes_used", "to_device"]
+__all__ = ["Sizes", "pad_neighbors", "pad_system", "resized", "round_up", "sizes_used", "stacked_systems", "to_device"]
 
 
-class Sizes(NamedTuple):
-    """What fixes the shape of a system and its list; ``ghosts`` are the rows that are images."""
+class Sizes(tuple[int, ...]):
+    """What fixes the shape of a system and its list.
 
-    atoms: int
-    capacity: int
-    ghosts: int
+    Numbers of atoms, of slots for neighbours of one atom, of ghosts (rows that are images), and of slots for neighbours
+    within each narrower range of the list.
+    """
+
+    def __new__(cls, atoms: int, capacity: int, ghosts: int, *narrower: int) -> Sizes:
+        return super().__new__(cls, (atoms, capacity, ghosts, *narrower))
+
+    def __repr__(self) -> str:
+        return f"Sizes{tuple(self)}"
+
+    @property
+    def atoms(self) -> int:
+        """Atoms, padded ones included."""
+        return self[0]
+
+    @property
+    def capacity(self) -> int:
+        """Slots for neighbours of one atom."""
+        return self[1]
+
+    @property
+    def ghosts(self) -> int:
+        """Rows that are images."""
+        return self[2]
+
+    @property
+    def narrower(self) -> tuple[int, ...]:
+        """Slots of each narrower range."""
+        return tuple(self[3:])
 
     @property
     def centers(self) -> int:
@@ -30,13 +58,19 @@ class Sizes(NamedTuple):
         return self.atoms if self.atoms <= BLOCK else math.ceil(self.atoms / BLOCK) * BLOCK
 
     @property
+    def rows(self) -> int:
+        """Rows in all."""
+        return self.centers + self.ghosts
+
+    @property
     def cost(self) -> int:
         """Work of one evaluation, in slots."""
-        return self.centers * (self.capacity + 1) + self.ghosts
+        return self.centers * (self.capacity + sum(self.narrower) + 1) + self.ghosts
 
     def rounded(self) -> Sizes:
         """The geometric bucket: at most an eighth more of everything."""
-        return Sizes(round_up(self.atoms), round_up(max(self.capacity, 1)), round_up(self.ghosts))
+        slots = (round_up(max(number, 1)) for number in self.narrower)
+        return Sizes(round_up(self.atoms), round_up(max(self.capacity, 1)), round_up(self.ghosts), *slots)
 
 
 def round_up(number: int) -> int:
@@ -48,17 +82,23 @@ def round_up(number: int) -> int:
 def sizes_used(neighbors: Neighbors) -> Sizes:
     """The least sizes that hold a list."""
     rows, total = np.asarray(neighbors.rows), neighbors.source.shape[0]
-    filled = rows < total
-    columns = np.flatnonzero(filled.any(axis=0))
-    last = int(rows.max(where=filled, initial=-1))
+    last = int(rows.max(where=rows < total, initial=-1))
+
+    def slots(rows: np.ndarray) -> int:
+        columns = np.flatnonzero((rows < total).any(axis=0))
+        return int(columns[-1]) + 1 if columns.size else 0
+
     return Sizes(
         neighbors.row_of_atom.shape[0],
-        int(columns[-1]) + 1 if columns.size else 0,
+        slots(rows),
         max(last + 1 - rows.shape[0], 0),
+        *(slots(np.asarray(narrow)) for narrow in neighbors.narrower),
     )
 
 
-def pad_neighbors(neighbors: Neighbors, atoms: int, capacity: int, rows: int) -> Neighbors:
+def pad_neighbors(
+    neighbors: Neighbors, atoms: int, capacity: int, rows: int, narrower: Sequence[int] | None = None
+) -> Neighbors:
     """The same list in given sizes, with a plan that depends on nothing else: lists of equal sizes can be stacked.
 
     Such a list is for evaluation: its plan has no room for other ghosts, so that ``update`` sets ``overflow`` in
@@ -70,6 +110,7 @@ def pad_neighbors(neighbors: Neighbors, atoms: int, capacity: int, rows: int) ->
         capacity: slots for neighbours of one atom.
         rows: rows in all: one for each atom (in whole blocks of 4096 where there are more than 4096) and one for each
             periodic image in sight of an atom.
+        narrower: slots of each narrower range of the list; ``capacity`` for all by default.
 
     Returns:
         The padded :class:`Neighbors`.
@@ -85,26 +126,36 @@ def pad_neighbors(neighbors: Neighbors, atoms: int, capacity: int, rows: int) ->
         >>> neighbors.others.shape, int(neighbors.mask.sum())
         ((4, 10), 6)
     """
-    sizes = Sizes(atoms, capacity, 0)
-    return to_device(resized(neighbors, sizes._replace(ghosts=rows - sizes.centers)))
+    slots = [capacity] * len(neighbors.narrower) if narrower is None else narrower
+    centers = Sizes(atoms, capacity, 0).centers
+    return to_device(resized(neighbors, Sizes(atoms, capacity, rows - centers, *slots)))
 
 
 def resized(neighbors: Neighbors, sizes: Sizes) -> Neighbors:
     """`pad_neighbors` with numpy leaves."""
     used = sizes_used(neighbors)
+    if len(used) != len(sizes):
+        raise ValueError(
+            f"the list has {len(used.narrower)} narrower ranges, but {len(sizes.narrower)} numbers of slots were given"
+        )
     if any(have < need for have, need in zip(sizes, used, strict=True)):
         raise ValueError(
             f"the list needs atoms >= {used.atoms}, capacity >= {used.capacity} and rows >= "
-            f"{sizes.centers + used.ghosts}, got {sizes.atoms}, {sizes.capacity} and {sizes.centers + sizes.ghosts}"
+            f"{sizes.centers + used.ghosts}, got {sizes.atoms}, {sizes.capacity} and {sizes.rows}"
+            + (f"; narrower >= {list(used.narrower)}, got {list(sizes.narrower)}" if used.narrower else "")
         )
     neighbors = jax.tree.map(np.asarray, neighbors)
-    rows, source, offset = neighbors.rows, neighbors.source, neighbors.offset
-    centers, total = rows.shape[0], sizes.centers + sizes.ghosts
-    # images move behind the new central rows; the number of rows, which marks an empty slot, is another one
-    moved = np.where(rows >= centers, rows + (sizes.centers - centers), rows)
-    moved = np.where(rows >= source.shape[0], total, moved)[: used.atoms, : sizes.capacity]
-    new_rows: Any = np.full((sizes.centers, sizes.capacity), total, np.int32)
-    new_rows[: used.atoms, : moved.shape[1]] = moved
+    source, offset = neighbors.source, neighbors.offset
+    centers, total = neighbors.rows.shape[0], sizes.rows
+
+    def moved(rows: Any, capacity: int) -> Any:
+        """Slots in another shape: images move behind the new central rows, and the number of rows, which marks an empty
+        slot, is another one."""
+        new = np.where(rows >= centers, rows + (sizes.centers - centers), rows)
+        new = np.where(rows >= source.shape[0], total, new)[: used.atoms, :capacity]
+        padding = ((0, sizes.centers - used.atoms), (0, capacity - new.shape[1]))
+        return np.pad(new, padding, constant_values=total).astype(np.int32)
+
     images = slice(sizes.centers, sizes.centers + used.ghosts)
 
     def extended(values: Any) -> Any:
@@ -119,30 +170,31 @@ def resized(neighbors: Neighbors, sizes: Sizes) -> Neighbors:
     new_row_of_atom[: used.atoms] = neighbors.row_of_atom
     return dataclasses.replace(
         neighbors,
-        rows=new_rows,
+        rows=moved(neighbors.rows, sizes.capacity),
         source=new_source,
         offset=extended(offset),
         row_of_atom=new_row_of_atom,
-        reference_positions=lengthened(neighbors.reference_positions, sizes.atoms, 0),
-        plan=fixed_plan(neighbors.plan.cutoff, neighbors.plan.skin, sizes),
+        reference_positions=lengthened(neighbors.reference_positions, sizes.atoms, np.inf),
+        plan=fixed_plan([one.cutoff for one in neighbors.plan.ranges], neighbors.plan.skin, sizes),
+        narrower=tuple(map(moved, neighbors.narrower, sizes.narrower)),
     )
 
 
-def fixed_plan(cutoff: float, skin: float, sizes: Sizes) -> Plan:
+def fixed_plan(cutoffs: Sequence[float], skin: float, sizes: Sizes) -> Plan:
     """The plan of a list that is not updated, so that equal sizes give equal plans."""
-    rows = sizes.centers + sizes.ghosts
     return Plan(
-        cutoff=cutoff,
+        cutoff=cutoffs[0],
         skin=skin,
         atoms=sizes.atoms,
         centers=sizes.centers,
         capacity=sizes.capacity,
-        rows=rows,
+        rows=sizes.rows,
         images=(0, 0, 0),
-        stage_rows=(rows, rows, rows),
+        stage_rows=(sizes.rows, sizes.rows, sizes.rows),
         bins=(1, 1, 1),
-        bin_capacity=rows,
+        bin_capacity=sizes.rows,
         sort=False,
+        narrower=tuple(Range(*one) for one in zip(cutoffs[1:], sizes.narrower, strict=True)),
     )
 
 
@@ -156,8 +208,27 @@ def pad_system(system: System, atoms: int) -> System:
     """``system.pad(atoms)`` with numpy leaves: nothing is compiled for sizes that occur once."""
     host = jax.tree.map(np.asarray, system)
     return dataclasses.replace(
-        host, positions=lengthened(host.positions, atoms, 0), species=lengthened(host.species, atoms, -1)
+        host,
+        positions=lengthened(host.positions, atoms, 0),
+        species=lengthened(host.species, atoms, -1),
+        extras=pad_data(host.extras, len(host.species), atoms),
     )
+
+
+def stacked_systems(systems: Sequence[System], atoms: int) -> System:
+    """Systems padded and stacked, with numpy leaves.
+
+    Args:
+        systems: at least one.
+        atoms: to pad to.
+
+    Returns:
+        A :class:`System` whose leaves have a leading axis [structures].
+    """
+    padded = [pad_system(system, atoms) for system in systems]
+    extras = alike_data([system.extras for system in padded])
+    whole = [dataclasses.replace(system, extras=data) for system, data in zip(padded, extras, strict=True)]
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *whole)
 
 
 def to_device(tree: Any) -> Any:

@@ -9,9 +9,21 @@ import jax
 import jax.numpy as jnp
 
 from jaxpot.descriptors.environment import Environment
-from jaxpot.engine.rows import Rows, cast_params, check_cutoff, checked_range, real_centers, rows_of, take, to_atoms
+from jaxpot.engine.rows import (
+    Rows,
+    checked_range,
+    edges_of,
+    preparation,
+    ready,
+    real_centers,
+    rows_of,
+    take,
+    to_atoms,
+    vectors_of,
+)
+from jaxpot.evaluation import Evaluation, Functions, Outputs, Params
 from jaxpot.neighbors import Neighbors
-from jaxpot.potential import Evaluation, Params, Potential, _no_init
+from jaxpot.potential import Potential, no_init
 from jaxpot.system import System
 
 __all__ = ["Blocks", "blocks_of", "environment_potential", "environments_of", "map_environments"]
@@ -27,6 +39,7 @@ def environment_potential(
     init: Callable[..., Params] | None = None,
     together: bool = False,
     block: int = BLOCK,
+    prepare: Callable[[Params, Any], Any] | None = None,
 ) -> Potential:
     """A potential E = sum_i e(environment of i) from the function e of one environment.
 
@@ -41,6 +54,8 @@ def environment_potential(
             every array, and gives ``[atoms]`` energies; for formulas that are faster so.
         block: how many atoms' environments are in memory at once. Few stay in cache; of many, XLA shares more of the
             operations among threads.
+        prepare: ``(params, dtype) -> prepared``, what the formula takes in place of params, such as splines made of
+            knots; computed once an evaluation, or once a run by :func:`jaxpot.prepare`.
 
     Returns:
         The :class:`jaxpot.Potential`.
@@ -62,24 +77,23 @@ def environment_potential(
     cutoff, elements = checked_range(name, cutoff, elements)
     many = energy if together else jax.vmap(energy, (None, 0))
 
-    def prepare(system: System, neighbors: Neighbors) -> tuple[Rows, Blocks]:
-        check_cutoff(name, cutoff, system, neighbors)
+    def gathered(system: System, neighbors: Neighbors) -> tuple[Rows, Blocks]:
         rows = rows_of(system, neighbors)
         return rows, blocks_of(rows, system, neighbors, block)
 
-    def energies(params: Params, system: System, neighbors: Neighbors) -> jax.Array:
-        rows, blocks = prepare(system, neighbors)
-        params = cast_params(params, system.positions.dtype)
+    def outputs(params: Params, system: System, neighbors: Neighbors) -> Outputs:
+        rows, blocks = gathered(system, neighbors)
+        params = ready(prepare, params, system.positions.dtype)
 
         def of_block(one: Blocks) -> tuple[jax.Array]:
             return (many(params, environments_of(rows, one, cutoff)),)
 
         found = map_environments(in_few_slots(of_block, rows, cutoff, neighbors), blocks)
-        return to_atoms(found[0], system, neighbors)
+        return Outputs(to_atoms(found[0], system, neighbors))
 
     def evaluate(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
-        rows, blocks = prepare(system, neighbors)
-        params = cast_params(params, system.positions.dtype)
+        rows, blocks = gathered(system, neighbors)
+        params = ready(prepare, params, system.positions.dtype)
 
         def of_block(one: Blocks) -> tuple[jax.Array, ...]:
             environment = environments_of(rows, one, cutoff)
@@ -104,7 +118,9 @@ def environment_potential(
             0.5 * (virial + virial.T),
         )
 
-    return Potential(name, cutoff, elements, energies, init or _no_init, evaluate)
+    return Potential(
+        name, cutoff, elements, Functions(outputs, evaluate), init or no_init, prepare=preparation(prepare)
+    )
 
 
 class Blocks(NamedTuple):
@@ -141,22 +157,8 @@ def blocks_of(rows: Rows, system: System, neighbors: Neighbors, most: int) -> Bl
 
 def environments_of(rows: Rows, block: Blocks, cutoff: float) -> Environment:
     """The environments of a block of atoms, [atoms, neighbors]; slots that hold no neighbour have a harmless edge."""
-    slots = block.slots
-    x, y, z, mask = vectors_of(rows, block, cutoff)
-    # directions that differ from slot to slot, so that no angle between padded edges is singular
-    angle = jnp.arange(slots.shape[1]).astype(x.dtype)[None, :]
-    spare = (cutoff * jnp.cos(angle) * 0.8, cutoff * jnp.sin(angle) * 0.8, jnp.full_like(angle, 0.6 * cutoff))
-    x, y, z = (jnp.where(mask, d, s) for d, s in zip((x, y, z), spare, strict=True))
-    distances = jnp.sqrt(x * x + y * y + z * z)
-    return Environment(x, y, z, distances, take(rows.species, slots), block.species, mask)
-
-
-def vectors_of(rows: Rows, block: Blocks, cutoff: float) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
-    """x, y, z of all slots of a block, and which hold a neighbour within the cutoff."""
-    x = take(rows.x, block.slots) - block.x[:, None]
-    y = take(rows.y, block.slots) - block.y[:, None]
-    z = take(rows.z, block.slots) - block.z[:, None]
-    return x, y, z, (x * x + y * y + z * z < cutoff * cutoff) & block.real[:, None]
+    x, y, z, distances, mask = edges_of(rows, (block.x, block.y, block.z), block.slots, cutoff, block.real)
+    return Environment(x, y, z, distances, take(rows.species, block.slots), block.species, mask)
 
 
 def in_few_slots(
@@ -166,9 +168,9 @@ def in_few_slots(
     neighbors: Neighbors,
     by_slot: tuple[int, ...] = (),
 ) -> Callable[[Blocks], tuple[jax.Array, ...]]:
-    """``function`` of blocks that leaves out the slots of the skin.
+    """``function`` of blocks without the slots of the skin.
 
-    The neighbours within the cutoff are first brought together in as many slots as the list was found to need for
+    The neighbours within the cutoff are first moved to the first slots, as many as the list was found to need for
     them; where an atom of a block has more, all slots are evaluated.
 
     Args:
@@ -186,7 +188,8 @@ def in_few_slots(
         return function
 
     def narrowed(block: Blocks) -> tuple[jax.Array, ...]:
-        mask = jax.lax.stop_gradient(vectors_of(rows, block, cutoff)[3])
+        near = vectors_of(rows, (block.x, block.y, block.z), block.slots, cutoff)[3]
+        mask = jax.lax.stop_gradient(near & block.real[:, None])
         place = jnp.cumsum(mask, axis=1, dtype=jnp.int32) - 1
         atom = jnp.arange(len(mask))[:, None]
         empty = jnp.full((len(mask), width), rows.x.shape[0] - 1, block.slots.dtype)

@@ -2,69 +2,135 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from jaxpot.engine.rows import cast_params, check_cutoff, checked_range, edges_of, real_centers, rows_of, take, to_atoms
+from jaxpot.descriptors.environment import Environment
+from jaxpot.engine.rows import (
+    Edges,
+    Rows,
+    checked_range,
+    edges_of,
+    real_centers,
+    rows_of,
+    take,
+    to_atoms,
+)
+from jaxpot.evaluation import Evaluation, Functions, Outputs, Params, cast_params
 from jaxpot.neighbors import Neighbors
-from jaxpot.potential import Params, Potential, _no_init
+from jaxpot.numerics.edge_blocks import EdgeFunction, Kind, Slots, evaluate_in_blocks
+from jaxpot.potential import Potential, no_init
 from jaxpot.system import System
 
 __all__ = ["Graph", "graph_potential"]
 
+WHOLE = 16384  # slots of a structure that are evaluated at once; larger structures go in blocks
+ATOMS = 256  # of a block
+SLOTS = 16  # of each atom of a block at a time: the edges' features stay in cache
+
 
 class Graph(NamedTuple):
-    """All atoms of a structure and the edges to their neighbours.
+    """All atoms of a structure, as a formula of message passing sees them.
 
-    Slots where ``mask`` is False are padding or beyond the cutoff. They hold a harmless edge as long as the cutoff to
-    some atom, so that formulas and their derivatives stay finite there; what is summed over neighbours goes through
-    :meth:`sum`. Nodes where ``real`` is False are padding.
+    What belongs to the atoms are arrays [nodes, ...], the atoms' features. Nodes where ``real`` is False are padding.
+    What belongs to edges exists only inside of :meth:`sum`, for a block of atoms at a time, and is computed anew where
+    derivatives need it: the memory that a structure takes is that of the atoms' features.
 
     Attributes:
-        x: [nodes, neighbors] Å, displacement from each atom to each neighbour.
-        y: [nodes, neighbors] Å.
-        z: [nodes, neighbors] Å.
-        distances: [nodes, neighbors] Å.
-        others: [nodes, neighbors] int32, the node at the other end.
-        mask: [nodes, neighbors] bool.
         species: [nodes] int32.
         real: [nodes] bool.
+        edges: x, y, z [nodes, slots] Å, the displacements to neighbours, and whether a slot holds one.
+        slots: where the neighbours are.
+        block: the most atoms, and slots of each, that are in memory at once.
     """
 
-    x: jax.Array
-    y: jax.Array
-    z: jax.Array
-    distances: jax.Array
-    others: jax.Array
-    mask: jax.Array
     species: jax.Array
     real: jax.Array
+    edges: tuple[jax.Array, jax.Array, jax.Array, jax.Array]
+    slots: Slots
+    block: tuple[int, int]
 
-    def of_others(self, values: jax.Array) -> jax.Array:
-        """What the atoms at the other ends of edges have.
-
-        Args:
-            values: [nodes, ...].
-
-        Returns:
-            [nodes, neighbors, ...].
-        """
-        return take(values, self.others)
-
-    def sum(self, messages: jax.Array) -> jax.Array:
-        """The sum over real neighbours.
+    def sum(self, message: Callable[..., Any], *features: Any, own: Any = None) -> Any:
+        """The sum of messages over the neighbours of each atom.
 
         Args:
-            messages: [nodes, neighbors, ...].
+            message: ``(edges, *theirs) -> messages``, or ``(edges, *theirs, own)`` where ``own`` is given: ``edges`` is
+                the :class:`jaxpot.Environment` of each atom of a block ([atoms, slots], own_species [atoms]), in which
+                slots without a neighbour hold a harmless edge; ``theirs`` are the neighbours' features
+                [atoms, slots, ...]; ``own`` are those of the atom itself [atoms, 1, ...]. It returns an array
+                [atoms, slots, ...], or a pytree of them. It may use any other arrays, such as params.
+            features: arrays [nodes, ...] or pytrees of them, which the messages of neighbours depend on.
+            own: the same, of the receiving atom.
 
         Returns:
-            [nodes, ...] the sum along the second axis over slots that hold a neighbour.
+            [nodes, ...], or a pytree of them: sums over the slots that hold a neighbour.
         """
-        mask = self.mask.reshape(*self.mask.shape, *[1] * (messages.ndim - 2))
-        return jnp.where(mask, messages, jnp.zeros((), messages.dtype)).sum(axis=1)
+        taken, tree = jax.tree.flatten((features, own))
+        given = len(jax.tree.leaves(features))
+        atoms, slots = self.block
+        x, y, z, mask = self.edges
+
+        def messages(x: jax.Array, y: jax.Array, z: jax.Array, mask: jax.Array, *rest: jax.Array) -> Any:
+            species, own_species, *values = rest
+            edges = Environment(x, y, z, jnp.sqrt(x * x + y * y + z * z), species, own_species, mask)
+            theirs, mine = jax.tree.unflatten(tree, values)
+            mine = () if own is None else (jax.tree.map(lambda leaf: leaf[:, None], mine),)
+
+            def total(each: jax.Array) -> jax.Array:
+                held = mask.reshape(*mask.shape, *[1] * (each.ndim - 2))
+                return jnp.where(held, each, jnp.zeros((), each.dtype)).sum(axis=1)
+
+            return jax.tree.map(total, message(edges, *theirs, *mine))
+
+        kinds = (
+            *[Kind.EDGES] * 4, Kind.OTHERS, Kind.CENTERS, *[Kind.OTHERS] * given, *[Kind.CENTERS] * (len(taken) - given)
+        )  # fmt: skip
+        arguments = [x, y, z, mask, self.species, self.species, *taken]
+        shapes = [
+            jax.ShapeDtypeStruct(_block_shape(kind, leaf, atoms, slots), leaf.dtype)
+            for kind, leaf in zip(kinds, arguments, strict=True)
+        ]
+        # arrays that the message uses beside its arguments become arguments
+        traced, results = jax.make_jaxpr(messages, return_shape=True)(*shapes)
+        shared = len(traced.consts)
+
+        def function(*values: jax.Array) -> list[jax.Array]:
+            return jax.core.eval_jaxpr(traced.jaxpr, values[:shared], *values[shared:])
+
+        leaves = jax.tree.leaves(results)
+        of = EdgeFunction(function, (*[Kind.SHARED] * shared, *kinds), (Kind.CENTERS,) * len(leaves), atoms, slots)
+        found = evaluate_in_blocks(of, self.slots, [*traced.consts, *arguments])
+        return jax.tree.unflatten(jax.tree.structure(results), found)
+
+    def map(self, function: Callable[..., Any], *features: Any) -> Any:
+        """A function of each atom's features, in blocks of atoms and computed anew where derivatives need it.
+
+        A function of the features that is written without ``map`` gives the same numbers; its intermediate results stay
+        in memory.
+
+        Args:
+            function: ``(*features) -> results`` of some atoms [atoms, ...]; arrays or pytrees of them.
+            features: arrays [nodes, ...] or pytrees of them.
+
+        Returns:
+            [nodes, ...], or a pytree of them.
+        """
+        atoms, nodes = self.block[0], len(self.species)
+        if atoms == nodes:
+            return function(*features)
+        split = jax.tree.map(lambda leaf: leaf.reshape(-1, atoms, *leaf.shape[1:]), features)
+        found = jax.lax.map(jax.checkpoint(lambda some: function(*some)), split)
+        return jax.tree.map(lambda leaf: leaf.reshape(nodes, *leaf.shape[2:]), found)
+
+
+def _block_shape(kind: Kind, leaf: jax.Array, atoms: int, slots: int) -> tuple[int, ...]:
+    if kind is Kind.EDGES:
+        return (atoms, slots, *leaf.shape[2:])
+    return (atoms, *[slots] * (kind is Kind.OTHERS), *leaf.shape[1:])
 
 
 def graph_potential(
@@ -77,7 +143,7 @@ def graph_potential(
     """A potential from a function of the whole graph, for message passing.
 
     An atom's energy may depend on all atoms that are connected to it by chains of edges; forces and virial are
-    derivatives of the whole.
+    derivatives of the whole. Large structures are evaluated in blocks of atoms.
 
     Args:
         energies: ``(params, graph) -> [nodes]`` energies in eV; ``graph`` is a :class:`jaxpot.Graph`. Those of padding
@@ -95,10 +161,10 @@ def graph_potential(
 
     Example:
         >>> import jax.numpy as jnp, jaxpot
+        >>> def weight(edges, *counts):
+        ...     return (1 - (edges.distances / 3.0) ** 2) ** 2 * (counts[0] if counts else 1)
         >>> def second_neighbours(params, graph):  # walks of two steps, smoothed
-        ...     weight = (1 - (graph.distances / 3.0) ** 2) ** 2
-        ...     once = graph.sum(weight)
-        ...     return params["k"] * graph.sum(weight * graph.of_others(once))
+        ...     return params["k"] * graph.sum(weight, graph.sum(weight))
         >>> potential = jaxpot.graph_potential(second_neighbours, cutoff=3.0)
         >>> system = jaxpot.System.create([[0.0, 0.0, 0.0], [0.0, 0.0, 1.5]])
         >>> neighbors = jaxpot.neighbor_list(3.0).allocate(system)
@@ -107,21 +173,93 @@ def graph_potential(
     """
     cutoff, elements = checked_range(name, cutoff, elements)
 
-    def atomic_energies(params: Params, system: System, neighbors: Neighbors) -> jax.Array:
-        check_cutoff(name, cutoff, system, neighbors)
-        rows = rows_of(system, neighbors)
-        number = neighbors.rows.shape[0]
-        slots = neighbors.rows
-        real = real_centers(system, neighbors)
-        edges = edges_of(rows, (rows.x[:number], rows.y[:number], rows.z[:number]), slots, cutoff)
-        mask = edges.inside & real[:, None]
-        side = cutoff / 3**0.5
-        x, y, z = (jnp.where(mask, d, side) for d in edges[:3])
-        # an image has the features of the atom that it shows; empty slots point to some atom
-        node_of_row = jnp.append(neighbors.row_of_atom[neighbors.source], jnp.int32(0))
-        graph = Graph(
-            x, y, z, jnp.sqrt(x * x + y * y + z * z), take(node_of_row, slots), mask, rows.species[:number], real
-        )  # fmt: skip
-        return to_atoms(energies(cast_params(params, system.positions.dtype), graph), system, neighbors)
+    def laid_out(params: Params, system: System, neighbors: Neighbors) -> tuple[Layout, Callable[..., jax.Array]]:
+        params = cast_params(params, system.positions.dtype)
+        layout = layout_of(system, neighbors, cutoff)
 
-    return Potential(name, cutoff, elements, atomic_energies, init or _no_init)
+        def of_edges(x: jax.Array, y: jax.Array, z: jax.Array) -> jax.Array:
+            edges = (x, y, z, layout.mask)
+            found = energies(params, Graph(layout.species, layout.real, edges, layout.slots, layout.block))
+            return to_atoms(found, system, neighbors)
+
+        return layout, of_edges
+
+    def outputs(params: Params, system: System, neighbors: Neighbors) -> Outputs:
+        layout, of_edges = laid_out(params, system, neighbors)
+        return Outputs(of_edges(*displacements(layout, system, neighbors, cutoff)))
+
+    def evaluate(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
+        layout, of_edges = laid_out(params, system, neighbors)
+
+        def moved(positions: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+            return displacements(layout, system.replace(positions=positions), neighbors, cutoff)
+
+        edges, to_positions = jax.vjp(moved, system.positions)
+        each, to_edges = jax.vjp(of_edges, *edges)
+        gradient = to_edges(jnp.ones_like(each))
+        virial = jnp.stack([jnp.stack([jnp.vdot(a, b) for b in edges]) for a in gradient])
+        return Evaluation(each, -to_positions(gradient)[0], 0.5 * (virial + virial.T))
+
+    return Potential(name, cutoff, elements, Functions(outputs, evaluate), init or no_init)
+
+
+class Layout(NamedTuple):
+    """Where the edges of a structure are; nothing here is differentiated.
+
+    Attributes:
+        species: [nodes] int32.
+        real: [nodes] bool.
+        rows: [nodes, slots] int32, what is at the other end, as in a list.
+        mask: [nodes, slots] bool, whether that is a neighbour within the cutoff.
+        slots: the same as nodes.
+        block: atoms and slots that are evaluated at once.
+    """
+
+    species: jax.Array
+    real: jax.Array
+    rows: jax.Array
+    mask: jax.Array
+    slots: Slots
+    block: tuple[int, int]
+
+
+def layout_of(system: System, neighbors: Neighbors, cutoff: float) -> Layout:
+    """The edges within the cutoff; in blocks, where there are many."""
+    nodes, width = min(neighbors.rows.shape[0], neighbors.row_of_atom.shape[0]), neighbors.rows.shape[1]
+    block = (nodes, width)
+    if nodes * width > WHOLE:
+        # equal parts need the least filling
+        block = (math.ceil(nodes / math.ceil(nodes / ATOMS)), math.ceil(width / math.ceil(width / SLOTS)))
+    rows = jax.lax.stop_gradient(rows_of(system, neighbors))
+    real = jnp.pad(real_centers(system, neighbors)[:nodes], (0, -nodes % block[0]))
+    species = jnp.pad(rows.species[:nodes], (0, -nodes % block[0]))
+    empty = neighbors.source.shape[0]
+    filling = ((0, -nodes % block[0]), (0, -width % block[1]))
+    slots = jnp.pad(neighbors.rows[:nodes], filling, constant_values=empty)
+    mask = _edges(rows, slots, real, cutoff).mask
+    if block != (nodes, width):
+        # neighbours within the cutoff first, so that chunks of empty slots are left out
+        place = jnp.where(mask, jnp.cumsum(mask, axis=1, dtype=jnp.int32) - 1, slots.shape[1])
+        atom = jnp.arange(len(mask), dtype=jnp.int32)[:, None]
+        slots = jnp.full_like(slots, empty).at[atom, place].set(slots, mode="drop")
+        mask = slots < empty
+    counts = -(-mask.sum(axis=1, dtype=jnp.int32) // block[1])
+    # an image has the features of the atom that it shows; empty slots point to some atom
+    node_of_row = jnp.append(neighbors.row_of_atom[neighbors.source], jnp.int32(0))
+    blocks = counts.reshape(-1, block[0]).max(axis=1)
+    return Layout(species, real, slots, mask, Slots(take(node_of_row, slots), blocks), block)
+
+
+def displacements(
+    layout: Layout, system: System, neighbors: Neighbors, cutoff: float
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """x, y, z [nodes, slots] Å of the edges; those of slots without a neighbour are as long as the cutoff."""
+    x, y, z, _, _ = _edges(rows_of(system, neighbors), layout.rows, layout.real, cutoff)
+    return x, y, z
+
+
+def _edges(rows: Rows, slots: jax.Array, real: jax.Array, cutoff: float) -> Edges:
+    """Edges from the first rows to those in their slots; there may be slots for more atoms than a list has."""
+    missing = max(len(slots) - len(rows.x), 0)
+    x, y, z = (jnp.pad(values, (0, missing))[: len(slots)] for values in rows[:3])
+    return edges_of(rows, (x, y, z), slots, cutoff, real)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,15 +12,47 @@ import numpy as np
 
 from jaxpot.descriptors.environment import Environment
 from jaxpot.engine.environment import BLOCK, Blocks, blocks_of, environment_potential, environments_of
-from jaxpot.engine.rows import check_cutoff, rows_of
+from jaxpot.engine.rows import rows_of
+from jaxpot.evaluation import Params
 from jaxpot.neighbors import Neighbors
 from jaxpot.numerics.named import named_parameters
-from jaxpot.potential import DesignRows, LinearForm, Params, Potential
+from jaxpot.potential import Potential
 from jaxpot.system import System
 
 __all__ = ["DesignRows", "LinearForm", "linear_potential"]
 
 BLOCK_OF_ROWS = 16  # atoms whose derivatives of all descriptors are in memory at once
+
+
+class DesignRows(NamedTuple):
+    """How energy, forces and virial of a structure depend on the coefficients of a potential that is linear in them.
+
+    The energy is ``sum(energies * coefficients)``, and likewise along the last two axes for forces and virial.
+
+    Attributes:
+        energies: [species, features].
+        forces: [atoms, 3, species, features] 1/Å.
+        virial: [3, 3, species, features].
+    """
+
+    energies: jax.Array
+    forces: jax.Array
+    virial: jax.Array
+
+
+class LinearForm(NamedTuple):
+    """That a potential is linear in ``params["coefficients"]`` [species, features].
+
+    Attributes:
+        features: how many coefficients a species has.
+        names: of the features.
+        rows: ``(system, neighbors) -> DesignRows``, a pure function.
+    """
+
+    features: int
+    names: tuple[str, ...]
+    rows: Callable[[System, Neighbors], DesignRows]
+
 
 Descriptors = Callable[[Environment], jax.Array]
 Jacobian = Callable[[Environment], tuple[jax.Array, tuple[jax.Array, jax.Array, jax.Array]]]
@@ -161,7 +193,6 @@ def linear_potential(
         return jnp.concatenate([direct, half[None, None] * both], axis=-1)
 
     def rows(system: System, neighbors: Neighbors) -> DesignRows:
-        check_cutoff(name, cutoff, system, neighbors)
         atoms, dtype = system.positions.shape[0], system.positions.dtype
         all_rows = rows_of(system, neighbors)
         other = jnp.append(neighbors.source, atoms)  # the atom that a row shows, ``atoms`` for an empty slot

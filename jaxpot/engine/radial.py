@@ -17,20 +17,21 @@ from jaxpot.engine.radial_formula import AtomEnergy, Contributions, RadialFormul
 from jaxpot.engine.rows import (
     Edges,
     Rows,
-    cast_params,
-    check_cutoff,
     checked_range,
     edges_of,
     map_blocks,
+    preparation,
+    ready,
     real_centers,
     rows_of,
     take,
     to_atoms,
 )
 from jaxpot.engine.species import PairSpecies
+from jaxpot.evaluation import Evaluation, Functions, Outputs, Params, Prepared, evaluate_by_autodiff
 from jaxpot.neighbors import Neighbors
 from jaxpot.numerics.linear_map import jvp_with_reverse
-from jaxpot.potential import Evaluation, Params, Potential, _no_init
+from jaxpot.potential import Potential, no_init
 from jaxpot.system import System
 
 __all__ = ["pair_potential", "radial_potential"]
@@ -82,6 +83,7 @@ def radial_potential(
     elements: tuple[str, ...] | None = None,
     name: str = "radial",
     init: Callable[..., Params] | None = None,
+    prepare: Callable[[Params, Any], Any] | None = None,
 ) -> Potential:
     """A potential E = sum_i G(S_i) with pair sums S_i = sum_j h(r_ij), such as EAM.
 
@@ -89,12 +91,13 @@ def radial_potential(
         contributions: ``(params, distances, species) -> tuple of arrays`` of the edges' shape: the terms h of each sum,
             element by element; ``species`` is a :class:`jaxpot.PairSpecies`.
         atom_energy: ``(params, sums, species) -> energies``, element by element: G in eV from the tuple of sums [atoms]
-            and the atoms' species [atoms]. None: the energy is the only sum, whose terms depend on the pair alike from
-            both ends.
+            and the atoms' species [atoms]. None: the energy is the only sum.
         cutoff: Å.
         elements: chemical symbols whose order gives the species; None for one kind of atom.
         name: of the potential.
         init: makes default parameters.
+        prepare: ``(params, dtype) -> prepared``, what the formula takes in place of params, such as splines made of
+            knots; computed once an evaluation, or once a run by :func:`jaxpot.prepare`.
 
     Returns:
         The :class:`jaxpot.Potential`.
@@ -124,12 +127,9 @@ def radial_potential(
             return PairSpecies(zero, zero, 1)
         return PairSpecies(own[:, None], take(rows.species, slots), count)
 
-    def safe_distance(edges: Edges) -> jax.Array:
-        return jnp.sqrt(jnp.where(edges.inside, edges.squared, cutoff * cutoff))
-
     def masked_sums(params: Params, edges: Edges, pair: PairSpecies) -> tuple[jax.Array, ...]:
-        terms = contributions(params, safe_distance(edges), pair)
-        return tuple(jnp.where(edges.inside, t, 0.0).sum(axis=1) for t in terms)
+        terms = contributions(params, edges.distances, pair)
+        return tuple(jnp.where(edges.mask, t, 0.0).sum(axis=1) for t in terms)
 
     def centers(rows: Rows, neighbors: Neighbors) -> tuple[jax.Array, ...]:
         number = neighbors.rows.shape[0]
@@ -142,17 +142,18 @@ def radial_potential(
 
         return map_blocks(block, neighbors, *centers(rows, neighbors))
 
-    def energies(params: Params, system: System, neighbors: Neighbors) -> jax.Array:
-        check_cutoff(name, cutoff, system, neighbors)
-        params = cast_params(params, system.positions.dtype)
+    def outputs(params: Params, system: System, neighbors: Neighbors) -> Outputs:
+        params = ready(prepare, params, system.positions.dtype)
         rows = rows_of(system, neighbors)
         sums = all_sums(params, rows, neighbors)
         own = rows.species[: neighbors.rows.shape[0]]
-        return to_atoms(formula.embed(params, sums, own, real_centers(system, neighbors)), system, neighbors)
+        each = formula.embed(params, sums, own, real_centers(system, neighbors))
+        return Outputs(to_atoms(each, system, neighbors))
 
     def evaluate(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
-        check_cutoff(name, cutoff, system, neighbors)
-        params = cast_params(params, system.positions.dtype)
+        params = ready(prepare, params, system.positions.dtype)
+        if getattr(neighbors.plan, "subset", False):  # the other end of an edge may be no centre: forces are scattered
+            return evaluate_by_autodiff(outputs, Prepared(params), system, neighbors)
         if compiled.available(neighbors, system.positions.dtype):
             return evaluate_compiled(params, system, neighbors)
         return evaluate_traced(params, system, neighbors)
@@ -205,22 +206,21 @@ def radial_potential(
             weights: tuple[jax.Array, ...],
         ) -> tuple[jax.Array, ...]:
             edges = edges_of(rows, (x, y, z), slots, cutoff)
-            pair = species_of(rows, own, slots)
-            distance = safe_distance(edges)
-            (terms, slopes), (_, back) = formula.both_ends(params, distance, pair)
+            distance = edges.distances
+            (terms, slopes), (_, back) = formula.both_ends(params, distance, species_of(rows, own, slots))
             if atom_energy is None:
-                value = jnp.where(edges.inside, terms[0], 0.0).sum(axis=1)
-                pull = 2.0 * slopes[0]
+                value = jnp.where(edges.mask, terms[0], 0.0).sum(axis=1)
+                pull = slopes[0] + back[0]
             else:
                 value = jnp.zeros_like(x)
                 pull = jnp.zeros_like(distance)
                 for w, s, v, b in zip(weights, slopes, rows_weights, back, strict=True):
                     pull += w[:, None] * s + take(v, slots) * b
-            pull = jnp.where(edges.inside, pull / distance, 0.0)
+            pull = jnp.where(edges.mask, pull / distance, 0.0)
             fx, fy, fz = pull * edges.x, pull * edges.y, pull * edges.z
             # each edge is seen from both ends, hence the half
             virial = [
-                0.5 * jnp.where(edges.inside, f * d, 0.0).sum(axis=1)
+                0.5 * jnp.where(edges.mask, f * d, 0.0).sum(axis=1)
                 for f, d in (
                     (fx, edges.x), (fy, edges.y), (fz, edges.z), (fy, edges.z), (fx, edges.z), (fx, edges.y)
                 )
@@ -230,4 +230,6 @@ def radial_potential(
         value, *found = map_blocks(block, neighbors, *centers(rows, neighbors), weights)
         return collect(system, neighbors, value if atom_energy is None else each, *found)
 
-    return Potential(name, cutoff, elements, energies, init or _no_init, evaluate)
+    return Potential(
+        name, cutoff, elements, Functions(outputs, evaluate), init or no_init, prepare=preparation(prepare)
+    )

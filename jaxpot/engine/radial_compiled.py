@@ -13,8 +13,8 @@ import numpy as np
 from jaxpot.engine import compiled
 from jaxpot.engine.radial_formula import RadialFormula, virial_tensor
 from jaxpot.engine.species import PairSpecies
+from jaxpot.evaluation import Evaluation, Params
 from jaxpot.neighbors import Neighbors
-from jaxpot.potential import Evaluation, Params
 from jaxpot.system import System
 
 __all__ = ["evaluation", "reverse"]
@@ -31,23 +31,23 @@ def evaluation(formula: RadialFormula, params: Params, system: System, neighbors
         UnsupportedError: the formula has no scalar code.
     """
     dtype = system.positions.dtype
-    bare = formula.bare_sums(params, dtype)
-    inner = [k for k, b in enumerate(bare) if not b]
+    added_only = formula.added_sums(params, dtype)
+    inner = [k for k, b in enumerate(added_only) if not b]
 
     def inner_terms(p: Params, r: jax.Array, own: jax.Array, other: jax.Array) -> tuple[Any, None]:
         terms = formula.contributions(p, r, PairSpecies(own, other, formula.species))
         return [terms[k] for k in inner], None
 
-    def bare_terms_and_pull(
+    def added_terms_and_pull(
         p: Params, r: jax.Array, own: jax.Array, other: jax.Array, *weights: jax.Array
     ) -> tuple[Any, jax.Array]:
         here, there = formula.both_ends(p, r, PairSpecies(own, other, formula.species))
         terms = here[0]
         mine, theirs = (dict(zip(inner, w, strict=True)) for w in (weights[: len(inner)], weights[len(inner) :]))
         pull = jnp.zeros_like(r)
-        for k, b in enumerate(bare):
+        for k, b in enumerate(added_only):
             pull += here[1][k] + there[1][k] if b else mine[k] * here[1][k] + theirs[k] * there[1][k]
-        return [terms[k] for k, b in enumerate(bare) if b], pull
+        return [terms[k] for k, b in enumerate(added_only) if b], pull
 
     def loop(terms: Any, weights: Any = ()) -> Any:
         return compiled.pair_loop(terms, params, system, neighbors, formula.cutoff, weights)
@@ -57,12 +57,12 @@ def evaluation(formula: RadialFormula, params: Params, system: System, neighbors
     weights: list[jax.Array] = []
     if inner:
         found, _ = loop(inner_terms)
-        sums = [jnp.zeros_like(value)] * len(bare)
+        sums = [jnp.zeros_like(value)] * len(added_only)
         for k, each in zip(inner, found, strict=True):
             sums[k] = each
         value, by_sums = formula.embedded(params, tuple(sums), jnp.maximum(system.species, 0), system.real)
         weights = [by_sums[k] for k in inner]
-    added, (forces, virial) = loop(bare_terms_and_pull, weights)
+    added, (forces, virial) = loop(added_terms_and_pull, weights)
     value = sum(added, value)
     energies = jnp.where(system.real, value, jnp.zeros((), value.dtype))
     forces = jnp.where(system.real[:, None], forces, jnp.zeros((), forces.dtype))

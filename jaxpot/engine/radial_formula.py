@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxpot.engine.species import PairSpecies
-from jaxpot.potential import Params
+from jaxpot.evaluation import Params
 
 __all__ = ["AtomEnergy", "Contributions", "RadialFormula", "virial_tensor"]
 
@@ -23,7 +23,7 @@ class RadialFormula(NamedTuple):
 
     Attributes:
         contributions: the terms h, see :func:`jaxpot.radial_potential`.
-        atom_energy: G; None where it is the only sum, whose terms are the same from both ends of a pair.
+        atom_energy: G; None where the energy is the only sum.
         cutoff: Å.
         species: how many kinds of atoms there are.
     """
@@ -38,10 +38,12 @@ class RadialFormula(NamedTuple):
         return jax.jvp(lambda r: self.contributions(params, r, pair), (distances,), (jnp.ones_like(distances),))
 
     def both_ends(self, params: Params, distances: jax.Array, pair: PairSpecies) -> tuple[Terms, Terms]:
-        """Terms and derivatives seen from this end of a pair, and from the other."""
+        """Terms and derivatives seen from this end of a pair, and from the other.
+
+        They are computed once where the formula does not tell the ends apart, see :class:`PairSpecies`.
+        """
         here = self.derivative(params, distances, pair)
-        alike = self.atom_energy is None or self.species == 1
-        return here, here if alike else self.derivative(params, distances, pair.swapped())
+        return here, self.derivative(params, distances, pair.swapped()) if pair.ends_differ else here
 
     def embed(self, params: Params, sums: tuple[jax.Array, ...], species: jax.Array, real: jax.Array) -> jax.Array:
         """Energies G of rows; those that are not ``real`` mean nothing."""
@@ -60,10 +62,10 @@ class RadialFormula(NamedTuple):
         (weights,) = pull(real.astype(each.dtype))
         return each, weights
 
-    def bare_sums(self, params: Params, dtype: Any) -> tuple[bool, ...]:
-        """For each sum whether it is but added to the energy, as the pairs of EAM are: G(S) = S_k + what S_k is not in.
+    def added_sums(self, params: Params, dtype: Any) -> tuple[bool, ...]:
+        """Which sums are only added to the energy, G(S) = S_k + (a function of the other sums), as EAM's pair energies.
 
-        Read off the equations of G; a sum of which they do not show it is none.
+        It is read from the equations of G; a sum counts as not added where they do not show that it is.
         """
         one = jax.ShapeDtypeStruct((), dtype)
         pair = PairSpecies(jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32), self.species)

@@ -1,4 +1,4 @@
-"""What both engines share: rows gathered from a list, edges made safe, blocks of atoms."""
+"""What all engines share: rows gathered from a list, edges made safe, blocks of atoms."""
 
 from __future__ import annotations
 
@@ -8,28 +8,31 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxpot.evaluation import Prepared, cast_params
 from jaxpot.neighbors import Neighbors
 from jaxpot.system import System
 
 __all__ = [
     "Edges",
     "Rows",
-    "cast_params",
-    "check_cutoff",
     "checked_range",
     "edges_of",
+    "is_center",
     "map_blocks",
+    "preparation",
+    "ready",
     "real_centers",
     "rows_of",
+    "take",
     "to_atoms",
+    "vectors_of",
 ]
 
 BLOCK = 4096  # atoms whose edges are in memory at once; lists of more atoms come in whole blocks
-FAR = 1e6  # Å; where empty slots point, out of every cutoff
 
 
 class Rows(NamedTuple):
-    """Coordinates and species of all rows of a list, and one more row, far away, for empty slots; each [rows + 1]."""
+    """Coordinates and species of all rows of a list, and one more row at infinity for empty slots; each [rows + 1]."""
 
     x: jax.Array
     y: jax.Array
@@ -38,13 +41,17 @@ class Rows(NamedTuple):
 
 
 class Edges(NamedTuple):
-    """The edges of a block of atoms, each [atoms, capacity]; only those ``inside`` the cutoff are real."""
+    """The edges of a block of atoms, each [atoms, capacity].
+
+    Where ``mask`` is False a slot is empty or its neighbour beyond the cutoff. It holds an edge as long as the cutoff
+    then, so that formulas and all their derivatives are finite before the mask leaves them out.
+    """
 
     x: jax.Array
     y: jax.Array
     z: jax.Array
-    squared: jax.Array
-    inside: jax.Array
+    distances: jax.Array
+    mask: jax.Array
 
 
 def checked_range(name: str, cutoff: float, elements: Sequence[str] | None) -> tuple[float, tuple[str, ...] | None]:
@@ -55,29 +62,18 @@ def checked_range(name: str, cutoff: float, elements: Sequence[str] | None) -> t
     return cutoff, None if elements is None else tuple(elements)
 
 
-def check_cutoff(name: str, cutoff: float, system: System, neighbors: Neighbors) -> None:
-    """Raise ValueError where a list does not fit a potential or a system; all of this is static."""
-    if neighbors is None:
-        raise ValueError(f"{name} needs neighbours: pass jaxpot.neighbor_list({cutoff:g}).allocate(system)")
-    if neighbors.cutoff < cutoff * (1 - 1e-9):
-        raise ValueError(
-            f"{name} has cutoff {cutoff:g} Å, but the neighbour list was made for {neighbors.cutoff:g} Å; "
-            "allocate one with jaxpot.neighbor_list(potential.cutoff)"
-        )
-    if system.positions.shape[-2] != neighbors.row_of_atom.shape[-1]:
-        raise ValueError(
-            f"the system has {system.positions.shape[-2]} atoms, but the neighbour list was made for "
-            f"{neighbors.row_of_atom.shape[-1]}; allocate a new list"
-        )
+def ready(prepare: Callable[[Any, Any], Any] | None, params: Any, dtype: Any) -> Any:
+    """Params as a formula takes them: prepared, unless that has been done, or floats in the type of the positions."""
+    if isinstance(params, Prepared):
+        return params.value
+    return cast_params(params, dtype) if prepare is None else prepare(params, dtype)
 
 
-def cast_params(params: Any, dtype: Any) -> Any:
-    """Params with every float in the type of the positions, which that of the results follows."""
-
-    def cast(leaf: Any) -> Any:
-        return jnp.asarray(leaf, dtype) if jnp.issubdtype(jnp.result_type(leaf), jnp.floating) else leaf
-
-    return jax.tree.map(cast, params)
+def preparation(prepare: Callable[[Any, Any], Any] | None) -> Callable[[Any, Any], Any]:
+    """``Potential.prepare`` where a formula takes ``prepare(params, dtype)``, or params where that is None."""
+    if prepare is None:
+        return cast_params
+    return lambda params, dtype: Prepared(ready(prepare, params, dtype))
 
 
 def rows_of(system: System, neighbors: Neighbors) -> Rows:
@@ -87,7 +83,7 @@ def rows_of(system: System, neighbors: Neighbors) -> Rows:
     species = jnp.maximum(system.species, 0)[neighbors.source]
 
     def extended(values: jax.Array) -> jax.Array:
-        return jnp.append(values, jnp.asarray(FAR, values.dtype))
+        return jnp.append(values, jnp.asarray(jnp.inf, values.dtype))
 
     return Rows(
         extended(positions[:, 0]),
@@ -102,18 +98,43 @@ def take(values: jax.Array, index: jax.Array) -> jax.Array:
     return values.at[index].get(mode="promise_in_bounds")
 
 
-def edges_of(rows: Rows, center: tuple[jax.Array, jax.Array, jax.Array], slots: jax.Array, cutoff: float) -> Edges:
+def vectors_of(
+    rows: Rows, center: tuple[jax.Array, jax.Array, jax.Array], slots: jax.Array, cutoff: float
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    """x, y, z from each centre to its slots, infinite in empty slots, and which are shorter than the cutoff."""
+    x, y, z = (take(row, slots) - own[:, None] for row, own in zip(rows[:3], center, strict=True))
+    return x, y, z, x * x + y * y + z * z < cutoff * cutoff
+
+
+def edges_of(
+    rows: Rows,
+    center: tuple[jax.Array, jax.Array, jax.Array],
+    slots: jax.Array,
+    cutoff: float,
+    real: jax.Array | None = None,
+) -> Edges:
     """Edges from each centre to its slots, made safe before any formula sees them ("double where").
 
-    Slots that are empty or beyond the cutoff hold an edge of length ``cutoff``, along a direction of its own for each
-    slot so that angles between them are harmless too.
+    This is the only place that does so. The edges that stand in point in directions that differ from slot to slot, so
+    that angles between them are harmless too.
+
+    Args:
+        rows: of the list.
+        center: x, y, z of the centres, each [atoms].
+        slots: [atoms, capacity] rows of the neighbours.
+        cutoff: Å.
+        real: [atoms] bool, which centres are atoms; None for all.
+
+    Returns:
+        The :class:`Edges`.
     """
-    x = take(rows.x, slots) - center[0][:, None]
-    y = take(rows.y, slots) - center[1][:, None]
-    z = take(rows.z, slots) - center[2][:, None]
-    squared = x * x + y * y + z * z
-    inside = squared < cutoff * cutoff
-    return Edges(x, y, z, squared, inside)
+    *vector, mask = vectors_of(rows, center, slots, cutoff)
+    if real is not None:
+        mask &= real[:, None]
+    angle = jnp.arange(slots.shape[1]).astype(rows.x.dtype)[None, :]
+    spare = (cutoff * jnp.cos(angle) * 0.8, cutoff * jnp.sin(angle) * 0.8, jnp.full_like(angle, 0.6 * cutoff))
+    x, y, z = (jnp.where(mask, d, s) for d, s in zip(vector, spare, strict=True))
+    return Edges(x, y, z, jnp.sqrt(x * x + y * y + z * z), mask)
 
 
 def map_blocks(function: Callable[..., Any], neighbors: Neighbors, *arrays: Any) -> Any:
@@ -140,11 +161,16 @@ def map_blocks(function: Callable[..., Any], neighbors: Neighbors, *arrays: Any)
 
 def real_centers(system: System, neighbors: Neighbors) -> jax.Array:
     """[centers] bool, True for central rows that show an atom, not padding."""
-    return jnp.zeros(neighbors.rows.shape[0], bool).at[neighbors.row_of_atom].set(system.real)
+    return jnp.zeros(neighbors.rows.shape[0], bool).at[neighbors.row_of_atom].set(system.real, mode="drop")
+
+
+def is_center(system: System, neighbors: Neighbors) -> jax.Array:
+    """[atoms] bool, True for atoms whose energy the list is for; False for padding and for atoms that are only seen."""
+    return system.real & (neighbors.row_of_atom < neighbors.rows.shape[0])
 
 
 def to_atoms(values: jax.Array, system: System, neighbors: Neighbors) -> jax.Array:
-    """Per-atom values in the order of the atoms from values in that of the central rows; 0 for padded atoms."""
-    values = values[neighbors.row_of_atom]
-    real = system.real.reshape(-1, *[1] * (values.ndim - 1))
-    return jnp.where(real, values, jnp.zeros((), values.dtype))
+    """Per-atom values in the order of the atoms from values in that of the central rows; 0 for all but centres."""
+    values = values.at[neighbors.row_of_atom].get(mode="clip")
+    wanted = is_center(system, neighbors).reshape(-1, *[1] * (values.ndim - 1))
+    return jnp.where(wanted, values, jnp.zeros((), values.dtype))

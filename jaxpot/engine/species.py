@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import dataclasses
 
 import jax
 import jax.numpy as jnp
@@ -12,18 +12,59 @@ __all__ = ["PairSpecies"]
 SELECT_UP_TO = 6  # species for which a chain of selects beats a gather from a table
 
 
-class PairSpecies(NamedTuple):
+@dataclasses.dataclass(eq=False)
+class _Notes:
+    """What a formula has asked for; shared by all copies of a :class:`PairSpecies`."""
+
+    ends_differ: bool = False
+
+
+@jax.tree_util.register_pytree_node_class
+class PairSpecies:
     """The species at both ends of edges, and parameter lookups by them.
 
+    It notes whether a formula has told the two ends of an edge apart. One that only asks :meth:`pair` cannot, and is
+    the same seen from both ends.
+
     Attributes:
+        number: how many species there are; with one, every lookup is a bare number.
+        ends_differ: whether a formula has looked at one of the ends.
+
+    Args:
         own: int32, species of the atoms, broadcastable to the edges.
         other: int32, species of the neighbours, of the edges' shape.
-        number: how many species there are; with one, every lookup is a bare number.
+        number: of species.
     """
 
-    own: jax.Array
-    other: jax.Array
-    number: int
+    def __init__(self, own: jax.Array, other: jax.Array, number: int, notes: _Notes | None = None) -> None:
+        self._own, self._other, self.number = own, other, number
+        self._notes = _Notes() if notes is None else notes
+
+    def tree_flatten(self) -> tuple[tuple[jax.Array, jax.Array], tuple[int, _Notes]]:
+        """Leaves and static part, for JAX."""
+        return (self._own, self._other), (self.number, self._notes)
+
+    @classmethod
+    def tree_unflatten(cls, static: tuple[int, _Notes], leaves: tuple[jax.Array, jax.Array]) -> PairSpecies:
+        """The record from ``static`` part and ``leaves``, for JAX."""
+        return cls(*leaves, *static)
+
+    @property
+    def own(self) -> jax.Array:
+        """int32, species of the atoms, broadcastable to the edges."""
+        self._notes.ends_differ = True
+        return self._own
+
+    @property
+    def other(self) -> jax.Array:
+        """int32, species of the neighbours, of the edges' shape."""
+        self._notes.ends_differ = True
+        return self._other
+
+    @property
+    def ends_differ(self) -> bool:
+        """Whether a formula has looked at one end of the edges by itself."""
+        return self.number > 1 and self._notes.ends_differ
 
     def pair(self, table: jax.Array) -> jax.Array:
         """Value for each edge from a number for all pairs, or from a table [species, species] taken as symmetric.
@@ -35,7 +76,7 @@ class PairSpecies(NamedTuple):
             A scalar or one value an edge.
         """
         table = jnp.asarray(table)
-        return self.directed(table if table.ndim == 0 else 0.5 * (table + table.T))
+        return self._looked_up(table if table.ndim == 0 else 0.5 * (table + table.T))
 
     def directed(self, table: jax.Array) -> jax.Array:
         """Value ``table[own, other]`` for each edge, from a scalar or a table [species, species].
@@ -47,6 +88,10 @@ class PairSpecies(NamedTuple):
             A scalar or one value an edge.
         """
         table = jnp.asarray(table)
+        self._notes.ends_differ |= table.ndim > 0
+        return self._looked_up(table)
+
+    def _looked_up(self, table: jax.Array) -> jax.Array:
         if table.ndim == 0:
             return table
         if table.shape != (self.number, self.number):
@@ -57,10 +102,10 @@ class PairSpecies(NamedTuple):
         if self.number == 1:
             return table[0, 0]
         if self.number > SELECT_UP_TO:
-            return table[self.own, self.other]
-        value = table[self.own, 0]
+            return table[self._own, self._other]
+        value = table[self._own, 0]
         for k in range(1, self.number):
-            value = jnp.where(self.other == k, table[self.own, k], value)
+            value = jnp.where(self._other == k, table[self._own, k], value)
         return value
 
     def of_other(self, values: jax.Array) -> jax.Array:
@@ -90,4 +135,4 @@ class PairSpecies(NamedTuple):
         Returns:
             A :class:`PairSpecies` with ``own`` and ``other`` exchanged.
         """
-        return PairSpecies(self.other, self.own, self.number)
+        return PairSpecies(self._other, self._own, self.number)

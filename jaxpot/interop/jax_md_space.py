@@ -100,7 +100,7 @@ class Space(NamedTuple):
         now = complete_cell(system.cell, system.pbc, neighbors.completion)
         then = complete_cell(neighbors.reference_cell, system.pbc, neighbors.completion)
         moved = system.positions @ jnp.linalg.inv(now) - neighbors.reference_positions @ jnp.linalg.inv(then)
-        wraps = jnp.where(system.pbc[None, :], jnp.round(jax.lax.stop_gradient(moved)), 0.0)
+        wraps = jnp.where(system.pbc[None, :] & system.real[:, None], jnp.round(jax.lax.stop_gradient(moved)), 0.0)
         return system.replace(positions=system.positions - wraps @ system.cell)
 
     def matched(

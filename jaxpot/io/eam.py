@@ -10,6 +10,7 @@ from typing import Any, Literal
 import jax.numpy as jnp
 import numpy as np
 
+from jaxpot.evaluation import Params
 from jaxpot.io.eam_files import (
     STYLES,
     EAMTables,
@@ -26,9 +27,10 @@ from jaxpot.io.eam_files.scanner import is_number
 from jaxpot.io.errors import FileFormatError
 from jaxpot.numerics.splines import rounded_values
 from jaxpot.numerics.tables import ROUNDING, TableGrid, exact_tables
-from jaxpot.potential import Params, Potential
+from jaxpot.potential import Potential
 from jaxpot.potentials.adp import adp
 from jaxpot.potentials.eam import eam
+from jaxpot.spec import kind_of, plain_data
 
 __all__ = ["EAM_STYLES", "EAMSource", "has_eam_content", "has_eam_name", "load_eam", "save_eam"]
 
@@ -51,6 +53,7 @@ FIELDS = {
 }  # fmt: skip
 
 
+@plain_data
 @dataclasses.dataclass(frozen=True, eq=False)
 class EAMSource:
     """What an EAM or ADP file said: comments, masses, lattice constants, grids, and the tables themselves.
@@ -97,7 +100,7 @@ def load_eam(
         cutoff: Å, at most that of the file; that of the file by default.
 
     Returns:
-        The potential, whose ``source`` is an :class:`EAMSource`, and its params.
+        The potential, whose ``spec.file`` is an :class:`EAMSource`, and its params.
 
     Raises:
         FileFormatError: a file that is not readable or not of this kind.
@@ -120,7 +123,7 @@ def load_eam(
         density: Literal["alloy", "fs"] = "fs" if tables.style == "fs" else "alloy"
         potential = eam(tables.elements, tables.cutoff, *grid, density=density, rho_max=tables.rho_max)
     params = potential.init(**_values(tables))
-    return dataclasses.replace(potential, source=source), params
+    return potential.with_file(source), params
 
 
 def save_eam(path: Path, potential: Potential, params: Params, style: str | None) -> None:
@@ -141,7 +144,7 @@ def save_eam(path: Path, potential: Potential, params: Params, style: str | None
         ValueError: an unknown style, or params that are not those of the potential.
     """
     own = STYLE_OF_POTENTIAL[potential.name]
-    source = potential.source if isinstance(potential.source, EAMSource) else None
+    source = getattr(potential.spec, "file", None)
     if style is None:
         named = [s for ending, s in STYLE_OF_NAME.items() if os.fspath(path).lower().endswith(ending)]
         chosen = named[0] if named else own
@@ -251,9 +254,11 @@ def _tables_of(potential: Potential, params: Params, style: Style) -> EAMTables:
     """The tables of a potential that was not loaded, with what is common knowledge about its elements."""
     from ase.data import atomic_masses, atomic_numbers
 
-    elements, grid = potential.elements, potential.source
-    if elements is None or not isinstance(grid, TableGrid):
+    elements, spec = potential.elements, potential.spec
+    if elements is None or not isinstance(spec, kind_of("eam") | kind_of("adp")):
         raise ValueError(f"{potential.name} has no grid of tables; make it with jaxpot.eam, jaxpot.adp or jaxpot.load")
+    given: dict[str, Any] = spec.arguments()
+    grid = TableGrid(*(given[name] for name in TableGrid._fields))
     count = len(elements)
     pairs = (count, count, grid.n_r)
     shapes = {"embedding": (count, grid.n_rho), "density": pairs if style == "fs" else (count, grid.n_r), "pair": pairs}

@@ -6,14 +6,14 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from jaxpot.evaluation import Params
 from jaxpot.io.errors import FileFormatError
-from jaxpot.potential import Params, Potential
-from jaxpot.potentials.committee import CommitteeMember, committee
+from jaxpot.potential import Potential
+from jaxpot.potentials.committee import Committee, committee
 
 __all__ = ["LIST", "has_ensemble", "load_ensemble", "save_ensemble"]
 
@@ -80,12 +80,11 @@ def save_ensemble(path: str | os.PathLike[str], potential: Potential, params: Pa
     """
     from jaxpot.io.load import save
 
-    source: Any = potential.source
-    assert isinstance(source, CommitteeMember)
+    assert isinstance(potential, Committee)
     folder = Path(path)
     folder.mkdir(parents=True, exist_ok=True)
     count = jax.tree.leaves(params)[0].shape[0]
     names = [f"member_{m}" for m in range(count)]
     for m, name in enumerate(names):
-        save(folder / name, source.potential, jax.tree.map(lambda leaf, m=m: leaf[m], params), style)
+        save(folder / name, potential.member, jax.tree.map(lambda leaf, m=m: leaf[m], params), style)
     (folder / LIST).write_text(json.dumps({"members": names}, indent=1) + "\n")

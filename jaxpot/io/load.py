@@ -7,18 +7,17 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from jaxpot.io.eam import EAM_STYLES, EAMSource, has_eam_content, has_eam_name, load_eam, save_eam
+from jaxpot.evaluation import Params
+from jaxpot.io.eam import EAM_STYLES, has_eam_content, has_eam_name, load_eam, save_eam
 from jaxpot.io.ensemble_files import has_ensemble, load_ensemble, save_ensemble
 from jaxpot.io.errors import FileFormatError
 from jaxpot.io.n2p2 import N2P2_STYLES, is_n2p2, load_n2p2, save_n2p2
 from jaxpot.io.native import NATIVE_STYLES, is_native, load_native, save_native
 from jaxpot.io.network_exports import EXPORT_STYLES, has_export_content, has_export_name, load_export
 from jaxpot.io.snap import SNAP_STYLES, has_snap_content, has_snap_name, load_snap, save_snap
-from jaxpot.numerics.tables import TableGrid
-from jaxpot.potential import Params, Potential
-from jaxpot.potentials.committee import CommitteeMember
-from jaxpot.potentials.hdnnp import HDNNPSettings
-from jaxpot.potentials.snap import SnapSource
+from jaxpot.potential import Potential
+from jaxpot.potentials.committee import Committee
+from jaxpot.spec import kind_of
 
 __all__ = ["FORMATS", "Format", "load", "save"]
 
@@ -34,7 +33,7 @@ class Format(NamedTuple):
         has_name: ``(path) -> bool``, whether a file is called as such files are.
         has_content: ``(path) -> bool``, whether a file begins as such files do; False where it cannot be read.
         load: ``(paths, elements, style, cutoff) -> (potential, params)``; what was not given is None.
-        source_types: the types of ``Potential.source`` that ``save`` takes.
+        holds: ``(potential) -> bool``, whether ``save`` takes a potential.
         save: ``(path, potential, params, style)``; None for formats that are only read.
     """
 
@@ -43,17 +42,27 @@ class Format(NamedTuple):
     has_name: Callable[[Path], bool]
     has_content: Callable[[Path], bool]
     load: Callable[[Sequence[Path], Sequence[str] | None, str | None, float | None], tuple[Potential, Params]]
-    source_types: tuple[type, ...] = ()
+    holds: Callable[[Potential], bool] = lambda potential: False
     save: Callable[[Path, Potential, Params, str | None], None] | None = None
 
 
+def _is_kind(*names: str) -> Callable[[Potential], bool]:
+    """Whether a potential is one of the kinds."""
+    return lambda potential: type(potential.spec) in {kind_of(name) for name in names}
+
+
+def _is_committee(potential: Potential) -> bool:
+    return isinstance(potential, Committee)
+
+
+NATIVE = Format("jaxpot", NATIVE_STYLES, is_native, is_native, load_native)
 FORMATS: list[Format] = [
-    Format("ensemble", (), has_ensemble, has_ensemble, load_ensemble, (CommitteeMember,), save_ensemble),
-    Format("EAM/ADP", EAM_STYLES, has_eam_name, has_eam_content, load_eam, (EAMSource, TableGrid), save_eam),
-    Format("n2p2", N2P2_STYLES, is_n2p2, is_n2p2, load_n2p2, (HDNNPSettings,), save_n2p2),
-    Format("jaxpot", NATIVE_STYLES, is_native, is_native, load_native),
+    Format("ensemble", (), has_ensemble, has_ensemble, load_ensemble, _is_committee, save_ensemble),
+    Format("EAM/ADP", EAM_STYLES, has_eam_name, has_eam_content, load_eam, _is_kind("eam", "adp"), save_eam),
+    Format("n2p2", N2P2_STYLES, is_n2p2, is_n2p2, load_n2p2, _is_kind("hdnnp"), save_n2p2),
+    NATIVE,
     Format("exported network", EXPORT_STYLES, has_export_name, has_export_content, load_export),
-    Format("SNAP", SNAP_STYLES, has_snap_name, has_snap_content, load_snap, (SnapSource,), save_snap),
+    Format("SNAP", SNAP_STYLES, has_snap_name, has_snap_content, load_snap, _is_kind("snap"), save_snap),
 ]
 
 
@@ -153,13 +162,16 @@ def save(path: Path, potential: Potential, params: Params, style: str | None = N
         >>> jaxpot.load("argon/")[0]
         Potential('lennard_jones', cutoff=8.5, elements=None)
     """
-    form = next((f for f in FORMATS if f.save is not None and isinstance(potential.source, f.source_types)), None)
-    if form is not None and style not in NATIVE_STYLES:
+    form = next((f for f in FORMATS if f.save is not None and f.holds(potential)), None)
+    if style in NATIVE_STYLES:
+        form = None
+    _refuse_other_kinds(path, NATIVE if form is None else form)
+    if form is not None:
         assert form.save is not None
         form.save(path, potential, params, style)
         return
     named_as_another = any(f.save is not None and f.has_name(path) and not f.has_content(path) for f in FORMATS)
-    if potential.recipe is None or (named_as_another and style is None):
+    if named_as_another and style is None:
         kinds = ", ".join(f.name for f in FORMATS if f.save is not None)
         raise ValueError(
             f"no file format holds {potential.name} ({kinds} files hold theirs); "
@@ -170,6 +182,18 @@ def save(path: Path, potential: Potential, params: Params, style: str | None = N
     save_native(path, potential, params)
 
 
+def _refuse_other_kinds(path: Path, form: Format) -> None:
+    """Raise FileFormatError where a folder holds a potential of another format: it would be found in place of this."""
+    others = [f for f in FORMATS if f is not form and os.path.isdir(path) and f.has_content(path)]
+    if others:
+        raise FileFormatError(
+            path,
+            None,
+            f"holds a potential of another kind ({others[0].name})",
+            "choose another folder, or empty this one",
+        )
+
+
 def _format_of(paths: Sequence[Path], style: str | None) -> Format:
     if style is not None:
         for form in FORMATS:
@@ -177,6 +201,12 @@ def _format_of(paths: Sequence[Path], style: str | None) -> Format:
                 return form
         known = ", ".join(s for form in FORMATS for s in form.styles)
         raise ValueError(f"style is {style!r}; use one of {known}, or leave it out")
+    for path in paths:
+        found = [form.name for form in FORMATS if os.path.isdir(path) and form.has_content(path)]
+        if len(found) > 1:
+            raise FileFormatError(
+                path, None, f"holds potentials of several kinds ({', '.join(found)})", "give style=..."
+            )
     for claims in ("has_name", "has_content"):
         for form in FORMATS:
             if all(getattr(form, claims)(path) for path in paths):

@@ -79,8 +79,8 @@ def mmff94(
         dielectric_constant: D of the electrostatic term.
         dielectric_model: ``"constant"``, or ``"distance"`` where D grows with the distance.
         like: potential and params of an earlier call, trained or loaded since: their values serve wherever an
-            interaction has a row in their tables, and variant and dielectric are theirs. Rows that are missing are added
-            with the published values.
+            interaction has a row in their tables, and variant and dielectric are theirs. Rows that are missing are
+            added with the published values.
         dtype: of positions and parameters; JAX's default float type if None.
 
     Returns:
@@ -110,7 +110,7 @@ def mmff94(
     found = molecules(molecule, bonds, charges)
     if not several and len(found) != 1:
         raise ValueError(f"the source holds {len(found)} molecules; give it in a list, [source], to take all of them")
-    options = {
+    options: dict[str, Any] = {
         "variant": variant, "dielectric_constant": dielectric_constant, "dielectric_model": dielectric_model,
         "elements": ELEMENTS,
     }  # fmt: skip

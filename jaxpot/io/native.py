@@ -1,13 +1,13 @@
-"""jaxpot's own directories: ``potential.json`` with the factory and its arguments, ``params.safetensors``.
+"""jaxpot's own directories: ``potential.json`` with the spec and the shape of the params, ``params.safetensors``.
 
-Neither can hold code. Any potential that a factory of the library made of plain arguments can be stored so.
+Neither can hold code: the kinds of potentials and of plain data that a file names are looked up among those that are
+registered. Any potential with a spec can be stored so.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import importlib
-import inspect
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -18,24 +18,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxpot.descriptors.symmetry_functions import SymmetryFunction
+from jaxpot.evaluation import Params
 from jaxpot.io.errors import FileFormatError
-from jaxpot.potential import Params, Potential
-from jaxpot.recipe import Recipe
+from jaxpot.potential import Potential
+from jaxpot.spec import LEFT_OUT, Settings, Spec, kind_of, plain_data_type
 
 __all__ = ["NATIVE_STYLES", "is_native", "load_native", "save_native"]
 
 NATIVE_STYLES = ("safetensors",)
 JSON, TENSORS = "potential.json", "params.safetensors"
-FORMAT = "jaxpot potential, version 1"
-# where each factory is; nothing else is ever called
-FACTORIES = {
-    name: f"jaxpot.potentials.{name}"
-    for name in (
-        "adp", "buckingham", "committee", "dtnn", "eam", "finnis_sinclair", "hdnnp", "lennard_jones", "morse", "schnet",
-        "snap", "sutton_chen", "wang_frenkel", "zbl",
-    )
-}  # fmt: skip
+FORMAT = "jaxpot potential, version 2"
+AGAIN = "save the potential again"
+
+Arrays = dict[str, np.ndarray]
 
 
 def is_native(path: str | os.PathLike[str]) -> bool:
@@ -48,23 +43,33 @@ def save_native(path: str | os.PathLike[str], potential: Potential, params: Para
 
     Raises:
         FileFormatError: the files cannot be written.
-        ValueError: the potential was not made by a factory of plain arguments, or params are not arrays in dicts and
-            sequences.
+        ValueError: the potential has no spec, or params are not arrays in dicts and sequences, or hold NaN.
     """
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
-    if potential.recipe is None:
-        raise ValueError(f"{potential.name} was not made by a factory of the library; it cannot be saved")
-    arrays: dict[str, np.ndarray] = {}
-    described = {"format": FORMAT, "potential": _plain(potential.recipe), "params": _skeleton(params, "", arrays)}
-    text = json.dumps(described, indent=1) + "\n"
+    if potential.spec is None:
+        raise ValueError(
+            f"{potential.name} is made of functions and cannot be saved; make it by a factory decorated with "
+            "jaxpot.potential_kind"
+        )
+    arrays: Arrays = {}
+    described = _described(potential.spec, "file", arrays)
+    skeleton = _skeleton(params, "", arrays)
+    tensors = save(arrays)
+    found = {
+        "format": FORMAT,
+        "potential": described,
+        "params": skeleton,
+        "sha256": hashlib.sha256(tensors).hexdigest(),
+    }
+    text = json.dumps(found, indent=1) + "\n"
     try:
         os.makedirs(path, exist_ok=True)
-        parts = [os.path.join(path, name + ".part") for name in (TENSORS, JSON)]
-        save_file(arrays, parts[0])
-        Path(parts[1]).write_text(text, encoding="utf-8")
+        parts = [Path(path, name + ".part") for name in (TENSORS, JSON)]
+        parts[0].write_bytes(tensors)
+        parts[1].write_text(text, encoding="utf-8")
         for part in parts:
-            os.replace(part, part.removesuffix(".part"))
+            os.replace(part, part.with_suffix(""))
     except OSError as error:
         raise FileFormatError(path, None, f"cannot be written: {error}", "check the directory") from error
 
@@ -75,96 +80,109 @@ def load_native(
     """What :func:`jaxpot.load` calls for a directory with a ``potential.json``.
 
     Raises:
-        FileFormatError: a file is missing or faulty, or made by a later version.
+        FileFormatError: a file is missing or faulty, made by another version, or one of the two was replaced by itself.
         ValueError: several directories, or elements or a cutoff, which are those that were saved.
     """
     del style
     from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+    from safetensors.numpy import load
 
     if len(paths) != 1:
         raise ValueError(f"{len(paths)} directories given; a potential is one")
     if elements is not None or cutoff is not None:
         raise ValueError("a saved potential has its own elements and cutoff; leave out elements= and cutoff=")
-    folder = Path(paths[0])
-    file = folder / JSON
+    file, tensors = Path(paths[0]) / JSON, Path(paths[0]) / TENSORS
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
-        raise FileFormatError(file, error.lineno, f"is no JSON: {error.msg}", "save the potential again") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileFormatError(file, None, f"cannot be read: {error}", "save the potential again") from error
+        raise FileFormatError(file, error.lineno, f"is no JSON: {error.msg}", AGAIN) from None
+    except (OSError, UnicodeDecodeError, RecursionError) as error:
+        raise FileFormatError(file, None, f"cannot be read: {error}", AGAIN) from error
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         said = found.get("format") if isinstance(found, dict) else None
         raise FileFormatError(file, None, f"format is {said!r}, not {FORMAT!r}", "use the version that saved it")
     try:
-        arrays = load_file(folder / TENSORS)
-    except (OSError, SafetensorError) as error:
-        raise FileFormatError(folder / TENSORS, None, f"cannot be read: {error}", "save the potential again") from error
+        data = tensors.read_bytes()
+        arrays = load(data)
+    except (OSError, SafetensorError, ValueError, TypeError) as error:
+        raise FileFormatError(tensors, None, f"cannot be read: {error}", AGAIN) from error
+    if hashlib.sha256(data).hexdigest() != found.get("sha256"):
+        raise FileFormatError(tensors, None, f"does not belong to {JSON} beside it", AGAIN)
     try:
-        potential = _made(found["potential"])
+        spec = _read(found["potential"], arrays)
+        if not isinstance(spec, Spec):
+            raise TypeError(f"a {type(spec).__name__} stands where a kind of potential belongs")
+        potential = spec.build()
         params = _filled(found["params"], arrays)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise FileFormatError(
-            file, None, f"does not describe a potential: {error}", "save the potential again"
-        ) from error
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
+        raise FileFormatError(file, None, f"does not describe a potential: {error}", AGAIN) from error
     return potential, params
 
 
-def _plain(value: Any) -> Any:
-    """A factory's argument as JSON."""
-    if isinstance(value, Recipe):
-        if value.factory not in FACTORIES:
-            raise ValueError(f"{value.factory} is no factory that can be saved; known are {', '.join(FACTORIES)}")
-        return {"factory": value.factory, "arguments": {name: _plain(v) for name, v in value.arguments.items()}}
-    if isinstance(value, Potential):
-        if value.recipe is None:
-            raise ValueError(f"{value.name} was not made by a factory of the library; it cannot be saved")
-        return _plain(value.recipe)
-    if isinstance(value, SymmetryFunction):
-        return {"symmetry_function": _plain(dataclasses.astuple(value))}
-    if isinstance(value, np.generic | np.ndarray | jax.Array):
-        return np.asarray(value).tolist()
+def _described(value: Any, name: str, arrays: Arrays) -> Any:
+    """Plain data as JSON; arrays go to ``arrays``, and their names stand in their places."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
+    if isinstance(value, Spec):
+        settings = {k: _described(v, f"{name}.{k}", arrays) for k, v in value.arguments().items() if v is not LEFT_OUT}
+        file = {} if value.file is None else {"file": _described(value.file, name, arrays)}
+        return {"kind": type(value).kind, "settings": settings} | file
+    if isinstance(value, np.generic | np.ndarray | jax.Array):
+        key = _free(name, arrays)
+        arrays[key] = np.asarray(value, order="C")
+        return {"array": key}
     if isinstance(value, Mapping):
-        return {"mapping": [[_plain(key), _plain(v)] for key, v in value.items()]}
+        return {
+            "mapping": [[_described(k, name, arrays), _described(v, f"{name}.{k}", arrays)] for k, v in value.items()]
+        }
+    fields = _fields(value)
+    if fields is not None:
+        plain_data_type(type(value).__name__)
+        return {
+            "data": type(value).__name__,
+            "fields": {k: _described(getattr(value, k), f"{name}.{k}", arrays) for k in fields},
+        }
     if isinstance(value, Sequence):
-        return [_plain(v) for v in value]
-    raise ValueError(f"an argument of the potential is a {type(value).__name__}, which cannot be saved")
+        return [_described(v, f"{name}.{k}", arrays) for k, v in enumerate(value)]
+    raise ValueError(f"a {type(value).__name__} is no plain data and cannot be saved")
 
 
-def _argument(value: Any) -> Any:
-    """A factory's argument from JSON."""
+def _fields(value: Any) -> tuple[str, ...] | None:
+    """Names of the fields of a dataclass or NamedTuple; None for anything else."""
+    if dataclasses.is_dataclass(value):
+        return tuple(f.name for f in dataclasses.fields(value) if f.init)
+    return getattr(value, "_fields", None)
+
+
+def _read(value: Any, arrays: Arrays) -> Any:
+    """Plain data from JSON."""
     if isinstance(value, list):
-        return [_argument(v) for v in value]
+        return tuple(_read(v, arrays) for v in value)
     if not isinstance(value, dict):
         return value
-    if "factory" in value:
-        return _made(value)
-    if "symmetry_function" in value:
-        kind, center, neighbors, *numbers = value["symmetry_function"]
-        return SymmetryFunction(kind, center, tuple(neighbors), *numbers)
-    return {_argument(key): _argument(v) for key, v in value["mapping"]}
+    if "kind" in value:
+        settings = {k: _read(v, arrays) for k, v in value["settings"].items()}
+        return kind_of(value["kind"])(**settings, file=_read(value.get("file"), arrays))
+    if "data" in value:
+        return plain_data_type(value["data"])(**{k: _read(v, arrays) for k, v in value["fields"].items()})
+    if "array" in value:
+        return arrays[value["array"]]
+    return Settings({_read(k, arrays): _read(v, arrays) for k, v in value["mapping"]})
 
 
-def _made(recipe: Any) -> Potential:
-    name = recipe["factory"]
-    if name not in FACTORIES:
-        raise ValueError(f"unknown factory {name!r}")
-    factory = getattr(importlib.import_module(FACTORIES[name]), name)
-    arguments = {key: _argument(value) for key, value in recipe["arguments"].items()}
-    kinds = {p.name: p.kind for p in inspect.signature(factory).parameters.values()}
-    spread = [v for key, v in arguments.items() if kinds.get(key) == inspect.Parameter.VAR_POSITIONAL]
-    named = {key: v for key, v in arguments.items() if kinds.get(key) != inspect.Parameter.VAR_POSITIONAL}
-    made = factory(*(spread[0] if spread else ()), **named)
-    assert isinstance(made, Potential)
-    return made
+def _free(name: str, arrays: Arrays) -> str:
+    number, key = 1, name
+    while key in arrays:
+        number, key = number + 1, f"{name} {number + 1}"
+    return key
 
 
-def _skeleton(params: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
-    """The shape of a pytree; its leaves go to ``arrays``, and their names stand in their places."""
+def _skeleton(params: Any, name: str, arrays: Arrays) -> Any:
+    """The shape of a pytree; its leaves go to ``arrays``, and their names, shapes and types stand in their places."""
     if isinstance(params, Mapping):
+        strange = [key for key in params if not isinstance(key, str)]
+        if strange:
+            raise ValueError(f"params{name} has the key {strange[0]!r}; only texts are keys of saved params")
         return {"mapping": [[key, _skeleton(v, f"{name}.{key}", arrays)] for key, v in params.items()]}
     if isinstance(params, tuple | list) and not hasattr(params, "_fields"):
         kind = "tuple" if isinstance(params, tuple) else "list"
@@ -173,20 +191,29 @@ def _skeleton(params: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
         return None
     if not isinstance(params, np.generic | np.ndarray | jax.Array | bool | int | float):
         raise ValueError(f"params{name} is a {type(params).__name__}; only arrays in dicts, lists and tuples are saved")
-    key = name.lstrip(".") or "params"
-    if key in arrays:
-        raise ValueError(f"two of the params are called {key}")
-    arrays[key] = np.asarray(params, order="C")  # np.ascontiguousarray would make a vector of a number
-    return {"array": key}
+    array = np.asarray(params, order="C")  # np.ascontiguousarray would make a vector of a number
+    if array.dtype.kind == "f" and np.isnan(array).any():
+        raise ValueError(f"params{name} holds NaN; repair the parameters before they are saved")
+    key = _free(name.lstrip(".") or "params", arrays)
+    arrays[key] = array
+    return {"array": key, "shape": list(array.shape), "dtype": array.dtype.name}
 
 
-def _filled(skeleton: Any, arrays: Mapping[str, np.ndarray]) -> Params:
+def _filled(skeleton: Any, arrays: Arrays) -> Params:
+    """The pytree of a skeleton."""
     if skeleton is None:
         return None
-    ((kind, inside),) = skeleton.items()
-    if kind == "array":
-        array = arrays[inside]
+    if "array" in skeleton:
+        array, key = arrays[skeleton["array"]], skeleton["array"]
+        if list(array.shape) != skeleton["shape"] or array.dtype.name != skeleton["dtype"]:
+            raise ValueError(
+                f"{key} is {array.dtype.name} of shape {list(array.shape)}, "
+                f"not {skeleton['dtype']} of shape {skeleton['shape']}"
+            )
+        if array.dtype.kind == "f" and np.isnan(array).any():
+            raise ValueError(f"{key} holds NaN")
         return jnp.asarray(array, jnp.result_type(float) if array.dtype.kind == "f" else None)
+    ((kind, inside),) = skeleton.items()
     if kind == "mapping":
         return {key: _filled(v, arrays) for key, v in inside}
     if kind not in ("tuple", "list"):

@@ -1,5 +1,7 @@
 """Neighbour lists: host allocation, jitted update, any cell."""
 
-from jaxpot.neighbors.neighbor_list import NeighborList, Neighbors, neighbor_list
+from jaxpot.neighbors.neighbor_list import HasRanges, NeighborList, neighbor_list
+from jaxpot.neighbors.neighbors import Neighbors, blank
+from jaxpot.neighbors.validity import is_complete, problem, usable
 
-__all__ = ["NeighborList", "Neighbors", "neighbor_list"]
+__all__ = ["HasRanges", "NeighborList", "Neighbors", "blank", "is_complete", "neighbor_list", "problem", "usable"]

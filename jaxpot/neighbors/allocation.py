@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from jaxpot.neighbors import native
-from jaxpot.neighbors.plan import Built, Plan
+from jaxpot.neighbors.pairs import Pairs, all_pairs
+from jaxpot.neighbors.plan import Built, Plan, Range
 
 __all__ = ["NATIVE_FROM", "NATIVE_FROM_IN_RUNS", "allocate"]
 
@@ -16,7 +17,6 @@ MOST_WRAPS = 1 << 30  # lattice vectors between an atom and the cell, an int32
 SORT_FROM = 2048  # atoms; smaller systems stay in cache in any order
 BRUTE_FORCE_PAIRS = 1_500_000  # comparisons of all with all that a bin search has to beat
 SAMPLE = 1024  # atoms whose neighbours within the cutoff are counted
-VESIN_BINS = 5e4  # half the most that vesin lets its grid have
 NATIVE_FROM = 4096  # atoms from which the compiled cell list is worth its seconds of compilation
 NATIVE_FROM_IN_RUNS = 500  # the same for runs of thousands of steps
 
@@ -42,7 +42,7 @@ def allocate(
     cell: np.ndarray,
     pbc: np.ndarray,
     real: np.ndarray,
-    cutoff: float,
+    cutoffs: tuple[float, ...],
     skin: float,
     multiplier: float,
     least: Plan | None,
@@ -52,7 +52,7 @@ def allocate(
     """Plan, completed lattice vectors and list of one structure; arguments as in ``System``, all numpy float64;
     ``dtype`` is that of the system, from ``native_from`` atoms on the list is the compiled one."""
     atoms = len(positions)
-    reach = cutoff + skin
+    reach = cutoffs[0] + skin
     completion = completion_of(cell, pbc)
     full = np.where(pbc[:, None], cell, completion)
     heights = 1.0 / np.linalg.norm(np.linalg.inv(full), axis=0)  # distance between lattice planes
@@ -78,7 +78,7 @@ def allocate(
         stage_rows = _at_least(stage_rows, images, atoms, least)
     compiled = atoms >= native_from and native.available()
     plan = Plan(
-        cutoff=cutoff,
+        cutoff=cutoffs[0],
         skin=skin,
         atoms=atoms,
         centers=centers,
@@ -90,6 +90,7 @@ def allocate(
         bin_capacity=stage_rows[2],
         sort=compiled or atoms >= SORT_FROM,  # the compiled search is quicker for centres that are neighbours
         native=compiled,
+        narrower=tuple(Range(cutoff, 8) for cutoff in cutoffs[1:]),
     )
     if plan.native:
         plan, built = _allocate_native(
@@ -105,37 +106,53 @@ def allocate(
         # atoms crowded into few of the bins, as in a cluster that evaporates, make every bin large
         if 27 * math.prod(bins) * bin_capacity**2 < 4 * everything:
             plan = plan._replace(bins=bins, bin_capacity=bin_capacity)
-    i, j, shifts = _pairs(positions, cell, pbc, real, wraps, full, reach)
-    counts = np.bincount(i, minlength=atoms)
-    plan = plan._replace(capacity=_capacity(int(counts.max(initial=0)), multiplier, atoms, least))
-    built = _assemble(plan, i, j, shifts, counts, wraps, fractional, margin, real)
+    pairs = all_pairs(positions, cell, pbc, real, wraps, full, reach)
+    counts = [np.bincount(pairs.i[pairs.distances < one.cutoff + skin], minlength=atoms) for one in plan.narrower]
+    counts = [np.bincount(pairs.i, minlength=atoms), *counts]
+    plan = _with_capacities(plan, [int(c.max(initial=0)) for c in counts], multiplier, least)
+    built = _assemble(plan, pairs, wraps, fractional, margin, real)
     return _with_inside(plan, built, positions, full, multiplier, least), completion, built
+
+
+def _with_capacities(plan: Plan, most: list[int], multiplier: float, least: Plan | None) -> Plan:
+    """The plan with slots for the largest numbers of neighbours found within each range: whole groups of eight, and
+    not fewer than an earlier list of the system had."""
+    ranges = plan.ranges
+    before = least.ranges if least is not None and least.atoms == plan.atoms else ()
+    for k, found in enumerate(most):
+        capacity = _slots_for(found, multiplier)
+        if k < len(before) and before[k].cutoff == ranges[k].cutoff:
+            capacity = max(capacity, before[k].capacity)
+        # a narrower range never has more neighbours
+        capacity = min(capacity, ranges[k - 1].capacity) if k else capacity
+        ranges = (*ranges[:k], ranges[k]._replace(capacity=capacity), *ranges[k + 1 :])
+    return plan.with_ranges(ranges)
+
+
+def _slots_for(most: int, multiplier: float) -> int:
+    return max(8, math.ceil(most * multiplier / 8) * 8)
 
 
 def _with_inside(
     plan: Plan, built: Built, positions: np.ndarray, full: np.ndarray, multiplier: float, least: Plan | None
 ) -> Plan:
-    """The plan with the number of slots for neighbours within the cutoff alone, from a sample of the atoms."""
+    """The plan with the number of slots for neighbours within each cutoff alone, from a sample of the atoms."""
     sample = np.unique(np.linspace(0, plan.atoms - 1, min(plan.atoms, SAMPLE)).astype(int))
-    slots = built.rows[sample]
-    held = slots < plan.rows
-    slots = np.minimum(slots, plan.rows - 1)
 
     def place(rows: np.ndarray) -> np.ndarray:
         return positions[built.source[rows]] + built.offset[rows] @ full
 
-    distances = np.linalg.norm(place(slots) - place(sample)[:, None], axis=-1)
-    most = int((held & (distances < plan.cutoff)).sum(axis=1).max(initial=0))
-    inside = max(8, math.ceil(most * multiplier / 8) * 8)
-    if least is not None and least.atoms == plan.atoms:
-        inside = max(inside, least.inside)
-    return plan._replace(inside=min(inside, plan.capacity))
-
-
-def _capacity(most: int, multiplier: float, atoms: int, least: Plan | None) -> int:
-    """Slots for neighbours: whole groups of eight, and not fewer than an earlier list of the system had."""
-    capacity = max(8, math.ceil(most * multiplier / 8) * 8)
-    return max(capacity, least.capacity) if least is not None and least.atoms == atoms else capacity
+    before = least.ranges if least is not None and least.atoms == plan.atoms else ()
+    ranges = []
+    for k, (one, all_slots) in enumerate(zip(plan.ranges, (built.rows, *built.narrower), strict=True)):
+        slots = all_slots[sample]
+        held = slots < plan.rows
+        distances = np.linalg.norm(place(np.minimum(slots, plan.rows - 1)) - place(sample)[:, None], axis=-1)
+        inside = _slots_for(int((held & (distances < one.cutoff)).sum(axis=1).max(initial=0)), multiplier)
+        if k < len(before) and before[k].cutoff == one.cutoff:
+            inside = max(inside, before[k].inside)
+        ranges.append(one._replace(inside=min(inside, one.capacity)))
+    return plan.with_ranges(tuple(ranges))
 
 
 def _at_least(
@@ -163,9 +180,9 @@ def _allocate_native(
 ) -> tuple[Plan, Built]:
     """Plan and list by the compiled cell list: once to count the neighbours, once to fill the list."""
     positions, fractional, full, margin = (np.asarray(a, dtype) for a in (positions, fractional, full, margin))
-    _, most, _ = native.fill(positions, fractional, wraps, real, full, margin, pbc, plan)
-    plan = plan._replace(capacity=_capacity(most, multiplier, plan.atoms, least))
-    built, _, _ = native.fill(positions, fractional, wraps, real, full, margin, pbc, plan)
+    _, needed = native.fill(positions, fractional, wraps, real, full, margin, pbc, plan)
+    plan = _with_capacities(plan, needed.tolist(), multiplier, least)
+    built, _ = native.fill(positions, fractional, wraps, real, full, margin, pbc, plan)
     if built.overflow:
         raise RuntimeError(f"neighbour list overflowed while it was allocated: {plan}; please report this")
     return plan, built
@@ -205,74 +222,8 @@ def _choose_bins(
     return (int(number[0]), int(number[1]), int(number[2])), math.ceil(most * multiplier) + 2
 
 
-def _pairs(
-    positions: np.ndarray,
-    cell: np.ndarray,
-    pbc: np.ndarray,
-    real: np.ndarray,
-    wraps: np.ndarray,
-    full: np.ndarray,
-    reach: float,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """All directed pairs (i, j) within reach, sorted by i, and the shifts between the wrapped atoms."""
-    from vesin import NeighborList as VesinList
-
-    index = np.flatnonzero(real)
-    if not index.size:
-        return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 3), np.int64)
-    wrapped = positions[index] - wraps[index] @ full
-    if _flat(wrapped, full, pbc, reach):
-        i, j, shifts = _pairs_by_tree(wrapped, full, pbc, reach)
-    else:
-        i, j, shifts = VesinList(cutoff=reach, full_list=True, sorted=False).compute(
-            points=wrapped, box=np.where(pbc[:, None], cell, 0.0), periodic=pbc.tolist(), quantities="ijS"
-        )
-    order = np.argsort(i, kind="stable")
-    return index[i[order].astype(np.int64)], index[j[order].astype(np.int64)], shifts[order].astype(np.int64)
-
-
-def _flat(wrapped: np.ndarray, full: np.ndarray, pbc: np.ndarray, reach: float) -> bool:
-    """Whether a structure is so much thinner than wide that vesin's grid, made coarser to bound its memory, would get
-    no bin at all across it: vesin divides by zero then, which ends the process."""
-    inverse = np.linalg.inv(full)
-    extent = np.where(pbc, 1.0, np.ptp(wrapped @ inverse, axis=0)) / np.linalg.norm(inverse, axis=0)
-    number = np.maximum(1.0, extent / reach)
-    return bool(number.prod() > VESIN_BINS and number.min() * (VESIN_BINS / number.prod()) ** (1 / 3) < 4)
-
-
-def _pairs_by_tree(
-    wrapped: np.ndarray, full: np.ndarray, pbc: np.ndarray, reach: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What vesin gives, by a tree of the atoms and their images."""
-    from scipy.spatial import cKDTree
-
-    inverse = np.linalg.inv(full)
-    margin = reach * np.linalg.norm(inverse, axis=0)
-    fractional = wrapped @ inverse
-    source, shifts = np.arange(len(wrapped)), np.zeros((len(wrapped), 3), np.int64)
-    for d in np.flatnonzero(pbc):
-        steps = np.arange(-math.ceil(margin[d]), math.ceil(margin[d]) + 1)
-        moved = fractional[source, d] + steps[:, None]
-        step, row = np.nonzero((moved >= -margin[d]) & (moved <= 1 + margin[d]))
-        source, shifts = source[row], shifts[row] + np.eye(3, dtype=np.int64)[d] * steps[step][:, None]
-    images = cKDTree(wrapped[source] + shifts @ full)
-    found = cKDTree(wrapped).sparse_distance_matrix(images, reach, output_type="ndarray")
-    found = found[found["v"] < reach]
-    i, j, shifts = found["i"], source[found["j"]], shifts[found["j"]]
-    others = (i != j) | shifts.any(axis=1)
-    return i[others], j[others], shifts[others]
-
-
 def _assemble(
-    plan: Plan,
-    i: np.ndarray,
-    j: np.ndarray,
-    shifts: np.ndarray,
-    counts: np.ndarray,
-    wraps: np.ndarray,
-    fractional: np.ndarray,
-    margin: np.ndarray,
-    real: np.ndarray,
+    plan: Plan, pairs: Pairs, wraps: np.ndarray, fractional: np.ndarray, margin: np.ndarray, real: np.ndarray
 ) -> Built:
     """Rows from pairs: ghosts are the distinct shifted atoms that some atom sees."""
     atoms = plan.atoms
@@ -288,21 +239,29 @@ def _assemble(
     source[:atoms] = order
     offset[:atoms] = -wraps[order]
 
-    neighbor = row_of_atom[j]
-    image = shifts.any(axis=1)
+    neighbor = row_of_atom[pairs.j]
+    image = pairs.shifts.any(axis=1)
     if image.any():
-        base = 2 * int(np.abs(shifts).max()) + 1
+        base = 2 * int(np.abs(pairs.shifts).max()) + 1
         middle = base // 2
-        ghost_shifts = shifts[image]
+        ghost_shifts = pairs.shifts[image]
         code = ((ghost_shifts[:, 0] + middle) * base + ghost_shifts[:, 1] + middle) * base + ghost_shifts[:, 2] + middle
-        unique, inverse = np.unique(code * atoms + j[image], return_inverse=True)
+        unique, inverse = np.unique(code * atoms + pairs.j[image], return_inverse=True)
         ghost, code = unique % atoms, unique // atoms
         translation = np.stack([code // base**2, code // base % base, code % base], axis=1) - middle
         last = plan.centers + len(unique)
         source[plan.centers : last] = ghost
         offset[plan.centers : last] = translation - wraps[ghost]
         neighbor[image] = plan.centers + inverse
-    rows = np.full((plan.centers, plan.capacity), plan.rows, np.int32)
-    starts = np.cumsum(counts) - counts
-    rows[row_of_atom[i], np.arange(len(i)) - starts[i]] = neighbor
-    return Built(rows, source, offset, row_of_atom.astype(np.int32), False)
+
+    def table(capacity: int, chosen: np.ndarray) -> np.ndarray:
+        """[centers, capacity] the neighbours of chosen pairs, which are sorted by their first atom."""
+        rows = np.full((plan.centers, capacity), plan.rows, np.int32)
+        i = pairs.i[chosen]
+        counts = np.bincount(i, minlength=atoms)
+        rows[row_of_atom[i], np.arange(len(i)) - (np.cumsum(counts) - counts)[i]] = neighbor[chosen]
+        return rows
+
+    narrower = tuple(table(one.capacity, pairs.distances < one.cutoff + plan.skin) for one in plan.narrower)
+    rows = table(plan.capacity, np.ones(len(pairs.i), bool))
+    return Built(rows, source, offset, row_of_atom.astype(np.int32), np.zeros((), bool), narrower)

@@ -37,8 +37,8 @@ def search(
     pbc: jax.Array,
     plan: Plan,
 ) -> tuple[Built, jax.Array]:
-    """The list of wrapped atoms within ``plan``'s sizes, and how many neighbours and rows it needed; for jit on the
-    CPU."""
+    """The list of wrapped atoms within ``plan``'s sizes, and the largest number of neighbours found within each range;
+    for jit on the CPU."""
     dtype = positions.dtype
     _register(dtype.name)
 
@@ -46,14 +46,18 @@ def search(
         """An argument of which only the size is read."""
         return jnp.zeros((size,), bool)
 
-    rows, source, offset, row_of_atom, report = jax.ffi.ffi_call(
+    def integers(*shape: int) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(shape, jnp.int32)
+
+    ranges = plan.ranges
+    source, offset, row_of_atom, report, rows, *narrower = jax.ffi.ffi_call(
         f"jaxpot_neighbors_{dtype.name}",
         [
-            jax.ShapeDtypeStruct((plan.centers, plan.capacity), jnp.int32),
-            jax.ShapeDtypeStruct((plan.rows,), jnp.int32),
-            jax.ShapeDtypeStruct((plan.rows, 3), jnp.int32),
-            jax.ShapeDtypeStruct((plan.atoms,), jnp.int32),
-            jax.ShapeDtypeStruct((3,), jnp.int32),
+            integers(plan.rows),
+            integers(plan.rows, 3),
+            integers(plan.atoms),
+            integers(1 + len(ranges)),
+            *[integers(plan.centers, one.capacity) for one in ranges],
         ],
         vmap_method="sequential",
     )(
@@ -64,13 +68,13 @@ def search(
         full,
         margin,
         pbc,
-        jnp.asarray([plan.reach], dtype),
+        jnp.asarray([one.cutoff + plan.skin for one in ranges], dtype),
         extent(plan.rows),
         extent(plan.centers),
-        extent(plan.capacity),
         extent(int(plan.sort)),
+        *[extent(one.capacity) for one in ranges],
     )
-    return Built(rows, source, offset, row_of_atom, report[0] > 0), report[1:]
+    return Built(rows, source, offset, row_of_atom, report[0] > 0, tuple(narrower)), report[1:]
 
 
 def fill(
@@ -82,12 +86,11 @@ def fill(
     margin: np.ndarray,
     pbc: np.ndarray,
     plan: Plan,
-) -> tuple[Built, int, int]:
-    """The same for the host, with how many neighbours and rows the list would have needed."""
+) -> tuple[Built, np.ndarray]:
+    """The same for the host."""
     arrays = (positions, fractional, np.asarray(wraps, np.int32), real, full, margin, pbc)
     built, needed = jax.jit(search, static_argnums=7)(*map(jnp.asarray, arrays), plan)
-    neighbors, rows = np.asarray(needed)
-    return jax.tree.map(np.asarray, built), int(neighbors), int(rows)
+    return jax.tree.map(np.asarray, built), np.asarray(needed)
 
 
 @functools.cache

@@ -28,6 +28,7 @@ from jaxpot.numerics.native_calls import (
 __all__ = ["target_of"]
 
 CHUNK = 64  # centres handled by one task
+CAPACITY, ROWS = 11, 4  # the first of the arguments and of the results that there are for each range
 
 compiled = numba.njit(nogil=True, error_model="numpy")
 
@@ -198,19 +199,34 @@ def candidates(  # type: ignore[no-untyped-def]
 
 
 @compiled
+def narrow(n, near, found, own, squared):  # type: ignore[no-untyped-def]
+    """Keep those of the candidates found that are closer than a shorter radius; returns how many there are."""
+    x, y, z = near[0], near[1], near[2]
+    kept = 0
+    for k in range(n):
+        c = np.uint64(found[k])
+        dx, dy, dz = x[c] - own[0], y[c] - own[1], z[c] - own[2]
+        found[np.uint64(kept)] = found[k]
+        kept += dx * dx + dy * dy + dz * dz < squared
+    return kept
+
+
+@compiled
 def search(  # type: ignore[no-untyped-def]
-    chunk, points, order, place, keys, starts, number, steps, edge, squared, atoms, total, rows
+    chunk, points, order, place, keys, starts, number, steps, edge, reach, atoms, total, frame, most
 ):
-    """Fill the neighbours of a chunk of centres; returns the largest number found.
+    """Fill the neighbours of a chunk of centres within each range; ``most`` becomes the largest numbers found.
 
     Centres of one bin, which follow one another, share their candidates.
     """
-    centers, capacity = rows.shape
-    most, count, bin_before = 0, 0, -1
+    centers = place.shape[0]
+    count, bin_before = 0, -1
     near, near_row = np.empty((3, 512), points.dtype), np.empty(512, np.int32)
     hit, found = np.empty(512, np.int32), np.empty(513, np.int32)
+    squared = reach[0] * reach[0]
     for r in range(chunk * CHUNK, min(centers, (chunk + 1) * CHUNK)):
         n = 0
+        own = points[:, 0]
         if r < atoms and keys[r] >= 0:
             key = keys[r]
             if key != bin_before:
@@ -220,22 +236,25 @@ def search(  # type: ignore[no-untyped-def]
                         near, near_row = np.empty((3, 2 * count), points.dtype), np.empty(2 * count, np.int32)
                         hit, found = np.empty(2 * count, np.int32), np.empty(2 * count + 1, np.int32)
                 bin_before = key
-            own = place[r]
-            xi, yi, zi = points[0, own], points[1, own], points[2, own]
+            own = points[:, place[r]]
+            xi, yi, zi = own[0], own[1], own[2]
             x, y, z = near[0], near[1], near[2]
             for k in range(count):  # vector instructions
                 dx, dy, dz = x[k] - xi, y[k] - yi, z[k] - zi
                 hit[k] = (dx * dx + dy * dy + dz * dz < squared) & (near_row[k] != r)
             for k in range(count):  # without a branch
-                found[np.uint64(n)] = near_row[k]
+                found[np.uint64(n)] = k
                 n += hit[k]
-        most = max(most, n)
-        n = min(n, capacity)
-        for k in range(n):
-            rows[r, k] = found[k]
-        for k in range(n, capacity):
-            rows[r, k] = total
-    return most
+        for one in range(reach.shape[0]):
+            if one > 0:
+                n = narrow(n, near, found, own, reach[one] * reach[one])
+            most[one] = max(most[one], n)
+            capacity = size(frame, CAPACITY + one, 0)
+            slots = numba.carray(result(frame, ROWS + one), (centers, capacity), np.int32)[r]
+            held = min(n, capacity)
+            for k in range(held):
+                slots[k] = near_row[np.uint64(found[k])]
+            slots[held:] = total
 
 
 def target_of(dtype: Any) -> Any:
@@ -247,9 +266,8 @@ def target_of(dtype: Any) -> Any:
         """Search the neighbours of one chunk, with what ``body`` has prepared."""
         frame = word(payload, 0)
         count, bins, atoms = word(payload, 1), word(payload, 2), size(frame, 0, 0)
-        total, centers, capacity = size(frame, 8, 0), size(frame, 9, 0), size(frame, 10, 0)
-        floats = carray(as_pointer(word(payload, 3)), (8,), np.float64)
-        most = search(
+        total, centers, ranges = size(frame, 8, 0), size(frame, 9, 0), size(frame, 7, 0)
+        search(
             chunk,
             carray(as_pointer(word(payload, 4)), (3, count), dtype),
             carray(as_pointer(word(payload, 5)), (count,), integer),
@@ -258,34 +276,33 @@ def target_of(dtype: Any) -> Any:
             carray(as_pointer(word(payload, 8)), (bins + 2,), index),
             carray(as_pointer(word(payload, 9)), (3,), index),
             carray(as_pointer(word(payload, 10)), (3,), index),
-            floats,
-            dtype(floats[4]),
+            carray(as_pointer(word(payload, 3)), (4,), np.float64),
+            carray(argument(frame, 7), (ranges,), dtype),
             atoms,
             integer(total),
-            carray(result(frame, 0), (centers, capacity), integer),
+            frame,
+            carray(as_pointer(word(payload, 11)), (chunk + 1, ranges), index)[chunk],
         )
-        carray(as_pointer(word(payload, 11)), (chunk + 1,), index)[chunk] = most
 
     def body(frame, task):  # type: ignore[no-untyped-def]
-        atoms, total, centers, capacity = size(frame, 0, 0), size(frame, 8, 0), size(frame, 9, 0), size(frame, 10, 0)
+        atoms, total, centers, ranges = size(frame, 0, 0), size(frame, 8, 0), size(frame, 9, 0), size(frame, 7, 0)
         fractional = carray(argument(frame, 1), (atoms, 3), dtype)
         wraps = carray(argument(frame, 2), (atoms, 3), integer)
         real = carray(argument(frame, 3), (atoms,), np.bool_)
         cell = carray(argument(frame, 4), (3, 3), dtype)
         margin = carray(argument(frame, 5), (3,), dtype)
         pbc = carray(argument(frame, 6), (3,), np.bool_)
-        reach = carray(argument(frame, 7), (1,), dtype)
-        source = carray(result(frame, 1), (total,), integer)
-        offset = carray(result(frame, 2), (total, 3), integer)
-        row_of_atom = carray(result(frame, 3), (atoms,), integer)
-        report = carray(result(frame, 4), (3,), integer)
+        source = carray(result(frame, 0), (total,), integer)
+        offset = carray(result(frame, 1), (total, 3), integer)
+        row_of_atom = carray(result(frame, 2), (atoms,), integer)
+        report = carray(result(frame, 3), (1 + ranges,), integer)
 
         low, per_unit = np.zeros(3), np.zeros(3)
         number, steps = np.ones(3, index), np.zeros(3, index)
         bins = grid_of(fractional, real, margin, pbc, total, low, per_unit, number, steps)
         keys, starts, order = np.empty(total, index), np.empty(bins + 2, index), np.empty(total, integer)
         bin_keys(fractional, atoms, low, per_unit, number, keys)
-        order_atoms(real, size(frame, 11, 0) > 0, keys, starts, order, source)
+        order_atoms(real, size(frame, 10, 0) > 0, keys, starts, order, source)
         source[atoms:] = 0
         offset[atoms:] = 0
         coordinates = np.empty((total, 3), dtype)
@@ -306,25 +323,28 @@ def target_of(dtype: Any) -> Any:
         sorted_positions(
             carray(argument(frame, 0), (atoms, 3), dtype), cell, source, offset, order[:present], points, place, centers
         )
-        # the edges of a bin; orthogonal ones, so that gaps between bins add up as squares; the squared reach
-        floats = np.zeros(8)
+        # the edges of a bin, and 0 where they are orthogonal, so that gaps between bins add up as squares
+        floats = np.zeros(4)
         for d in range(3):
             if per_unit[d] > 0.0:
                 floats[d] = math.sqrt(cell[d, 0] ** 2 + cell[d, 1] ** 2 + cell[d, 2] ** 2) / per_unit[d]
             e = (d + 1) % 3
             floats[3] += abs(cell[d, 0] * cell[e, 0] + cell[d, 1] * cell[e, 1] + cell[d, 2] * cell[e, 2])
-        floats[4] = reach[0] * reach[0]
         chunks = (centers + CHUNK - 1) // CHUNK
-        most = np.zeros(chunks, index)
+        most = np.zeros((chunks, ranges), index)
         payload = np.empty(12, index)
         payload[0], payload[1], payload[2], payload[3] = frame, present, bins, floats.ctypes.data
         payload[4], payload[5], payload[6] = points.ctypes.data, order.ctypes.data, place.ctypes.data
         payload[7], payload[8], payload[9] = keys.ctypes.data, starts.ctypes.data, number.ctypes.data
         payload[10], payload[11] = steps.ctypes.data, most.ctypes.data
         share(frame, task, payload.ctypes.data, chunks)
-        largest = 0
-        for chunk in range(chunks):
-            largest = max(largest, most[chunk])
-        report[0], report[1], report[2] = largest > capacity or needed > total, largest, needed
+        overflow = needed > total
+        for one in range(ranges):
+            largest = 0
+            for chunk in range(chunks):
+                largest = max(largest, most[chunk, one])
+            overflow = overflow or largest > size(frame, CAPACITY + one, 0)
+            report[1 + one] = largest
+        report[0] = overflow
 
     return handler_of(kept(body, dtype), task_of(kept(work, dtype)))

@@ -1,13 +1,32 @@
-"""Static sizes of a neighbour list, and the geometry that allocation and rebuild share."""
+"""What is static about a neighbour list: cutoffs, capacities and shapes."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-__all__ = ["Built", "Plan", "complete_cell", "outgrown"]
+__all__ = ["Built", "Plan", "Range", "complete_cell"]
+
+
+GROWTH = 1.25  # by which capacities grow where the structure itself does not say how much is needed
+
+
+class Range(NamedTuple):
+    """A cutoff shorter than the list's own, for which the list holds the neighbours apart.
+
+    Attributes:
+        cutoff: Å, without the skin.
+        capacity: slots for neighbours of one atom within cutoff and skin.
+        inside: slots that hold the neighbours within the cutoff alone of nearly every atom; 0 if unknown.
+    """
+
+    cutoff: float
+    capacity: int
+    inside: int = 0
 
 
 class Plan(NamedTuple):
@@ -27,8 +46,9 @@ class Plan(NamedTuple):
         bin_capacity: rows that one bin holds.
         sort: whether central rows are sorted in space.
         native: whether the compiled cell list rebuilds it instead of XLA's.
-        inside: slots that hold the neighbours within the cutoff alone of nearly every atom: formulas that are dear
-            evaluate so many where that is enough; 0 if unknown.
+        inside: slots that hold the neighbours within the cutoff alone of nearly every atom: costly formulas evaluate
+            so many where that is enough; 0 if unknown.
+        narrower: shorter cutoffs whose neighbours the list holds apart, in descending order.
     """
 
     cutoff: float
@@ -44,11 +64,44 @@ class Plan(NamedTuple):
     sort: bool
     native: bool = False
     inside: int = 0
+    narrower: tuple[Range, ...] = ()
 
     @property
     def reach(self) -> float:
         """Radius of the list, Å: cutoff and skin."""
         return self.cutoff + self.skin
+
+    @property
+    def ranges(self) -> tuple[Range, ...]:
+        """The list's own cutoff and the narrower ones, in descending order."""
+        return (Range(self.cutoff, self.capacity, self.inside), *self.narrower)
+
+    def with_ranges(self, ranges: tuple[Range, ...]) -> Plan:
+        """The plan with other cutoffs and capacities; the first range is the list's own."""
+        first, *rest = ranges
+        return self._replace(cutoff=first.cutoff, capacity=first.capacity, inside=first.inside, narrower=tuple(rest))
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> Plan:
+        """The plan from its ``_asdict()`` after a way through JSON."""
+        known: dict[str, Any] = {k: tuple(value) if isinstance(value, list) else value for k, value in fields.items()}
+        return cls(**known)._replace(narrower=tuple(Range(*one) for one in known["narrower"]))
+
+    def enlarged(self) -> Plan:
+        """A plan with more room everywhere."""
+
+        def more(number: int, base: int = 0) -> int:
+            return number if number <= base else base + math.ceil((number - base) * GROWTH) + 8
+
+        def wider(one: Range) -> Range:
+            return one._replace(capacity=math.ceil(more(one.capacity) / 8) * 8)
+
+        first, second, third = (more(rows, self.centers) for rows in self.stage_rows)
+        return self.with_ranges(tuple(map(wider, self.ranges)))._replace(
+            stage_rows=(first, second, third),
+            rows=third,
+            bin_capacity=third if self.bins == (1, 1, 1) else more(self.bin_capacity),
+        )
 
 
 class Built(NamedTuple):
@@ -59,30 +112,9 @@ class Built(NamedTuple):
     offset: Any
     row_of_atom: Any
     overflow: Any
+    narrower: Any = ()
 
 
 def complete_cell(cell: jax.Array, pbc: jax.Array, completion: jax.Array) -> jax.Array:
     """[3, 3] the cell with the vectors of non-periodic directions replaced, so that it can be inverted."""
     return jnp.where(pbc[:, None], cell, completion)
-
-
-def outgrown(plan: Plan, moved: jax.Array, real: jax.Array, stretch: jax.Array) -> jax.Array:
-    """Whether a pair within the cutoff may be missing from a list; also True when something is not a number.
-
-    With A the deformation from the reference cell to the present one and d_i what atom i has moved beyond it, a pair at
-    distance r <= cutoff now was at most at |A^-1| (r + 2 max|d|) when the list was built, and all pairs within
-    cutoff + skin are in the list.
-
-    Args:
-        plan: of the list.
-        moved: [atoms, 3] d.
-        real: [atoms] bool, which of them are atoms.
-        stretch: |A^-1|.
-
-    Returns:
-        Scalar bool.
-    """
-    most = 0.5 * (plan.reach / stretch - plan.cutoff)
-    squared = jnp.where(real, jnp.sum(moved * moved, axis=1), 0.0)
-    # compared one by one: XLA's maximum of 32,768 float32 numbers or more leaves out NaN on the CPU
-    return jnp.logical_not((most > 0) & jnp.all(squared < most * most))

@@ -52,9 +52,15 @@ def build(system: System, completion: jax.Array, plan: Plan) -> Built:
         rows, crowded = _binned(positions, rows_fractional, valid, margin, system.pbc, plan)
     # an empty slot in a row that does not exist stays empty
     rows = jnp.where(valid[: plan.centers, None], rows, plan.rows)
+    narrower: list[jax.Array] = []
+    for one in plan.narrower:
+        wider = narrower[-1] if narrower else rows
+        chosen, too_many = _narrowed(positions, wider, one.cutoff + plan.skin, one.capacity)
+        narrower.append(chosen)
+        crowded |= too_many
     source = jnp.where(valid, source, 0)
     offset = jnp.where(valid[:, None], offset, 0)
-    return Built(rows, source, offset, row_of_atom, overflow | crowded)
+    return Built(rows, source, offset, row_of_atom, overflow | crowded, tuple(narrower))
 
 
 def _spatial_order(fractional: jax.Array, margin: jax.Array, real: jax.Array) -> jax.Array:
@@ -176,17 +182,56 @@ def _search(positions: jax.Array, centers: jax.Array, candidates: jax.Array, pla
 
     ``centers`` [groups, n] and ``candidates`` [groups, m] are rows; ``plan.rows`` marks an empty place in either.
     """
-    pad = -candidates.shape[1] % 32
-    candidates = jnp.pad(candidates, ((0, 0), (0, pad)), constant_values=plan.rows)
+    candidates = _in_words(candidates, plan.rows)
     empty = jnp.full((1, 3), jnp.inf, positions.dtype)
     points = jnp.concatenate([positions, empty])
-    own, other = points[centers], points[candidates]
-    squared = jnp.zeros((*centers.shape, candidates.shape[1]), positions.dtype)
+    near = _closer(points[centers], points[candidates], plan.reach)
+    near &= candidates[:, None, :] != centers[:, :, None]
+    return _chosen(near, candidates, plan.capacity, plan.rows)
+
+
+def _narrowed(positions: jax.Array, rows: jax.Array, reach: float, capacity: int) -> tuple[jax.Array, jax.Array]:
+    """[centers, capacity] those of the neighbours [centers, slots] that are closer, and whether there were too many."""
+    empty = jnp.full((1, 3), jnp.inf, positions.dtype)
+    points = jnp.concatenate([positions, empty])
+
+    def of_block(block: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        own, slots = block
+        slots = _in_words(slots, len(positions))
+        near = _closer(own[:, None], points[slots], reach)
+        chosen, overflow = _chosen(near, slots, capacity, len(positions))
+        return chosen[:, 0], overflow
+
+    centers, slots = rows.shape
+    size = max(1, BATCH_PAIRS // max(slots, 1))
+    blocks = -(-centers // size)
+    if blocks <= 1:
+        return of_block((positions[:centers], rows))
+    missing = blocks * size - centers
+    own = jnp.pad(positions[:centers], ((0, missing), (0, 0)))
+    rows = jnp.pad(rows, ((0, missing), (0, 0)), constant_values=len(positions))
+    chosen, overflow = jax.lax.map(of_block, (own.reshape(blocks, size, 3), rows.reshape(blocks, size, slots)))
+    return chosen.reshape(-1, capacity)[:centers], jnp.any(overflow)
+
+
+def _in_words(candidates: jax.Array, empty: int) -> jax.Array:
+    """Candidates [groups, m] with empty places up to the next multiple of 32."""
+    return jnp.pad(candidates, ((0, 0), (0, -candidates.shape[1] % 32)), constant_values=empty)
+
+
+def _closer(own: jax.Array, other: jax.Array, radius: float) -> jax.Array:
+    """[groups, n, m] whether points [groups, m, 3] are closer than a radius to points [groups, n, 3]."""
+    squared = jnp.zeros((*own.shape[:2], other.shape[1]), own.dtype)
     for d in range(3):
         difference = other[:, None, :, d] - own[:, :, None, d]
         squared = squared + difference * difference
     # inf - inf is NaN and compares False: empty places never match
-    near = (squared < plan.reach**2) & (candidates[:, None, :] != centers[:, :, None])
+    return squared < radius**2
+
+
+def _chosen(near: jax.Array, candidates: jax.Array, capacity: int, empty: int) -> tuple[jax.Array, jax.Array]:
+    """[groups, n, capacity] the candidates [groups, m] for which ``near`` [groups, n, m] is True, and whether there
+    were more than the capacity for some centre; m is a multiple of 32."""
     words = jnp.sum(
         jnp.where(near.reshape(*near.shape[:2], -1, 32), jnp.uint32(1) << jnp.arange(32, dtype=jnp.uint32), 0),
         axis=-1,
@@ -194,8 +239,8 @@ def _search(positions: jax.Array, centers: jax.Array, candidates: jax.Array, pla
     )
     bits = jax.lax.population_count(words).astype(jnp.int32)
     upto = jnp.cumsum(bits, axis=-1)  # [groups, centers, words]
-    overflow = jnp.max(upto[..., -1]) > plan.capacity
-    slot = jnp.arange(plan.capacity, dtype=jnp.int32)
+    overflow = jnp.max(upto[..., -1]) > capacity
+    slot = jnp.arange(capacity, dtype=jnp.int32)
     # the k-th neighbour lies in the first word whose running count exceeds k, ...
     word = jnp.sum(upto[:, :, None, :] <= slot[None, None, :, None], axis=-1, dtype=jnp.int32)
     filled = word < words.shape[-1]
@@ -212,4 +257,4 @@ def _search(positions: jax.Array, centers: jax.Array, candidates: jax.Array, pla
         position = jnp.where(above, position + width, position)
     chosen = jnp.minimum(word * 32 + position, candidates.shape[1] - 1)
     group = jnp.arange(candidates.shape[0], dtype=jnp.int32)[:, None, None]
-    return jnp.where(filled, candidates[group, chosen], plan.rows), overflow
+    return jnp.where(filled, candidates[group, chosen], empty), overflow

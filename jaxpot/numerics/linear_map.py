@@ -17,11 +17,12 @@ Transpose = Callable[[Sequence[Any], Sequence[jax.Array | None], Sequence[bool]]
 
 
 class _Map(NamedTuple):
-    """The static part of a map; ``constants`` is their number."""
+    """The static part of a map; ``constants`` is their number, ``batches`` whether the transpose can be batched."""
 
     forward: Flat
     transpose: Transpose
     constants: int
+    batches: bool
 
 
 _primitive = Primitive("linear_map")
@@ -91,13 +92,18 @@ def jvp_with_reverse(
 
 
 def linear_map(
-    forward: Flat, transpose: Transpose, constants: Sequence[Any], arguments: Sequence[jax.Array]
+    forward: Flat,
+    transpose: Transpose,
+    constants: Sequence[Any],
+    arguments: Sequence[jax.Array],
+    batches: bool = False,
 ) -> list[jax.Array]:
     """``forward(*constants, *arguments)``, linear in the arguments, with a transpose of its own.
 
     JAX derives the reverse pass of a linear function from its equations. Where a better one is known (for a symmetric
     map, the map itself), this takes it. Further derivatives, also with respect to the constants, and batches go through
     ``forward``: nothing is lost, neither forward mode as by ``jax.custom_vjp`` nor higher orders as by ``linear_call``.
+    With ``batches``, the reverse pass of a batch is ``transpose`` of each of its members.
 
     Args:
         forward: takes and returns arrays.
@@ -106,6 +112,7 @@ def linear_map(
             stand for one that is not, or is 0. Where it returns None altogether, JAX derives the transpose.
         constants: arrays.
         arguments: arrays of floats.
+        batches: whether ``jax.vmap`` can be applied to ``transpose``; otherwise JAX derives the transpose of a batch.
 
     Returns:
         The results of ``forward``.
@@ -118,7 +125,7 @@ def linear_map(
         >>> float(jax.grad(tripled)(2.0)), float(jax.jvp(tripled, (2.0,), (1.0,))[1])
         (3.0, 3.0)
     """
-    return list(_primitive.bind(*constants, *arguments, of=_Map(forward, transpose, len(constants))))
+    return list(_primitive.bind(*constants, *arguments, of=_Map(forward, transpose, len(constants), batches)))
 
 
 def _forward(*values: jax.Array, of: _Map) -> list[jax.Array]:
@@ -175,8 +182,27 @@ def _transposed(cotangents: Any, *values: Any, of: _Map) -> Sequence[jax.Array |
 
 
 def _batched(values: Any, axes: Any, *, of: _Map) -> tuple[list[jax.Array], list[int]]:
-    found = jax.vmap(of.forward, [a if isinstance(a, int) else None for a in axes])(*values)
-    return list(found), [0] * len(found)
+    along = [a if isinstance(a, int) else None for a in axes]
+    if not of.batches:
+        found = jax.vmap(of.forward, along)(*values)
+        return list(found), [0] * len(found)
+    size = next(v.shape[a] for v, a in zip(values, along, strict=True) if a is not None)
+    constants, along = values[: of.constants], along[: of.constants]
+    # every argument gets the axis of the batch, so that cotangents have it too
+    arguments = [
+        jax.numpy.broadcast_to(v, (size, *v.shape)) if a is None else jax.numpy.moveaxis(v, a, 0)
+        for v, a in zip(values[of.constants :], axes[of.constants :], strict=True)
+    ]
+
+    def forward(*all_values: jax.Array) -> list[jax.Array]:
+        return list(jax.vmap(of.forward, [*along, *[0] * len(arguments)])(*all_values))
+
+    def transpose(kept: Sequence[Any], given: Sequence[jax.Array | None], wanted: Sequence[bool]) -> Any:
+        one = lambda kept, given: of.transpose(kept, given, wanted)  # noqa: E731
+        return jax.vmap(one, (along, 0), axis_size=size)(list(kept), list(given))
+
+    found = linear_map(forward, transpose, constants, arguments, batches=True)
+    return found, [0] * len(found)
 
 
 _primitive.def_impl(jax.jit(_forward, static_argnames="of"))

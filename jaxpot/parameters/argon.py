@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from jaxpot.evaluation import Params
 from jaxpot.parameters.published_set import PublishedSet
-from jaxpot.potential import Params, Potential
+from jaxpot.potential import Potential
 from jaxpot.potentials.lennard_jones import lennard_jones
 from jaxpot.units import BOLTZMANN
 

@@ -7,7 +7,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from jaxpot.potential import Params, Potential
+from jaxpot.evaluation import Params
+from jaxpot.potential import Potential
 
 __all__ = ["PublishedSet"]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
+from jaxpot.evaluation import Params
 from jaxpot.parameters import argon, finnis_sinclair, sutton_chen
 from jaxpot.parameters.published_set import PublishedSet
-from jaxpot.potential import Params, Potential
+from jaxpot.potential import Potential
 
 __all__ = ["PublishedSet", "available", "published"]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from jaxpot.evaluation import Params
 from jaxpot.parameters.published_set import PublishedSet
-from jaxpot.potential import Params, Potential
+from jaxpot.potential import Potential
 from jaxpot.potentials.sutton_chen import sutton_chen, sutton_chen_mixing
 
 __all__ = ["SETS"]

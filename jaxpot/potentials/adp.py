@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 import jax
 
 from jaxpot.engine import Environment, environment_potential
-from jaxpot.neighbors import Neighbors
+from jaxpot.evaluation import Params
 from jaxpot.numerics.splines import Cubics, cubics_at, cubics_extended_at, held_at_end, locate
 from jaxpot.numerics.tables import TableGrid, table_cubics, table_params
-from jaxpot.potential import Evaluation, Params, Potential
-from jaxpot.recipe import recorded
-from jaxpot.system import System
+from jaxpot.potential import Potential
+from jaxpot.spec import potential_kind
 
 __all__ = ["adp"]
 
@@ -22,7 +20,7 @@ Tables = dict[str, Cubics]
 PAIRS = ("pair", "dipole", "quadrupole")
 
 
-@recorded
+@potential_kind
 def adp(elements: Sequence[str], cutoff: float, n_rho: int, d_rho: float, n_r: int, d_r: float) -> Potential:
     """The angular-dependent potential: the embedded atom method with dipole and quadrupole distortions.
 
@@ -97,13 +95,4 @@ def adp(elements: Sequence[str], cutoff: float, n_rho: int, d_rho: float, n_r: i
         pairs = dict(zip(PAIRS, (pair, dipole, quadrupole), strict=True))
         return table_params("adp", shapes, {"embedding": embedding, "density": density, **pairs})
 
-    inner = environment_potential(energy, cutoff, elements, "adp", init)
-
-    # Coefficients are made from the knots once an evaluation, and not once a block of atoms.
-    def energies(params: Params, system: System, neighbors: Neighbors) -> jax.Array:
-        return inner.atomic_energies(tabulated(params, system.positions.dtype), system, neighbors)
-
-    def evaluate(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
-        return inner.evaluate(tabulated(params, system.positions.dtype), system, neighbors)
-
-    return dataclasses.replace(inner, atomic_energies=energies, evaluate=evaluate, source=grid)
+    return environment_potential(energy, cutoff, elements, "adp", init, prepare=tabulated)

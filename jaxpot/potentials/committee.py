@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from jaxpot.evaluation import Evaluation, Functions, Outputs, Params
 from jaxpot.neighbors import Neighbors
-from jaxpot.potential import Evaluation, Params, Potential
-from jaxpot.recipe import recorded
+from jaxpot.potential import Potential
+from jaxpot.spec import potential_kind
 from jaxpot.system import System
 
-__all__ = ["CommitteeMember", "committee"]
+__all__ = ["Committee", "committee"]
 
 
-class CommitteeMember(NamedTuple):
-    """What ``Potential.source`` of a committee holds: the potential of its members."""
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Committee(Potential):
+    """The mean of an ensemble, see :func:`committee`.
 
-    potential: Potential
+    Attributes:
+        member: the potential whose parameter sets it averages.
+    """
+
+    member: Potential = dataclasses.field(kw_only=True)
 
 
-@recorded
-def committee(potential: Potential) -> Potential:
+@potential_kind
+def committee(potential: Potential) -> Committee:
     """The mean of an ensemble: one potential, several sets of parameters.
 
     E = 1/M sum_m E(params_m); forces and virial likewise.
@@ -36,7 +42,7 @@ def committee(potential: Potential) -> Potential:
         potential: any potential.
 
     Returns:
-        The :class:`jaxpot.Potential`.
+        The :class:`Committee`, a :class:`jaxpot.Potential`.
 
     Raises:
         ValueError: at evaluation, leaves whose leading axes differ.
@@ -63,21 +69,21 @@ def committee(potential: Potential) -> Potential:
     def mean(result: Any) -> Any:
         return jax.tree.map(lambda leaf: leaf.mean(axis=0), result)
 
-    def energies(params: Params, system: System, neighbors: Neighbors) -> jax.Array:
-        return mean(jax.vmap(potential.atomic_energies, (0, None, None))(checked(params), system, neighbors))
+    def outputs(params: Params, system: System, neighbors: Neighbors) -> Outputs:
+        return mean(jax.vmap(potential.unchecked.outputs, (0, None, None))(checked(params), system, neighbors))
 
     def evaluate(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
-        return mean(jax.vmap(potential.evaluate, (0, None, None))(checked(params), system, neighbors))
+        return mean(jax.vmap(potential.unchecked.evaluate, (0, None, None))(checked(params), system, neighbors))
 
-    def init(keys: jax.Array) -> Params:
-        return jax.vmap(potential.init)(keys)
-
-    return dataclasses.replace(
-        potential,
+    return Committee(
         name=f"committee of {potential.name}",
-        atomic_energies=energies,
-        evaluate=evaluate,
-        init=init,
-        linear=None,  # a member's form knows nothing of the leading axis
-        source=CommitteeMember(potential),
+        cutoff=potential.cutoff,
+        elements=potential.elements,
+        unchecked=Functions(outputs, evaluate),
+        init=jax.vmap(potential.init),
+        prepare=lambda params, dtype: jax.vmap(lambda one: potential.prepare(one, dtype))(checked(params)),
+        needs=potential.needs,
+        gives=potential.gives,
+        ranges=potential.ranges,
+        member=potential,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,15 +10,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxpot.engine import Graph, graph_potential
+from jaxpot.engine import Environment, Graph, graph_potential
+from jaxpot.evaluation import Params
 from jaxpot.numerics.dense import dense, init_dense
-from jaxpot.potential import Params, Potential
-from jaxpot.recipe import recorded
+from jaxpot.potential import Potential
+from jaxpot.spec import potential_kind
 
 __all__ = ["dtnn"]
 
 
-@recorded
+@potential_kind
 def dtnn(
     elements: Sequence[str],
     cutoff: float = 10.0,
@@ -87,13 +89,15 @@ def dtnn(
 
     def energies(params: Params, graph: Graph) -> jax.Array:
         _check(params, elements, features, interactions, deepchem)
-        g = gaussian(params, graph.distances)
-        end = 0.5 * (jnp.cos(jnp.pi / cutoff * graph.distances) + 1.0)
+
+        def message(layer: Params, edges: Environment, theirs: jax.Array) -> jax.Array:
+            found = jnp.tanh(dense(layer["fc"], theirs * dense(layer["df"], gaussian(params, edges.distances))))
+            return found * 0.5 * (jnp.cos(jnp.pi / cutoff * edges.distances[:, :, None]) + 1.0) if switched else found
+
         c = params["embedding"][graph.species]
         for layer in params["interactions"]:
             atoms = dense(layer["cf"], c)
-            message = jnp.tanh(dense(layer["fc"], graph.of_others(atoms) * dense(layer["df"], g)))
-            change = graph.sum(message * end[:, :, None] if switched else message)
+            change = graph.sum(functools.partial(message, layer), atoms)
             if deepchem:
                 here = dense(layer["df"], gaussian(params, jnp.zeros(1, c.dtype)))
                 added = jnp.tanh(dense(layer["fc"], atoms * here))

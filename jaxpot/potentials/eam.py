@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -10,19 +9,18 @@ import jax
 import jax.numpy as jnp
 
 from jaxpot.engine import PairSpecies, radial_potential
-from jaxpot.neighbors import Neighbors
+from jaxpot.evaluation import Params
 from jaxpot.numerics.splines import Cubics, cubics_at, cubics_extended_at, held_at_end, locate
 from jaxpot.numerics.tables import TableGrid, table_cubics, table_params
-from jaxpot.potential import Evaluation, Params, Potential
-from jaxpot.recipe import recorded
-from jaxpot.system import System
+from jaxpot.potential import Potential
+from jaxpot.spec import potential_kind
 
 __all__ = ["eam"]
 
 Tables = dict[str, Cubics]
 
 
-@recorded
+@potential_kind
 def eam(
     elements: Sequence[str],
     cutoff: float,
@@ -121,13 +119,4 @@ def eam(
     def init(embedding: Any, density: Any, pair: Any) -> Params:
         return table_params(name, shapes, {"embedding": embedding, "density": density, "pair": pair})
 
-    inner = radial_potential(contributions, atom_energy, cutoff, elements, name, init)
-
-    # Coefficients are made from the knots once an evaluation, and not once a block of atoms.
-    def energies(params: Params, system: System, neighbors: Neighbors) -> jax.Array:
-        return inner.atomic_energies(tabulated(params, system.positions.dtype), system, neighbors)
-
-    def evaluate(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
-        return inner.evaluate(tabulated(params, system.positions.dtype), system, neighbors)
-
-    return dataclasses.replace(inner, atomic_energies=energies, evaluate=evaluate, source=grid)
+    return radial_potential(contributions, atom_energy, cutoff, elements, name, init, prepare=tabulated)

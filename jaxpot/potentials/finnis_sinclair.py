@@ -8,10 +8,11 @@ import jax
 import jax.numpy as jnp
 
 from jaxpot.engine import PairSpecies, radial_potential
+from jaxpot.evaluation import Params
 from jaxpot.numerics.named import named_parameters, within_cutoff
 from jaxpot.numerics.safe import safe_sqrt
-from jaxpot.potential import Params, Potential
-from jaxpot.recipe import recorded
+from jaxpot.potential import Potential
+from jaxpot.spec import potential_kind
 
 __all__ = ["finnis_sinclair"]
 
@@ -19,7 +20,7 @@ NAMES = ("A", "d", "beta", "c", "c0", "c1", "c2")
 CORE = ("B", "alpha", "b0")
 
 
-@recorded
+@potential_kind
 def finnis_sinclair(cutoff: float, elements: Sequence[str] | None = None) -> Potential:
     """The Finnis-Sinclair N-body potential for bcc transition metals.
 

@@ -9,17 +9,18 @@ import jax
 import jax.numpy as jnp
 
 from jaxpot.engine import PairSpecies, radial_potential
+from jaxpot.evaluation import Params
 from jaxpot.numerics.named import named_parameters
 from jaxpot.numerics.switching import Range, cut_off, largest_cutoff
-from jaxpot.potential import Params, Potential
-from jaxpot.recipe import recorded
+from jaxpot.potential import Potential
+from jaxpot.spec import potential_kind
 
 __all__ = ["lennard_jones", "lennard_jones_mixing"]
 
 RULES = ("lorentz_berthelot", "geometric", "waldman_hagler")
 
 
-@recorded
+@potential_kind
 def lennard_jones(
     cutoff: Range,
     elements: Sequence[str] | None = None,

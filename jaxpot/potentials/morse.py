@@ -8,15 +8,16 @@ import jax
 import jax.numpy as jnp
 
 from jaxpot.engine import PairSpecies, radial_potential
+from jaxpot.evaluation import Params
 from jaxpot.numerics.named import named_parameters
 from jaxpot.numerics.switching import Range, cut_off, largest_cutoff
-from jaxpot.potential import Params, Potential
-from jaxpot.recipe import recorded
+from jaxpot.potential import Potential
+from jaxpot.spec import potential_kind
 
 __all__ = ["morse"]
 
 
-@recorded
+@potential_kind
 def morse(
     cutoff: Range,
     elements: Sequence[str] | None = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,15 +10,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxpot.engine import Graph, graph_potential
+from jaxpot.engine import Environment, Graph, graph_potential
+from jaxpot.evaluation import Params
 from jaxpot.numerics.dense import dense, init_dense, shifted_softplus
-from jaxpot.potential import Params, Potential
-from jaxpot.recipe import recorded
+from jaxpot.potential import Potential
+from jaxpot.spec import potential_kind
 
 __all__ = ["schnet"]
 
 
-@recorded
+@potential_kind
 def schnet(
     elements: Sequence[str],
     cutoff: float = 5.0,
@@ -78,15 +80,21 @@ def schnet(
 
     def energies(params: Params, graph: Graph) -> jax.Array:
         _check(params, elements, features, interactions)
-        r = graph.distances
         centers, widths = params["gaussians"]["centers"], params["gaussians"]["widths"]
-        g = jnp.exp(-0.5 * ((r[:, :, None] - centers[None, None, :]) / widths[None, None, :]) ** 2)
-        end = 0.5 * (jnp.cos(np.pi / cutoff * r) + 1.0)
+
+        def message(layer: Params, edges: Environment, theirs: jax.Array) -> jax.Array:
+            r = edges.distances[:, :, None]
+            g = jnp.exp(-0.5 * ((r - centers[None, None, :]) / widths[None, None, :]) ** 2)
+            end = 0.5 * (jnp.cos(np.pi / cutoff * r) + 1.0)
+            return theirs * dense(layer["filter"][1], shifted_softplus(dense(layer["filter"][0], g))) * end
+
+        def refined(layer: Params, x: jax.Array, messages: jax.Array) -> jax.Array:
+            return x + dense(layer["f2out"][1], shifted_softplus(dense(layer["f2out"][0], messages)))
+
         x = params["embedding"][graph.species]
         for layer in params["interactions"]:
-            weights = dense(layer["filter"][1], shifted_softplus(dense(layer["filter"][0], g))) * end[:, :, None]
-            message = graph.sum(graph.of_others(dense(layer["in2f"], x)) * weights)
-            x = x + dense(layer["f2out"][1], shifted_softplus(dense(layer["f2out"][0], message)))
+            messages = graph.sum(functools.partial(message, layer), dense(layer["in2f"], x))
+            x = graph.map(functools.partial(refined, layer), x, messages)
         out = dense(params["out"][1], jax.nn.silu(dense(params["out"][0], x)))[:, 0]
         alone = jnp.stack([params["atom_energies"][symbol] for symbol in elements])
         return out + alone[graph.species]

@@ -11,8 +11,9 @@ import jax.numpy as jnp
 from jaxpot.descriptors.bispectrum import Bispectrum, bispectrum, bispectrum_energy, bispectrum_triples
 from jaxpot.descriptors.bispectrum_slopes import bispectrum_jacobian
 from jaxpot.engine import Environment, linear_potential
-from jaxpot.potential import Params, Potential
-from jaxpot.recipe import recorded
+from jaxpot.evaluation import Params
+from jaxpot.potential import Potential
+from jaxpot.spec import potential_kind
 
 __all__ = ["SnapSource", "snap"]
 
@@ -42,7 +43,7 @@ class SnapSource:
     parameter_comments: tuple[str, ...] = ()
 
 
-@recorded
+@potential_kind
 def snap(
     elements: Sequence[str],
     twojmax: int,

@@ -9,16 +9,17 @@ import jax
 import jax.numpy as jnp
 
 from jaxpot.engine import PairSpecies, radial_potential
+from jaxpot.evaluation import Params
 from jaxpot.numerics.named import named_parameters
 from jaxpot.numerics.safe import safe_sqrt
 from jaxpot.numerics.switching import CutPair, Range, cut_off, largest_cutoff
-from jaxpot.potential import Params, Potential
-from jaxpot.recipe import recorded
+from jaxpot.potential import Potential
+from jaxpot.spec import potential_kind
 
 __all__ = ["sutton_chen", "sutton_chen_mixing"]
 
 
-@recorded
+@potential_kind
 def sutton_chen(
     cutoff: Range,
     elements: Sequence[str] | None = None,

@@ -8,15 +8,16 @@ import jax
 import jax.numpy as jnp
 
 from jaxpot.engine import PairSpecies, radial_potential
+from jaxpot.evaluation import Params
 from jaxpot.numerics.named import named_parameters, within_cutoff
 from jaxpot.numerics.switching import Range, largest_cutoff
-from jaxpot.potential import Params, Potential
-from jaxpot.recipe import recorded
+from jaxpot.potential import Potential
+from jaxpot.spec import potential_kind
 
 __all__ = ["wang_frenkel"]
 
 
-@recorded
+@potential_kind
 def wang_frenkel(
     cutoff: Range,
     elements: Sequence[str] | None = None,

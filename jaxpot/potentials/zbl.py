@@ -8,9 +8,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxpot.engine import PairSpecies, radial_potential
+from jaxpot.evaluation import Params
 from jaxpot.numerics.named import named_parameters
-from jaxpot.potential import Params, Potential
-from jaxpot.recipe import recorded
+from jaxpot.potential import Potential
+from jaxpot.spec import potential_kind
 from jaxpot.units import COULOMB_LAMMPS_METAL
 
 __all__ = ["zbl"]
@@ -21,7 +22,7 @@ WEIGHTS = (0.02817, 0.28022, 0.50986, 0.18175)  # LAMMPS's; the book gives 0.181
 RATES = (0.20162, 0.40290, 0.94229, 3.19980)
 
 
-@recorded
+@potential_kind
 def zbl(inner: float, outer: float, elements: Sequence[str]) -> Potential:
     """The Ziegler-Biersack-Littmark repulsion of atoms at short distance, switched off as LAMMPS does it.
 

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxpot.derived import energy
+from jaxpot.evaluation import Params
 from jaxpot.neighbors import neighbor_list
-from jaxpot.potential import Params, Potential
+from jaxpot.potential import Potential
 from jaxpot.system import System
 from jaxpot.units import GPA
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jaxpot.potential import Params, Potential
+from jaxpot.evaluation import Params
+from jaxpot.potential import Potential
 from jaxpot.properties.relaxed import relaxed
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jaxpot.potential import Params, Potential
+from jaxpot.evaluation import Params
+from jaxpot.potential import Potential
 from jaxpot.properties.relaxed import relaxed
 from jaxpot.units import GPA
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from jaxpot.batch import evaluate
-from jaxpot.potential import Params, Potential
+from jaxpot.evaluation import Params
+from jaxpot.potential import Potential
 from jaxpot.units import GPA
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jaxpot.batch import evaluate
-from jaxpot.potential import Params, Potential
+from jaxpot.evaluation import Params
+from jaxpot.potential import Potential
 
 if TYPE_CHECKING:
     from ase import Atoms

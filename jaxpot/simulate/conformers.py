@@ -20,7 +20,6 @@ from jaxpot.potentials.mmff94 import (
     Variant,
     alike,
     assign,
-    bucket,
     mmff94_potential,
     pad_topology,
 )
@@ -39,6 +38,8 @@ __all__ = ["Relaxation", "relax_conformers", "with_conformers"]
 WIDTH = {"cpu": 32}  # conformers at a time: those whose arrays stay in cache, and on an accelerator many
 ACCELERATOR_WIDTH = 1024
 MANY = 64  # conformers of a single molecule from which it is worth a program of its own size
+VERY_MANY = 500  # conformers from which it is worth a program of a size between two powers of two
+SMALLEST = 16  # atoms to pad to
 FEWEST_ROWS = 1 << 14  # of a table of parameters: enough for hundreds of molecules, and costs nothing
 
 
@@ -77,8 +78,8 @@ def relax_conformers(
 
     Each conformer is minimised by L-BFGS, preconditioned by the stiffness of its internal coordinates, until the
     largest force on an atom is within the tolerance. As many as ``batch_size`` are worked on at once; one that has
-    converged makes room for the next. Molecules are padded to 16, 32, 48, 64, 96 ... atoms, so that there is one compiled
-    program for each of these sizes, which later calls find again.
+    converged makes room for the next. Molecules are padded to few sizes, so that there is one compiled program for each
+    of these, which later calls find again.
 
     Args:
         mol_or_mols: an RDKit ``Mol`` with conformers, a SMILES string, the path of an SDF file; or a sequence of these.
@@ -123,9 +124,7 @@ def relax_conformers(
     aim = Aim(force_tolerance, 1.0, 0.0, max_steps)
     width = batch_size or WIDTH.get(jax.default_backend(), ACCELERATOR_WIDTH)
     alone = len(mols) == 1 and counts[0] >= MANY
-    rooms: dict[int, list[int]] = {}
-    for number, topology in enumerate(assigned.topologies):
-        rooms.setdefault(topology.atoms if alone else bucket(topology.atoms), []).append(number)
+    rooms = {mols[0].GetNumAtoms(): [0]} if alone else _rooms([mol.GetNumAtoms() for mol in mols], counts)
     found: dict[int, Relaxation] = {}
     with counter(sum(counts), progress, "conformer") as tick:
         for atoms, members in rooms.items():
@@ -133,7 +132,14 @@ def relax_conformers(
             padded = few if alone else alike([pad_topology(topology, atoms) for topology in few])
             group, owner = _group([mols[k] for k in members], padded, kind)
             ended = relax_group(
-                potential, tables, group, aim=aim, cell="fixed", width=width, stiffness=_stiffness(dielectric), tick=tick
+                potential,
+                tables,
+                group,
+                aim=aim,
+                cell="fixed",
+                width=width,
+                stiffness=_stiffness(dielectric),
+                tick=tick,
             )
             for place, k in enumerate(members):
                 found[k] = _relaxation(ended, owner == place, mols[k].GetNumAtoms())
@@ -166,6 +172,27 @@ def with_conformers(mol: Mol, relaxation: Relaxation) -> Mol:
     return copy
 
 
+def _rooms(atoms: Sequence[int], counts: Sequence[int]) -> dict[int, list[int]]:
+    """Numbers of atoms to pad to, and which molecules to each: 16, 32, 64 ... and, for very many conformers, 24, 48 ...
+
+    Compiling a program takes as long as relaxing hundreds of conformers, with an atom more or less; and what does not
+    depend on the other molecules of a set is found again by the next one.
+    """
+    coarse: dict[int, list[int]] = {}
+    for number, size in enumerate(atoms):
+        coarse.setdefault(max(SMALLEST, 1 << (size - 1).bit_length()), []).append(number)
+    rooms: dict[int, list[int]] = {}
+    for room, members in coarse.items():
+        small = [k for k in members if 4 * atoms[k] <= 3 * room]
+        if room == SMALLEST or sum(counts[k] for k in small) < VERY_MANY:
+            rooms[room] = members
+            continue
+        rooms[room * 3 // 4] = small
+        if len(small) < len(members):
+            rooms[room] = [k for k in members if 4 * atoms[k] > 3 * room]
+    return rooms
+
+
 def _group(mols: Sequence[Mol], topologies: Sequence[Topology], dtype: np.dtype) -> tuple[Group, np.ndarray]:
     """All conformers of molecules whose topologies have one shape, and which molecule each is of."""
     room = topologies[0].atoms
@@ -180,7 +207,9 @@ def _group(mols: Sequence[Mol], topologies: Sequence[Topology], dtype: np.dtype)
 
     def of_each(*leaves: Any) -> Any:
         # views of one molecule's arrays where there is one: conformers may be very many
-        return np.broadcast_to(leaves[0], (len(owner), *np.shape(leaves[0]))) if len(mols) == 1 else np.stack(leaves)[owner]
+        if len(mols) == 1:
+            return np.broadcast_to(leaves[0], (len(owner), *np.shape(leaves[0])))
+        return np.stack(leaves)[owner]
 
     systems: Any = System(
         positions,  # type: ignore[arg-type]
@@ -199,7 +228,7 @@ def _relaxation(ended: Ended, own: np.ndarray, atoms: int) -> Relaxation:
     return Relaxation(ended.positions[own, :atoms], energies, forces, ended.converged[own], ended.steps[own])
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _stiffness(dielectric: Dielectric) -> Stiffness:
     """The preconditioner; one function for equal arguments, by which compiled programs are found again."""
 
@@ -210,7 +239,7 @@ def _stiffness(dielectric: Dielectric) -> Stiffness:
 
 
 def _in_few_sizes(params: Params) -> dict[str, dict[str, np.ndarray]]:
-    """Tables lengthened to a power of two by rows that nothing refers to, so that compiled programs serve other sets."""
+    """Tables lengthened by rows that nothing refers to, so that programs compiled for one set serve others."""
 
     def longer(table: Any) -> np.ndarray:
         rows = np.shape(table)[0]

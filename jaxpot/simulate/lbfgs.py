@@ -147,9 +147,9 @@ def advance(
     newton = _quasi_newton(inverse, best.gradients, moves, changes, curvatures, turn)
     hopeless = active & ~taken & ~first & (state.fraction < SHORTEST)
     descent = -_times(FIRST / jnp.maximum(_longest(best.gradients), FIRST), best.gradients)
-    # a direction that leads uphill, or along which nothing was gained, is replaced by the gradient's
+    # the first direction is the gradient's, and so is one that leads uphill or along which nothing was gained
     downhill = (_dot(newton, best.gradients) < 0) & jnp.isfinite(_dot(newton, newton))
-    fresh = _limited(_choose(hopeless | ~downhill, descent, newton))
+    fresh = _limited(_choose(first | hopeless | ~downhill, descent, newton))
     already_descending = _dot(state.direction - descent, state.direction - descent) == 0
     turned = taken | hopeless
     return Minimization(

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from jaxpot.neighbors import NeighborList, Neighbors, neighbor_list
+from jaxpot.neighbors import NeighborList, Neighbors, blank, is_complete, neighbor_list
 from jaxpot.neighbors.allocation import NATIVE_FROM_IN_RUNS
-from jaxpot.neighbors.plan import Plan, complete_cell, outgrown
 from jaxpot.potential import Potential
 from jaxpot.simulate.errors import SimulationError
 from jaxpot.system import System
 
 __all__ = ["ListError", "Lists", "lists_for"]
 
-GROWTH = 1.25  # by which capacities grow where the structure itself does not say how much is needed
 MOST_SLOTS = 1 << 30  # 4 GiB of int32
 
 
@@ -31,7 +29,7 @@ class Lists(NamedTuple):
 
     Attributes:
         of: the list's operations, None where there is no list.
-        fixed_cell: whether the cell stays what it is, which makes :meth:`outdated` cheaper.
+        fixed_cell: whether the cell stays what it is.
     """
 
     of: NeighborList | None
@@ -49,15 +47,7 @@ class Lists(NamedTuple):
         """
         if neighbors is None:
             return jnp.zeros((), bool)
-        if self.fixed_cell:
-            moved, stretch = system.positions - neighbors.reference_positions, jnp.ones((), system.positions.dtype)
-        else:
-            new = complete_cell(system.cell, system.pbc, neighbors.completion)
-            old = complete_cell(neighbors.reference_cell, system.pbc, neighbors.completion)
-            moved = system.positions - neighbors.reference_positions @ (_inverse(old) @ new)
-            strain = _inverse(new) @ old - jnp.eye(3, dtype=new.dtype)
-            stretch = 1.0 + jnp.sqrt(jnp.sum(strain * strain))
-        return outgrown(neighbors.plan, moved, system.real, stretch)
+        return jnp.logical_not(is_complete(system, neighbors))
 
     def rebuilt(self, system: System, neighbors: Neighbors | None) -> Neighbors | None:
         """The list built anew for this system, with the old list's capacities; jittable.
@@ -71,8 +61,7 @@ class Lists(NamedTuple):
         """
         if neighbors is None or self.of is None:
             return None
-        nowhere = jnp.full_like(neighbors.reference_positions, jnp.nan)  # outdated for certain
-        return self.of.update(system, dataclasses.replace(neighbors, reference_positions=nowhere))
+        return self.of.rebuild(system, neighbors)
 
     def start(self, system: System) -> Neighbors | None:
         """The first list, on the host.
@@ -101,15 +90,14 @@ class Lists(NamedTuple):
         assert self.of is not None
         plan = self.of.reallocate(system, neighbors).plan
         if plan == neighbors.plan:  # found enough here, yet the loop overflowed: rounding
-            plan = _enlarged(plan)
+            plan = plan.enlarged()
         if plan.atoms * plan.capacity > MOST_SLOTS:
             raise ListError(
                 f"the neighbour list would need {plan.capacity} neighbours for each of {plan.atoms} atoms; the "
                 "structure has collapsed: check it for atoms on top of each other, or use a smaller time step"
             )
-        empty = _resized(neighbors, plan)
-        nowhere = jnp.full_like(neighbors.reference_positions, jnp.nan)
-        return dataclasses.replace(empty, reference_positions=nowhere, rebuilds=neighbors.rebuilds - 1)
+        empty = jax.device_put(blank(plan, neighbors.reference_positions.dtype))
+        return dataclasses.replace(empty, completion=neighbors.completion, rebuilds=neighbors.rebuilds - 1)
 
 
 def lists_for(potential: Potential, skin: float | None, fixed_cell: bool, capacity_multiplier: float = 1.15) -> Lists:
@@ -137,41 +125,3 @@ def lists_for(potential: Potential, skin: float | None, fixed_cell: bool, capaci
     if potential.cutoff == 0:
         return Lists(None, fixed_cell)
     return Lists(neighbor_list(potential.cutoff, skin, capacity_multiplier, NATIVE_FROM_IN_RUNS), fixed_cell)
-
-
-def _inverse(matrix: jax.Array) -> jax.Array:
-    """Inverse of a [3, 3] matrix from its cofactors; compiles and runs in a fraction of what a general one takes."""
-    a, b, c = matrix
-    columns = jnp.stack([jnp.cross(b, c), jnp.cross(c, a), jnp.cross(a, b)], axis=1)
-    return columns / jnp.dot(a, columns[:, 0])
-
-
-def _enlarged(plan: Plan) -> Plan:
-    """A plan with more room everywhere."""
-
-    def more(number: int, base: int = 0) -> int:
-        return number if number <= base else base + math.ceil((number - base) * GROWTH) + 8
-
-    first, second, third = (more(rows, plan.centers) for rows in plan.stage_rows)
-    return plan._replace(
-        capacity=math.ceil(more(plan.capacity) / 8) * 8,
-        stage_rows=(first, second, third),
-        rows=third,
-        bin_capacity=third if plan.bins == (1, 1, 1) else more(plan.bin_capacity),
-    )
-
-
-def _resized(neighbors: Neighbors, plan: Plan) -> Neighbors:
-    """A list of the plan's shapes that holds nothing yet."""
-
-    def blank(shape: tuple[int, ...]) -> Any:
-        return jnp.zeros(shape, jnp.int32)
-
-    return dataclasses.replace(
-        neighbors,
-        rows=blank((plan.centers, plan.capacity)),
-        source=blank((plan.rows,)),
-        offset=blank((plan.rows, 3)),
-        overflow=jnp.zeros((), bool),
-        plan=plan,
-    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxpot.batch.checks import check_species, checked_dtype, checked_params
-from jaxpot.potential import Params, Potential, prepare
+from jaxpot.batch.checks import check_system, checked_dtype, checked_params
+from jaxpot.evaluation import Params
+from jaxpot.potential import Potential, prepare
 from jaxpot.simulate.cells import CELLS, CellMode
 from jaxpot.simulate.relaxation_batch import Aim
 from jaxpot.simulate.relaxation_groups import groups_of
@@ -74,9 +74,9 @@ def relax(
         params: its parameters; floats are cast to ``dtype``.
         structures: a :class:`System` or ASE ``Atoms``, or several. Atoms that ASE's ``FixAtoms`` names stay where they
             are.
-        cell: what of the cell relaxes: nothing (``"fixed"``), its volume (``"isotropic"``), its lengths along x, y and z
-            (``"anisotropic"``), or all of it (``"flexible"``). Directions that do not repeat, such as the vacuum above a
-            slab, are left as they are.
+        cell: what of the cell relaxes: nothing (``"fixed"``), its volume (``"isotropic"``), its lengths along x, y and
+            z (``"anisotropic"``), or all of it (``"flexible"``). Directions that do not repeat, such as the vacuum
+            above a slab, are left as they are.
         force_tolerance: eV/Å, of the largest force on an atom.
         stress_tolerance: eV/Å^3, of the largest element of the stress, where the cell relaxes; 1e-4 is 0.016 GPa.
         pressure: eV/Å^3.
@@ -179,15 +179,15 @@ def _system(
     try:
         if isinstance(structure, System):
             system = jax.tree.map(np.asarray, structure)
-            check_species(potential, np.asarray(system.species))
         else:
             system = jax.tree.map(np.asarray, System.from_ase(structure, potential.elements, dtype))
+        check_system(potential, system)
         system = jax.tree.map(lambda leaf: leaf.astype(dtype) if leaf.dtype.kind == "f" else leaf, system)
         if cell != "fixed":
             if not system.pbc.any() or abs(np.linalg.det(np.asarray(system.cell, np.float64))) == 0:
                 raise ValueError(
-                    f"there is no cell to relax: pbc {system.pbc.tolist()}, cell {system.cell.tolist()}; give a cell with "
-                    'a volume that repeats, or cell="fixed"'
+                    f"there is no cell to relax: pbc {system.pbc.tolist()}, cell {system.cell.tolist()}; give a cell "
+                    'with a volume that repeats, or cell="fixed"'
                 )
             if pressure and not system.pbc.all():
                 raise ValueError("a pressure acts on cells that repeat in all three directions; leave it out")
@@ -206,8 +206,8 @@ def _movable(place: int, structure: System | Atoms) -> np.ndarray:
     for constraint in structure.constraints:
         if not isinstance(constraint, FixAtoms):
             raise ValueError(
-                f"structure {place}: the constraint {type(constraint).__name__} cannot be kept, only FixAtoms; remove it, "
-                "or relax with ASE's optimisers and jaxpot.interop.ase.Calculator"
+                f"structure {place}: the constraint {type(constraint).__name__} cannot be kept, only FixAtoms; remove "
+                "it, or relax with ASE's optimisers and jaxpot.interop.ase.Calculator"
             )
         movable[constraint.get_indices()] = False
     return movable
@@ -215,11 +215,10 @@ def _movable(place: int, structure: System | Atoms) -> np.ndarray:
 
 def _relaxed(given: System, ended: Ended, place: int) -> Relaxed:
     atoms = given.positions.shape[0]
-    cell, virial = ended.cells[place], ended.virials[place]
+    cell, virial, positions = ended.cells[place], ended.virials[place], ended.positions[place, :atoms]
     volume = float(np.abs(np.linalg.det(np.asarray(cell, np.float64))))
-    system = dataclasses.replace(given, positions=ended.positions[place, :atoms], cell=cell)
     return Relaxed(
-        jax.device_put(system),
+        jax.device_put(given.replace(positions=positions, cell=cell)),
         # summed in float64: a sum of many float32 numbers loses digits
         float(ended.energies[place, :atoms].sum(dtype=np.float64)),
         ended.forces[place, :atoms],

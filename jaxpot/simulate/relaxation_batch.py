@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from jaxpot.evaluation import Params
 from jaxpot.neighbors import Neighbors, neighbor_list, usable
 from jaxpot.numerics.inverse import inverse_of_positive
-from jaxpot.potential import Params, Potential
+from jaxpot.potential import Potential
 from jaxpot.simulate.cells import CellMode, coordinates_of, derivatives, system_at
 from jaxpot.simulate.lbfgs import FIRST, Found, Minimization, start
 from jaxpot.system import System
@@ -131,7 +133,7 @@ class RelaxationBatch:
         return self.each(one)(self.slots.start, self.slots.movable, coordinates, neighbors)
 
     def inverse_stiffness(self, coordinates: jax.Array) -> jax.Array | None:
-        """[slots, 3 atoms, 3 atoms] Å^2/eV, about the inverse of the second derivatives; None where nothing gives it."""
+        """[slots, 3 atoms, 3 atoms] Å^2/eV, about the inverse of the second derivatives, where something gives it."""
         stiffness = self.static.stiffness
         if stiffness is None:
             return None
@@ -173,8 +175,9 @@ def merged(fresh: Minimization, state: Minimization, new: jax.Array) -> Minimiza
     def choose(a: jax.Array, b: jax.Array, axis: int = 0) -> jax.Array:
         return jnp.where(new.reshape((1,) * axis + (-1,) + (1,) * (a.ndim - axis - 1)), a, b)
 
-    history = {name: choose(getattr(fresh, name), getattr(state, name), 1) for name in ("moves", "changes", "curvatures")}
-    rest = jax.tree.map(
-        choose, *[s._replace(turn=s.stuck, **dict.fromkeys(history, s.stuck)) for s in (fresh, state)]
-    )
-    return rest._replace(turn=state.turn, **history)
+    whole = {}
+    for name, old in state._asdict().items():
+        axis = 1 if name in ("moves", "changes", "curvatures") else 0
+        pick = functools.partial(choose, axis=axis)
+        whole[name] = old if name == "turn" else jax.tree.map(pick, getattr(fresh, name), old)
+    return Minimization(**whole)

@@ -9,13 +9,13 @@ import jax
 import numpy as np
 
 from jaxpot.batch.batches import group
-from jaxpot.batch.padding import Sizes, pad_system, round_up, sizes_used
+from jaxpot.batch.padding import Sizes, round_up, sizes_used, stacked_systems
 from jaxpot.neighbors import NeighborList, Neighbors, blank, neighbor_list
 from jaxpot.neighbors.allocation import NATIVE_FROM_IN_RUNS
 from jaxpot.neighbors.plan import Plan
 from jaxpot.potential import Potential
 from jaxpot.simulate.relaxation_queue import Group
-from jaxpot.system import System, stack_systems
+from jaxpot.system import System
 
 __all__ = ["groups_of", "stacked", "width_for"]
 
@@ -64,7 +64,8 @@ def groups_of(
         sizes = [Sizes(round_up(len(systems[k].species)), 1, 0) for k in few]
         shapes = [(shape.atoms, [few[m] for m in members]) for shape, members in _few_shapes(sizes, max_shapes)]
         for atoms, members in [*shapes, *((len(systems[k].species), [k]) for k in alone)]:
-            yield members, width_for(atoms), stacked([systems[k] for k in members], [movable[k] for k in members], atoms)
+            whole = stacked([systems[k] for k in members], [movable[k] for k in members], atoms)
+            yield members, width_for(atoms), whole
         return
     small = neighbor_list(potential, skin, ROOM, native_from=ALONE)
     found = {k: small.allocate(systems[k]) for k in few}
@@ -75,17 +76,23 @@ def groups_of(
         completions = np.stack([np.asarray(found[k].completion) for k in chosen])
         whole = stacked([systems[k] for k in chosen], [movable[k] for k in chosen], atoms)
         empty = blank(plan, whole.systems.positions.dtype)
-        yield chosen, width_for(plan.atoms * plan.capacity), whole._replace(
-            completions=completions, empty=empty, grow=functools.partial(_grown, small)
+        yield (
+            chosen,
+            width_for(plan.atoms * plan.capacity),
+            whole._replace(completions=completions, empty=empty, grow=functools.partial(_grown, small)),
         )
     large = neighbor_list(potential, skin, ROOM, NATIVE_FROM_IN_RUNS)
     for k in alone:
         first = large.allocate(systems[k])
         whole = stacked([systems[k]], [movable[k]], len(systems[k].species))
-        yield [k], 1, whole._replace(
-            completions=np.asarray(first.completion)[None],
-            empty=blank(first.plan, whole.systems.positions.dtype),
-            grow=functools.partial(_grown, large),
+        yield (
+            [k],
+            1,
+            whole._replace(
+                completions=np.asarray(first.completion)[None],
+                empty=blank(first.plan, whole.systems.positions.dtype),
+                grow=functools.partial(_grown, large),
+            ),
         )
 
 
@@ -115,11 +122,10 @@ def stacked(systems: Sequence[System], movable: Sequence[np.ndarray], atoms: int
     Returns:
         The :class:`Group`.
     """
-    whole = stack_systems([pad_system(system, atoms) for system in systems])
     held = np.stack([np.pad(m, (0, atoms - len(m))) for m in movable])
     dtype = systems[0].positions.dtype
     return Group(
-        jax.tree.map(np.asarray, whole), held, np.zeros((len(systems), 3, 3), dtype), None, lambda empty, systems: None
+        stacked_systems(systems, atoms), held, np.zeros((len(systems), 3, 3), dtype), None, lambda empty, systems: None
     )
 
 

@@ -10,15 +10,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxpot.evaluation import Params
 from jaxpot.neighbors import Neighbors
-from jaxpot.potential import Params, Potential
+from jaxpot.potential import Potential
 from jaxpot.simulate.cells import CellMode
 from jaxpot.simulate.lbfgs import Minimization, advance, shortened
 from jaxpot.simulate.relaxation_batch import Aim, RelaxationBatch, Slots, Static, Stiffness, begun, merged
 from jaxpot.spec import once_for_each
 from jaxpot.system import System
 
-__all__ = ["Ended", "Grow", "Group", "relax_group"]
+__all__ = ["Ended", "Group", "Grow", "relax_group"]
 
 CHUNK = 25  # evaluations between two looks at what has converged, and for which a stiffness matrix serves
 
@@ -96,12 +97,14 @@ def relax_group(
     dtype = group.systems.positions.dtype
     run, trials = _programs(potential)
     static, empty = Static(cell, stiffness), group.empty
-    aim = Aim(*(np.asarray(value, dtype) for value in aim[:3]), np.asarray(aim.steps, np.int32))
+    force, stress, pressure = (np.asarray(value, dtype) for value in aim[:3])
+    aim = Aim(force, stress, pressure, np.asarray(aim.steps, np.int32))
     everything = Slots(group.systems, group.movable, group.completions)
-    shapes = (atoms, 3), (3, 3), (atoms,), (atoms, 3), (3, 3)
-    result = Ended(
-        *(np.zeros((count, *shape), dtype) for shape in shapes), np.zeros(count, bool), np.zeros(count, int)
-    )
+
+    def room(*shape: int, kind: Any = dtype) -> np.ndarray:
+        return np.zeros((count, *shape), kind)
+
+    result = Ended(room(atoms, 3), room(3, 3), room(atoms), room(atoms, 3), room(3, 3), room(kind=bool), room(kind=int))
     members, waiting = np.full(width, -1), iter(range(count))
     state: Minimization | None = None
     while True:
@@ -121,7 +124,7 @@ def relax_group(
             new = np.ones(width, bool)
         state, seen, ended, overflow = run(params, slots, state, empty, aim, new, idle, static=static)
         crowded = np.flatnonzero(np.asarray(overflow))
-        if crowded.size:
+        if crowded.size and empty is not None:
             where = jax.device_get(trials(slots, state, static=static))
             larger = group.grow(empty, [jax.tree.map(lambda leaf, k=k: leaf[k], where) for k in crowded])
             if larger is None:  # it has collapsed
@@ -162,7 +165,9 @@ def _programs(potential: Potential) -> tuple[Callable[..., Any], Callable[..., A
             going = state.going(aim.steps)
             return (count < CHUNK) & jnp.any(going) & ~jnp.any(going & overflow)
 
-        def with_new_lists(carry: tuple[jax.Array, Minimization, jax.Array]) -> tuple[jax.Array, Minimization, jax.Array]:
+        def with_new_lists(
+            carry: tuple[jax.Array, Minimization, jax.Array],
+        ) -> tuple[jax.Array, Minimization, jax.Array]:
             count, state, _ = carry
             neighbors = batch.lists(state.trial, empty)
 

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxpot.neighbors import Neighbors
+from jaxpot.neighbors import Neighbors, blank
 from jaxpot.neighbors.plan import Plan
 from jaxpot.simulate.dynamics import Carry
 
@@ -173,6 +173,5 @@ def _named(tree: Any) -> dict[str, Any]:
 
 
 def _neighbors(plan: dict[str, Any], arrays: dict[str, np.ndarray]) -> Neighbors:
-    fields = {name.removeprefix("neighbors."): x for name, x in arrays.items() if name.startswith("neighbors.")}
-    known: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in plan.items()}
-    return Neighbors(**{name: jnp.asarray(x) for name, x in fields.items()}, plan=Plan(**known))
+    """The list with a plan; its arrays are put in later, by their names."""
+    return blank(Plan.of(plan), arrays["neighbors.reference_positions"].dtype)

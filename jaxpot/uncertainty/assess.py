@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -10,9 +9,11 @@ import numpy as np
 
 from jaxpot.batch import batch
 from jaxpot.batch.checks import checked_dtype, checked_params
+from jaxpot.evaluation import Params
 from jaxpot.fit.dataset import Dataset
-from jaxpot.potential import Params, Potential
-from jaxpot.potentials.committee import CommitteeMember
+from jaxpot.potential import Potential
+from jaxpot.potentials.committee import Committee
+from jaxpot.spec import once_for_each
 from jaxpot.system import System
 from jaxpot.uncertainty.ensemble import with_spread
 
@@ -66,10 +67,10 @@ class Assessment(NamedTuple):
         )
 
 
-@functools.lru_cache(maxsize=32)
+@once_for_each
 def _compiled(potential: Potential) -> Any:
     """Compiled once for each potential and shape, however often `assess` is called."""
-    function: Any = with_spread(potential) if isinstance(potential.source, CommitteeMember) else potential.evaluate
+    function: Any = with_spread(potential) if isinstance(potential, Committee) else potential.evaluate
     return jax.jit(jax.vmap(function, (None, 0, 0)))
 
 
@@ -101,12 +102,12 @@ def assess(potential: Potential, params: Params, data: Dataset, dtype: Any = Non
     """
     kind = checked_dtype(dtype)
     params = checked_params(params, kind)
-    several = isinstance(potential.source, CommitteeMember)
+    several = isinstance(potential, Committee)
     compiled = _compiled(potential)
     systems = [System.from_ase(frame.atoms, potential.elements, kind) for frame in data]
     energies: list[Any] = [None] * len(systems)
     forces: list[Any] = [None] * len(systems)
-    for part in batch(systems, potential.cutoff, max_shapes=max_shapes, max_slots=MAX_SLOTS):
+    for part in batch(systems, potential, max_shapes=max_shapes, max_slots=MAX_SLOTS):
         found = jax.device_get(compiled(params, part.system, part.neighbors))
         for place, k in enumerate(np.asarray(part.indices)):
             if k == len(systems):

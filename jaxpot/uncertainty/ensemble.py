@@ -8,10 +8,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxpot.evaluation import Params
 from jaxpot.neighbors import Neighbors
 from jaxpot.numerics.safe import safe_sqrt
-from jaxpot.potential import Params, Potential
-from jaxpot.potentials.committee import CommitteeMember
+from jaxpot.potential import Potential
+from jaxpot.potentials.committee import Committee
 from jaxpot.system import System
 
 __all__ = ["Spread", "largest_force_spread", "with_spread"]
@@ -63,7 +64,7 @@ def with_spread(potential: Potential) -> Callable[[Params, System, Neighbors], S
         >>> f"{found.energy:.4f} +- {found.energy_spread:.4f}"
         '-0.0110 +- 0.0014'
     """
-    member = potential.source.potential if isinstance(potential.source, CommitteeMember) else potential
+    member = potential.member if isinstance(potential, Committee) else potential
 
     def deviation(values: jax.Array) -> jax.Array:
         # the root has a finite derivative where all members agree

@@ -28,8 +28,8 @@ STYLES = {".eam": "eam", ".alloy": "eam/alloy", ".fs": "eam/fs", ".adp": "adp"}
 
 
 def tables_of(potential: jaxpot.Potential) -> EAMTables:
-    assert isinstance(potential.source, EAMSource)
-    return potential.source.tables
+    assert isinstance(potential.spec.file, EAMSource)
+    return potential.spec.file.tables
 
 
 def energy(path: Path, elements: tuple[str, ...], seed: int = 1) -> float:

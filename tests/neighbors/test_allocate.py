@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import jaxpot
-from jaxpot.neighbors import allocation
+from jaxpot.neighbors import allocation, pairs
 from tests import structures
 from tests.conftest import FLOAT32
 from tests.neighbors.reference import PATTERNS, as_cell, assert_complete, brute_force, listed, random_cell
@@ -23,14 +23,14 @@ TOLERANCE = 1e-4 if FLOAT32 else 1e-9
 @pytest.mark.parametrize("pbc", PATTERNS, ids=lambda p: "".join("FT"[x] for x in p))
 def test_random_cells(pbc: tuple[bool, bool, bool]) -> None:
     allocate = jaxpot.neighbor_list(CUTOFF, SKIN).allocate
-    pairs = 0
+    entries = 0
     for seed in range(40):
         system = random_cell(seed, CUTOFF + SKIN, pbc).system(None)
         neighbors = allocate(system)
         assert not neighbors.overflow
         assert_complete(neighbors, as_cell(system), CUTOFF + SKIN, CUTOFF + SKIN, TOLERANCE)
-        pairs += len(listed(neighbors, as_cell(system))[0])
-    assert pairs > 40
+        entries += len(listed(neighbors, as_cell(system))[0])
+    assert entries > 40
 
 
 @pytest.mark.parametrize("kind", structures.KINDS)
@@ -120,9 +120,9 @@ def test_thousands_of_atoms_are_sorted_and_in_blocks() -> None:
 @pytest.mark.parametrize("flat", [False, True], ids=["vesin", "tree"])
 def test_a_thin_structure_is_searched_by_a_tree(flat: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     # vesin's grid has no bin across such structures, and the process dies of a division by zero
-    assert allocation._flat(np.array([[0.0, 0.0, 0.0], [1e6, 0.0, 0.0]]), np.eye(3), np.zeros(3, bool), 1.0)
+    assert pairs.is_flat(np.array([[0.0, 0.0, 0.0], [1e6, 0.0, 0.0]]), np.eye(3), np.zeros(3, bool), 1.0)
     if flat:
-        monkeypatch.setattr(allocation, "_flat", lambda *_: True)
+        monkeypatch.setattr(pairs, "is_flat", lambda *_: True)
     for seed in range(40):
         system = random_cell(seed, CUTOFF + SKIN).system(None)
         neighbors = jaxpot.neighbor_list(CUTOFF, SKIN).allocate(system)

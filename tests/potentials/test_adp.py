@@ -26,8 +26,8 @@ LATTICE = {"AlCu.adp": 3.9, "Ni.adp": 3.52}
 @cache
 def loaded(name: str) -> tuple[jaxpot.Potential, Any, Callable[..., jaxpot.Evaluation], EAMTables]:
     potential, params = jaxpot.load(lammps.POTENTIALS / name)
-    assert isinstance(potential.source, EAMSource)
-    return potential, params, jax.jit(potential.evaluate), potential.source.tables
+    assert isinstance(potential.spec.file, EAMSource)
+    return potential, params, jax.jit(potential.evaluate), potential.spec.file.tables
 
 
 @cache

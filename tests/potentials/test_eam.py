@@ -45,8 +45,8 @@ def commands(name: str, elements: Sequence[str]) -> list[str]:
 @cache
 def loaded(name: str) -> tuple[jaxpot.Potential, Any, Callable[..., jaxpot.Evaluation], EAMTables]:
     potential, params = jaxpot.load(lammps.POTENTIALS / name)
-    assert isinstance(potential.source, EAMSource)
-    return potential, params, jax.jit(potential.evaluate), potential.source.tables
+    assert isinstance(potential.spec.file, EAMSource)
+    return potential, params, jax.jit(potential.evaluate), potential.spec.file.tables
 
 
 def crystal_of(tables: EAMTables, scale: float, seed: int) -> Atoms:

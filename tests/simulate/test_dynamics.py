@@ -13,10 +13,10 @@ import pytest
 from ase.build import bulk
 
 import jaxpot
+from jaxpot.neighbors import blank
 from jaxpot.neighbors.plan import Plan
 from jaxpot.simulate import Ensemble, maxwell_boltzmann
 from jaxpot.simulate.dynamics import Carry, Dynamics, Model, Status, dynamics
-from jaxpot.simulate.lists import _resized
 from jaxpot.simulate.thermo import linear_drift
 from jaxpot.units import FEMTOSECOND
 from tests.conftest import FLOAT32
@@ -37,8 +37,9 @@ def started(motion: Dynamics, model: Model, temperature: float) -> Carry:
 
 def with_plan(carry: Carry, plan: Plan) -> Carry:
     """The same state with a list of other sizes that holds nothing yet."""
-    nowhere = jnp.full_like(carry.neighbors.reference_positions, jnp.nan)
-    return carry._replace(neighbors=dataclasses.replace(_resized(carry.neighbors, plan), reference_positions=nowhere))
+    empty = jax.device_put(blank(plan, carry.neighbors.reference_positions.dtype))
+    kept = {name: getattr(carry.neighbors, name) for name in ("completion", "rebuilds")}
+    return carry._replace(neighbors=dataclasses.replace(empty, **kept))
 
 
 def test_a_list_that_overflows_many_times_changes_nothing() -> None:

@@ -112,7 +112,8 @@ def test_a_slab_keeps_its_vacuum_and_fixed_atoms_their_places() -> None:
 @needs_float64
 def test_unequal_structures_share_a_program() -> None:
     potential = jaxpot.lennard_jones(6.0, mode="force_shifted")
-    many = [rattled(bulk("Ar", a=5.4, cubic=True) * (n, 1, 1), 0.1, seed=k) for k, n in enumerate((1, 2, 3, 2, 1, 3, 2))]
+    lengths = (1, 2, 3, 2, 1, 3, 2)
+    many = [rattled(bulk("Ar", a=5.4, cubic=True) * (n, 1, 1), 0.1, seed=k) for k, n in enumerate(lengths)]
     before = programs(potential)
     found: Any = jaxpot.relax(potential, ARGON, many, batch_size=3)
     assert programs(potential) - before == 1

@@ -14,14 +14,14 @@ import numpy as np
 from jaxpot.batch.batches import group
 from jaxpot.batch.padding import Sizes, fixed_plan, pad_system, resized, round_up, sizes_used
 from jaxpot.fit.dataset import Frame
-from jaxpot.neighbors import Neighbors, neighbor_list
+from jaxpot.neighbors import Neighbors, blank, neighbor_list
 from jaxpot.potential import Potential
 from jaxpot.system import System
 
 __all__ = ["Counts", "Examples", "Features", "TrainingData", "open_data", "prepare_data"]
 
 STORE = "store.json"
-VERSION = 1
+VERSION = 2
 
 # What else is stored of one structure, made once: (system, neighbors) -> pytree of arrays of shapes that theirs fix.
 Features = Callable[[System, Neighbors | None], Any]
@@ -177,7 +177,7 @@ def prepare_data(
             "elements": potential.elements,
             "dtype": dtype.name,
             "features": features is not None,
-            "shapes": [shape._asdict() for shape, _ in groups],
+            "shapes": [list(shape) for shape, _ in groups],
         }
         (Path(folder) / STORE).write_text(json.dumps(facts) + "\n")
     return TrainingData(buckets, potential.cutoff, potential.elements)
@@ -200,6 +200,8 @@ def open_data(folder: str | Path, potential: Potential) -> TrainingData:
     if not path.is_file():
         raise ValueError(f"{folder} holds no prepared data; make it with jaxpot.fit.prepare_data(..., folder=...)")
     facts = json.loads(path.read_text())
+    if facts["version"] != VERSION:
+        raise ValueError(f"{folder} was prepared by another version of jaxpot; prepare it anew")
     elements = None if facts["elements"] is None else tuple(facts["elements"])
     if facts["cutoff"] != potential.cutoff or elements != potential.elements:
         raise ValueError(
@@ -210,12 +212,8 @@ def open_data(folder: str | Path, potential: Potential) -> TrainingData:
         raise ValueError(f"{folder} holds features of a model; only data without them can be opened again")
     buckets = []
     for b, sizes in enumerate(facts["shapes"]):
-        shape, where = Sizes(**sizes), Path(folder) / f"bucket_{b}"
-        plan = fixed_plan(potential.cutoff, 0.0, shape)
-        neighbors = None
-        if potential.cutoff > 0:
-            names = [f.name for f in dataclasses.fields(Neighbors) if f.name != "plan"]
-            neighbors = Neighbors(**dict.fromkeys(names, 0), plan=plan)  # type: ignore[arg-type]
+        shape, where = Sizes(*sizes), Path(folder) / f"bucket_{b}"
+        neighbors = None if not potential.cutoff > 0 else blank(fixed_plan([potential.cutoff], 0.0, shape), np.float32)
         labels = [f.name for f in dataclasses.fields(Examples) if f.name not in ("system", "neighbors", "features")]
         tree: Any = jax.tree.structure(Examples(System(0, 0, 0, 0), neighbors, **dict.fromkeys(labels, 0)))  # type: ignore[arg-type]
         leaves = [np.load(where / f"{k}.npy", mmap_mode="r") for k in range(tree.num_leaves)]

@@ -12,9 +12,11 @@ import numpy as np
 
 from jaxpot.batch import Result, batch, evaluate
 from jaxpot.batch.checks import checked_dtype, checked_params
+from jaxpot.engine import DesignRows
+from jaxpot.evaluation import Evaluation, Params
 from jaxpot.fit.dataset import Dataset
 from jaxpot.neighbors import Neighbors
-from jaxpot.potential import DesignRows, Evaluation, Params, Potential
+from jaxpot.potential import Potential
 from jaxpot.system import System
 
 __all__ = ["LinearProblem", "Rows", "linear_problem", "rows_of", "targets_of"]

@@ -11,11 +11,12 @@ import jax.numpy as jnp
 
 from jaxpot.descriptors.symmetry_functions import Evaluator, SymmetryFunction, evaluator
 from jaxpot.engine import Environment, environment_potential
+from jaxpot.evaluation import Params
 from jaxpot.neighbors import Neighbors
-from jaxpot.potential import Params, Potential
+from jaxpot.potential import Potential
 from jaxpot.potentials.hdnnp.params import check_params, init_params
 from jaxpot.potentials.hdnnp.settings import ACTIVATIONS, STATISTICS, HDNNPSettings, Scaling, make_settings
-from jaxpot.recipe import recorded
+from jaxpot.spec import potential_kind
 from jaxpot.system import System
 
 __all__ = ["hdnnp", "symmetry_function_values", "symmetry_functions_and_networks"]
@@ -23,7 +24,7 @@ __all__ = ["hdnnp", "symmetry_function_values", "symmetry_functions_and_networks
 BLOCK = 128  # atoms at once: pairs of neighbours are gathered and added up by rows of so many numbers
 
 
-@recorded
+@potential_kind
 def hdnnp(
     elements: Sequence[str],
     functions: Iterable[SymmetryFunction],

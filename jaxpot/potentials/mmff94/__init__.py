@@ -5,9 +5,9 @@ from jaxpot.potentials.mmff94.assignment import Assignment, Variant, assign
 from jaxpot.potentials.mmff94.bond_stretching import bond_stretching
 from jaxpot.potentials.mmff94.electrostatics import Dielectric, DielectricModel, electrostatics
 from jaxpot.potentials.mmff94.energies import atomic_energies, energies_and_gradients, energy_terms
-from jaxpot.potentials.mmff94.force_field import ELEMENTS, mmff94_potential
+from jaxpot.potentials.mmff94.force_field import mmff94_potential
 from jaxpot.potentials.mmff94.out_of_plane import out_of_plane
-from jaxpot.potentials.mmff94.padding import TOPOLOGY, alike, bucket, pad_topology
+from jaxpot.potentials.mmff94.padding import ELEMENTS, TOPOLOGY, alike, pad_topology
 from jaxpot.potentials.mmff94.parameters import TERMS
 from jaxpot.potentials.mmff94.stretch_bending import stretch_bending
 from jaxpot.potentials.mmff94.tables import Tables
@@ -30,7 +30,6 @@ __all__ = [
     "assign",
     "atomic_energies",
     "bond_stretching",
-    "bucket",
     "electrostatics",
     "energies_and_gradients",
     "energy_terms",

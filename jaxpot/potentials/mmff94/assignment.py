@@ -88,11 +88,12 @@ def assign(mols: Mol | Sequence[Mol], variant: Variant = "MMFF94", tables: Table
     if variant not in get_args(Variant):
         raise ValueError(f"the variant must be one of {', '.join(get_args(Variant))}, got {variant!r}")
     several = list(mols) if isinstance(mols, Iterable) else [mols]
+    integer: Any = np.int32
     rows = {term: Rows(getattr(tables, term) if tables is not None else ()) for term in TERMS}
     found = [_assign_one(mol, variant, rows) for mol in several]
     whole = Tables(**{term: tuple(each.found) for term, each in rows.items()})
     return Assignment(
-        tuple(dataclasses.replace(topology, tables=np.int32(whole.checksum)) for topology, _ in found),
+        tuple(dataclasses.replace(topology, tables=integer(whole.checksum)) for topology, _ in found),
         whole,
         tuple(types for _, types in found),
     )
@@ -189,7 +190,7 @@ def _assign_one(mol: Mol, variant: str, tables: dict[str, Rows]) -> tuple[Topolo
         integers(charge_rows),
         _pair_kinds(mol),
         integers([atom.GetAtomicNum() for atom in mol.GetAtoms()]),
-        np.int32(0),
+        integers([]).sum(dtype=np.int32),
     )
     return topology, types
 

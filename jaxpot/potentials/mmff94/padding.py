@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxpot.extras import Extra, declare
 from jaxpot.potentials.mmff94.parameters import NO_ROW
 from jaxpot.potentials.mmff94.topology import Topology, arrange_pairs, listed_pairs
 
-__all__ = ["TOPOLOGY", "Sizes", "alike", "bucket", "pad_topology", "padded", "sizes_of"]
+__all__ = [
+    "ELEMENTS",
+    "TOPOLOGY",
+    "Sizes",
+    "alike",
+    "check_molecule",
+    "numbers_of",
+    "pad_topology",
+    "padded",
+    "sizes_of",
+]
+
+
+NUMBERS = {
+    "H": 1, "Li": 3, "C": 6, "N": 7, "O": 8, "F": 9, "Na": 11, "Mg": 12, "Si": 14, "P": 15, "S": 16, "Cl": 17, "K": 19,
+    "Ca": 20, "Fe": 26, "Cu": 29, "Zn": 30, "Br": 35, "I": 53,
+}  # fmt: skip
+ELEMENTS = tuple(NUMBERS)
+REMEDY = "atoms keep their order, and jaxpot.mmff94 makes the topology of another molecule"
 
 
 class Sizes(NamedTuple):
@@ -38,21 +58,6 @@ def sizes_of(topology: Topology) -> Sizes:
     t = topology
     counted = t.vdw_rows, t.bond_rows, t.angle_rows, t.linear_rows, t.plane_rows, t.torsion_rows
     return Sizes(*(rows.shape[0] for rows in counted))
-
-
-def bucket(atoms: int) -> int:
-    """The number of atoms to pad a molecule to, so that molecules of all kinds share a few shapes.
-
-    Args:
-        atoms: of the molecule.
-
-    Returns:
-        The next of 16, 32, 48, 64, 96, 128 ...
-    """
-    room = 16
-    while room < atoms:
-        room = room * 3 // 2 if room & (room - 1) == 0 and room > 16 else (room // 3 * 4 if room % 3 == 0 else 2 * room)
-    return room
 
 
 def pad_topology(topology: Topology, atoms: int) -> Topology:
@@ -91,7 +96,71 @@ def alike(topologies: Sequence[Topology]) -> list[Topology]:
     return [padded(topology, sizes) for topology in topologies]
 
 
-TOPOLOGY = declare(Extra("topology", "bonds, angles ... of a molecule", "structured", pad=pad_topology, alike=alike))
+def no_molecule(topology: Topology) -> Topology:
+    """A topology of equal shape that has neither atoms nor interactions.
+
+    Args:
+        topology: of one molecule.
+
+    Returns:
+        The :class:`Topology`, with numpy leaves.
+    """
+    parts: dict[str, Any] = {}
+    for field in dataclasses.fields(topology):
+        value = np.asarray(getattr(topology, field.name))
+        parts[field.name] = np.full_like(value, NO_ROW if field.name.endswith("_rows") else 0)
+    return Topology(**parts | {"tables": np.asarray(topology.tables)})
+
+
+def check_molecule(topology: Topology, species: np.ndarray, elements: tuple[str, ...] | None) -> None:
+    """Raise ValueError where a topology is not of the atoms of a system.
+
+    Args:
+        topology: of one molecule.
+        species: [atoms] of the system.
+        elements: whose order gives the species.
+    """
+    atoms = len(species)
+    if topology.atoms != atoms:
+        raise ValueError(f"the system's topology is of a molecule of {topology.atoms} atoms, not {atoms}; {REMEDY}")
+    found, wanted = numbers_of(species, elements), np.asarray(topology.numbers)
+    wrong = np.flatnonzero(found != wanted)
+    if wrong.size:
+        atom = int(wrong[0])
+        known = {number: symbol for symbol, number in NUMBERS.items()} | {0: "padding"}
+        here = "padding" if species[atom] < 0 else (elements or ("of no element",))[species[atom]]
+        raise ValueError(
+            f"the system's topology is of another molecule, whose atom {atom} is {known[int(wanted[atom])]}, not "
+            f"{here}; {REMEDY}"
+        )
+
+
+def numbers_of(species: Any, elements: tuple[str, ...] | None) -> Any:
+    """Atomic numbers of species, 0 for padded atoms.
+
+    Args:
+        species: [atoms].
+        elements: whose order gives the species.
+
+    Returns:
+        [atoms] int32, a NumPy array where the species are one.
+    """
+    numpy = np if isinstance(species, np.ndarray) else jnp
+    known: Any = np.array([NUMBERS.get(symbol, -1) for symbol in elements or ("",)], np.int32)
+    return numpy.where(species >= 0, numpy.asarray(known)[species], 0)
+
+
+TOPOLOGY = declare(
+    Extra(
+        "topology",
+        "bonds, angles ... of a molecule",
+        "structured",
+        pad=pad_topology,
+        alike=alike,
+        blank=no_molecule,
+        check=check_molecule,
+    )
+)
 
 
 def _fit(size: int, room: int) -> int:
@@ -154,5 +223,3 @@ def padded(topology: Topology, sizes: Sizes) -> Topology:
 def _extend(values: Any, room: int, filler: int) -> Any:
     values = np.asarray(values)
     return np.pad(values, [(0, room - len(values))] + [(0, 0)] * (values.ndim - 1), constant_values=filler)
-
-

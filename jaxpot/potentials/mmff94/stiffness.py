@@ -118,7 +118,7 @@ def _of_pairs(params: Params, topology: Topology, positions: jax.Array, dielectr
 
 
 def _places(atoms: int) -> tuple[np.ndarray, np.ndarray]:
-    """[atoms, atoms] where each pair stands in the arrangement of :class:`Topology`; any place for an atom with itself."""
+    """[atoms, atoms] where each pair stands in the arrangement of :class:`Topology`; anywhere on the diagonal."""
     i, j = np.meshgrid(np.arange(atoms), np.arange(atoms), indexing="ij")
     ahead = (j - i) % max(atoms, 1)
     forward = ahead <= atoms // 2

@@ -75,11 +75,13 @@ class Tables:
         Args:
             params: term -> parameter -> [rows].
         """
-        for term in TERMS:
+        for term, names in TERMS.items():
             for name, table in params[term].items():
+                if name not in names:
+                    continue  # refused, by its name, where it is used
                 rows = np.shape(table)[:1]
                 if rows != (len(getattr(self, term)),):
                     raise ValueError(
-                        f"the params have {rows[0] if rows else 'no'} rows of {term} {name}, but this potential's tables "
-                        f"{len(getattr(self, term))}: they are of other molecules; take those that came with it"
+                        f"the params have {rows[0] if rows else 'no'} rows of {term} {name}, but this potential's "
+                        f"tables {len(getattr(self, term))}: they are of other molecules; take those that came with it"
                     )

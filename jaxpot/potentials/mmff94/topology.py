@@ -20,7 +20,8 @@ class Topology:
     """Interactions of one molecule (or several fragments) and the rows of their parameters.
 
     :func:`jaxpot.potentials.mmff94.assign` makes it; ``System.extras["topology"]`` holds it. All leaves are integer
-    arrays, so that molecules padded to one shape can be stacked and mapped over. Interactions between the same types share a row; charges have a row an atom.
+    arrays, so that molecules padded to one shape can be stacked and mapped over. Interactions between the same types
+    share a row, and so do equal atoms of a molecule for their charges.
 
     Bonded interactions are told by *edges*, the bonds with a direction: edge e < bonds leads from the first to the
     second atom of bond e, and edge bonds + e back.

@@ -1,0 +1,122 @@
+"""Potentials made of potentials: multiples, and chains in which one feeds another. Sums are in ``potential.py``."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from jaxpot.evaluation import Evaluation, Functions, Outputs, Params
+from jaxpot.extras import add_results, multiply_results
+from jaxpot.neighbors import Neighbors
+from jaxpot.potential import Potential, all_ranges, common_elements, list_of_part, with_params
+from jaxpot.spec import potential_kind
+from jaxpot.system import System
+
+__all__ = ["chain", "scale"]
+
+
+@potential_kind
+def scale(potential: Potential, factor: float) -> Potential:
+    """A potential times a number; its params stay those of the potential.
+
+    Args:
+        potential: any potential.
+        factor: multiplies energies, forces and stress, and the results that :mod:`jaxpot.extras` says are multiplied.
+
+    Returns:
+        The scaled :class:`Potential`.
+
+    Example:
+        >>> import jaxpot
+        >>> jaxpot.scale(jaxpot.lennard_jones(cutoff=8.0), 0.5).name
+        '0.5 * lennard_jones'
+    """
+
+    def outputs(params: Params, system: System, neighbors: Neighbors) -> Outputs:
+        found = potential.unchecked.outputs(params, system, neighbors)
+        return Outputs(factor * found.energies, multiply_results(found.extras, factor))
+
+    def evaluate(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
+        energies, forces, virial, extras = potential.unchecked.evaluate(params, system, neighbors)
+        return Evaluation(factor * energies, factor * forces, factor * virial, multiply_results(extras, factor))
+
+    return _like(potential, f"{factor:g} * {potential.name}", Functions(outputs, evaluate))
+
+
+@potential_kind
+def chain(*potentials: Potential) -> Potential:
+    """Potentials in a row, each of which may use what those before it give, such as charges.
+
+    The energy is the sum of the parts' energies. A result that an earlier part gives and a later one needs becomes data
+    of the later one's system, in place of any that the system has. Forces, stress and gradients with respect to params
+    go through all of it: with charges q(x) from the first part, the second's E(x, q(x)) contributes
+    dE/dx + dE/dq dq/dx.
+
+    Args:
+        potentials: at least two, in their order; their ``elements`` agree, or are None.
+
+    Returns:
+        A :class:`Potential`, whose params are the tuple of the parts' params.
+
+    Raises:
+        ValueError: less than two potentials, elements in different orders, or a chain in which no part uses what an
+            earlier one gives.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxpot
+        >>> from jaxpot.evaluation import Functions, Outputs
+        >>> def outputs(params, system, neighbors):  # charges that depend on the height
+        ...     charges = params["slope"] * system.positions[:, 2]
+        ...     return Outputs(jnp.zeros_like(charges), {"charges": charges})
+        >>> charges = jaxpot.Potential("by height", 0.0, None, Functions(outputs), gives=frozenset({"charges"}))
+        >>> def outputs(params, system, neighbors):
+        ...     return Outputs(params["U"] * system.extras["charges"] ** 2)
+        >>> hubbard = jaxpot.Potential("hubbard", 0.0, None, Functions(outputs), needs=frozenset({"charges"}))
+        >>> both = jaxpot.chain(charges, hubbard)
+        >>> system = jaxpot.System.create([[0.0, 0.0, 3.0]])
+        >>> jaxpot.forces(both)(({"slope": 2.0}, {"U": 1.0}), system, None).tolist()  # of (2 z)^2
+        [[-0.0, -0.0, -24.0]]
+    """
+    if len(potentials) < 2:
+        raise ValueError(f"chain needs at least two potentials, got {len(potentials)}")
+    elements = common_elements("chain", potentials)
+    given: frozenset[str] = frozenset()
+    needed: frozenset[str] = frozenset()
+    used: frozenset[str] = frozenset()
+    for p in potentials:
+        needed |= p.needs - given
+        used |= p.needs & given
+        given |= p.gives
+    if not used:
+        raise ValueError(
+            f"chain: no part needs what an earlier one gives ({', '.join(sorted(given)) or 'nothing'}); "
+            "put the giving potential first, or use jaxpot.add"
+        )
+
+    def outputs(params: Params, system: System, neighbors: Neighbors) -> Outputs:
+        results: list[Outputs] = []
+        extras: dict[str, Any] = {}
+        for p, q in with_params(potentials, params):
+            passed = {name: extras[name] for name in sorted(p.needs & set(extras))}
+            found = p.unchecked.outputs(q, system.with_extras(**passed), list_of_part(neighbors, p))
+            results.append(found)
+            extras |= found.extras
+        return Outputs(sum(r.energies for r in results), add_results([r.extras for r in results]))  # type: ignore[arg-type]
+
+    return Potential(
+        name=" > ".join(p.name for p in potentials),
+        cutoff=max(p.cutoff for p in potentials),
+        elements=elements,
+        unchecked=Functions(outputs),
+        init=lambda *args: tuple(p.init(*args) for p in potentials),
+        prepare=lambda params, dtype: tuple(p.prepare(q, dtype) for p, q in with_params(potentials, params)),
+        needs=needed,
+        gives=given,
+        ranges=all_ranges(potentials),
+    )
+
+
+def _like(potential: Potential, name: str, functions: Functions) -> Potential:
+    """A potential of other functions that takes the same params, lists and data."""
+    fields = {f.name: getattr(potential, f.name) for f in dataclasses.fields(Potential)}
+    return Potential(**(fields | {"name": name, "unchecked": functions, "spec": None}))

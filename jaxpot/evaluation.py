@@ -1,0 +1,132 @@
+"""What the functions of a potential take and give."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxpot.neighbors import Neighbors
+from jaxpot.system import System
+
+__all__ = ["Evaluation", "Functions", "Outputs", "Params", "Prepared", "cast_params", "evaluate_by_autodiff"]
+
+Params = Any
+
+
+class Outputs(NamedTuple):
+    """What a potential computes without derivatives.
+
+    Attributes:
+        energies: [atoms] eV.
+        extras: named results, such as ``charges``; :mod:`jaxpot.extras` declares the names.
+    """
+
+    energies: jax.Array
+    extras: dict[str, Any] = {}  # noqa: RUF012
+
+
+class Evaluation(NamedTuple):
+    """What one evaluation of a potential gives.
+
+    Attributes:
+        energies: [atoms] eV.
+        forces: [atoms, 3] eV/Å.
+        virial: [3, 3] eV, the derivative of the energy with respect to a homogeneous strain of positions and cell,
+            symmetric; divided by the volume it is the stress in ASE's sign.
+        extras: named results, such as ``charges`` or ``variance``; :mod:`jaxpot.extras` declares the names.
+    """
+
+    energies: jax.Array
+    forces: jax.Array
+    virial: jax.Array
+    extras: dict[str, Any] = {}  # noqa: RUF012
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Functions:
+    """The pure functions of a potential, which trust the neighbour list that they are given.
+
+    Attributes:
+        outputs: ``(params, system, neighbors) -> Outputs``.
+        evaluate: ``(params, system, neighbors) -> Evaluation``; by default by automatic differentiation of ``outputs``,
+            while the engine gives its potentials a faster way to the same numbers.
+    """
+
+    outputs: Callable[[Params, System, Neighbors], Outputs]
+    evaluate: Callable[[Params, System, Neighbors], Evaluation] = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if self.evaluate is None:
+            object.__setattr__(self, "evaluate", lambda *given: evaluate_by_autodiff(self.outputs, *given))
+
+    def energies(self, params: Params, system: System, neighbors: Neighbors) -> jax.Array:
+        """The per-atom energies alone.
+
+        Args:
+            params: of the potential.
+            system: atoms and cell.
+            neighbors: a list that is complete for the system.
+
+        Returns:
+            [atoms] eV.
+        """
+        return self.outputs(params, system, neighbors).energies
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """What a potential makes of its params before any position is known; stands for params in every evaluation.
+
+    Attributes:
+        value: pytree, of the potential's own kind.
+    """
+
+    value: Any
+
+
+def cast_params(params: Params, dtype: Any) -> Params:
+    """Params with every float in the type of the positions, which that of the results follows.
+
+    Args:
+        params: pytree.
+        dtype: of the positions.
+
+    Returns:
+        The same pytree.
+    """
+
+    def cast(leaf: Any) -> Any:
+        return jnp.asarray(leaf, dtype) if jnp.issubdtype(jnp.result_type(leaf), jnp.floating) else leaf
+
+    return jax.tree.map(cast, params)
+
+
+def evaluate_by_autodiff(
+    outputs: Callable[[Params, System, Neighbors], Outputs], params: Params, system: System, neighbors: Neighbors
+) -> Evaluation:
+    """Energies, forces and virial of any potential by one reverse pass through positions and strain.
+
+    Args:
+        outputs: ``(params, system, neighbors) -> Outputs``.
+        params: pytree.
+        system: atoms and cell.
+        neighbors: list of the system.
+
+    Returns:
+        The :class:`Evaluation`.
+    """
+
+    def strained(positions: jax.Array, strain: jax.Array) -> tuple[jax.Array, Outputs]:
+        symmetric = 0.5 * (strain + strain.T)
+        moved = system.replace(positions=positions + positions @ symmetric, cell=system.cell + system.cell @ symmetric)
+        found = outputs(params, moved, neighbors)
+        return found.energies.sum(), found
+
+    zero = jnp.zeros((3, 3), system.positions.dtype)
+    (gradient, virial), found = jax.grad(strained, (0, 1), has_aux=True)(system.positions, zero)
+    return Evaluation(found.energies, -gradient, virial, found.extras)

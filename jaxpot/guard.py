@@ -1,0 +1,151 @@
+"""No wrong number from a list that does not fit: an error where it can be known, NaN where it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxpot.errors import UnusableListError
+from jaxpot.extras import check_needed
+from jaxpot.neighbors import Neighbors, problem, usable
+from jaxpot.system import System
+
+if TYPE_CHECKING:
+    from jaxpot.potential import Potential
+
+__all__ = ["check", "check_list", "guarded"]
+
+T = TypeVar("T")
+
+
+def check(potential: Potential, system: System, neighbors: Neighbors | None) -> None:
+    """Raise where system and list do not fit a potential or each other, as far as it is known.
+
+    Args:
+        potential: to be evaluated.
+        system: atoms and cell; may be traced.
+        neighbors: its list; may be traced.
+
+    Raises:
+        TypeError: arguments of other kinds, or in another order.
+        ValueError: a list that is too short or for another number of atoms, a species without an element, or data that
+            the potential needs and the system lacks.
+        UnusableListError: the list has overflowed or is out of date, or a number is not finite.
+    """
+    if not isinstance(system, System):
+        what = type(system).__name__
+        remedy = (
+            "make one with jaxpot.System.from_ase(atoms, potential.elements)"
+            if what == "Atoms"
+            else "the order is (params, system, neighbors)"
+        )
+        raise TypeError(f"{potential.name}: a {what} stands where a jaxpot.System belongs; {remedy}")
+    if neighbors is not None and not isinstance(neighbors, Neighbors):
+        raise TypeError(
+            f"{potential.name}: a {type(neighbors).__name__} stands where neighbours belong; "
+            "pass jaxpot.neighbor_list(potential).allocate(system)"
+        )
+    known = not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((system.species, system.extras)))
+    species = system.species if known and system.species.ndim == 1 else None
+    check_needed(potential.name, potential.needs, system.extras, species, potential.elements)
+    if potential.cutoff > 0:
+        check_list(potential.name, potential.cutoff, system, neighbors)
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((_geometry(system), neighbors))):
+        return
+    if potential.elements is not None and system.species.ndim == 1:
+        wrong = np.flatnonzero(np.asarray(system.species) >= len(potential.elements))
+        if wrong.size:
+            raise ValueError(
+                f"atom {wrong[0]} has species {system.species[wrong[0]]}, but {potential.name} has "
+                f"{len(potential.elements)} elements; species go from 0 to {len(potential.elements) - 1}, and -1 marks "
+                "a padded atom"
+            )
+    with jax.ensure_compile_time_eval():  # known numbers inside of a trace are known all the same
+        found = _problem(system, neighbors)
+    if found is not None:
+        raise UnusableListError(f"{potential.name}: {found}")
+
+
+def _problem(system: System, neighbors: Neighbors | None) -> str | None:
+    """What is wrong with a system and its list, both known."""
+    if neighbors is None:
+        wrong = np.flatnonzero(~np.isfinite(np.asarray(system.positions)).all(axis=-1))
+        return f"the position of atom {wrong[0]} is not finite; repair the structure" if wrong.size else None
+    return problem(system, neighbors)
+
+
+def check_list(name: str, cutoff: float, system: System, neighbors: Neighbors | None) -> None:
+    """Raise where a list is missing, too short, or of another number of atoms; all of this is static.
+
+    Args:
+        name: of the potential.
+        cutoff: Å, of the potential.
+        system: atoms and cell.
+        neighbors: the list.
+
+    Raises:
+        ValueError: with the remedy.
+    """
+    if neighbors is None:
+        raise ValueError(f"{name} needs neighbours: pass jaxpot.neighbor_list({cutoff:g}).allocate(system)")
+    if neighbors.cutoff < cutoff * (1 - 1e-9):
+        raise ValueError(
+            f"{name} has cutoff {cutoff:g} Å, but the neighbour list was made for {neighbors.cutoff:g} Å; "
+            "allocate one with jaxpot.neighbor_list(potential)"
+        )
+    if system.positions.shape[-2] != neighbors.row_of_atom.shape[-1]:
+        raise ValueError(
+            f"the system has {system.positions.shape[-2]} atoms, but the neighbour list was made for "
+            f"{neighbors.row_of_atom.shape[-1]}; allocate a new list"
+        )
+
+
+def guarded(
+    function: Callable[[Any, System, Any], T],
+    potential: Potential,
+    params: Any,
+    system: System,
+    neighbors: Neighbors | None,
+) -> T:
+    """``function(params, system, neighbors)`` where system and list can be used; an error or NaN where they cannot.
+
+    Args:
+        function: of the potential.
+        potential: to be evaluated.
+        params: of it.
+        system: atoms and cell.
+        neighbors: the list.
+
+    Returns:
+        The result; under ``jax.jit`` it and all its derivatives are NaN where a number, a species or the list turns out
+        not to be right.
+
+    Raises:
+        TypeError: see :func:`check`.
+        ValueError: see :func:`check`.
+        UnusableListError: see :func:`check`.
+    """
+    check(potential, system, neighbors)
+    fixed: Any = jax.lax.stop_gradient((system, neighbors))
+    right = jnp.isfinite(fixed[0].positions).all() if neighbors is None else usable(*fixed)
+    if potential.elements is not None:
+        right &= jnp.all(fixed[0].species < len(potential.elements))
+    factor = jnp.where(right, 1.0, jnp.nan)
+
+    def poisoned(tree: Any) -> Any:
+        def times(leaf: Any) -> Any:
+            # the factor is of weak type: results keep theirs
+            return leaf * factor if jnp.issubdtype(jnp.result_type(leaf), jnp.floating) else leaf
+
+        return jax.tree.map(times, tree)
+
+    # params too: a pair that is left out has no derivative that a factor behind it could make NaN
+    return poisoned(function(poisoned(params), system, neighbors))
+
+
+def _geometry(system: System) -> tuple[Any, ...]:
+    return system.positions, system.species, system.cell, system.pbc

@@ -1,0 +1,148 @@
+"""The neighbour list as a pytree of arrays of fixed shape."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxpot.neighbors.plan import Plan
+
+__all__ = ["Neighbors", "blank"]
+
+ROUNDING = 1e-9  # by which a cutoff may exceed that of a list, relative
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Neighbors:
+    """A full, dense neighbour list: every pair twice, in arrays of fixed shape.
+
+    ``others`` and ``shifts`` are the list as one reads it: the edge from atom i to its k-th neighbour is
+    ``positions[others[i, k]] + shifts[i, k] @ cell - positions[i]``, in any cell, without any minimum image.
+
+    Stored is what the engine gathers from: *rows*. A row is an atom or a periodic image of one (a ghost), at
+    ``positions[source] + offset @ cell``. The first ``centers`` rows are the atoms themselves, sorted in space and
+    wrapped into the cell; a neighbour is the number of a row, so that an edge is a bare difference of two rows.
+
+    Attributes:
+        rows: [centers, capacity] int32, rows of the neighbours of each central row; ``len(source)`` marks an empty
+            slot. Slots are filled from the first on.
+        source: [rows] int32, the atom that a row shows.
+        offset: [rows, 3] int32, lattice translation of a row relative to its atom's position.
+        row_of_atom: [atoms] int32, the central row of each atom.
+        reference_positions: [atoms, 3], the positions for which the list was built; infinite for padded atoms.
+        reference_cell: [3, 3], the cell for which it was built.
+        completion: [3, 3], lattice vectors that stand in for those of non-periodic directions.
+        overflow: [] bool, True when a capacity was too small or a position not finite: results with such a list are
+            wrong.
+        rebuilds: [] int32, how often ``update`` has rebuilt the list since it was allocated.
+        plan: static capacities and cutoffs.
+        narrower: like ``rows``, for each of the plan's narrower cutoffs; see :meth:`within`.
+    """
+
+    rows: jax.Array
+    source: jax.Array
+    offset: jax.Array
+    row_of_atom: jax.Array
+    reference_positions: jax.Array
+    reference_cell: jax.Array
+    completion: jax.Array
+    overflow: jax.Array
+    rebuilds: jax.Array
+    plan: Plan = dataclasses.field(metadata={"static": True})
+    narrower: tuple[jax.Array, ...] = ()
+
+    @property
+    def cutoff(self) -> float:
+        """Cutoff for which the list is complete, without the skin, Å."""
+        return self.plan.cutoff
+
+    @property
+    def capacity(self) -> int:
+        """Slots for neighbours that each atom has."""
+        return self.rows.shape[-1]
+
+    @property
+    def mask(self) -> jax.Array:
+        """[atoms, capacity] bool, True where a slot holds a neighbour."""
+        return self.rows[self.row_of_atom] < self.source.shape[0]
+
+    @property
+    def others(self) -> jax.Array:
+        """[atoms, capacity] int32, the neighbouring atoms; the number of atoms marks an empty slot."""
+        atoms = self.row_of_atom.shape[0]
+        return jnp.append(self.source, jnp.int32(atoms))[self.rows[self.row_of_atom]]
+
+    @property
+    def shifts(self) -> jax.Array:
+        """[atoms, capacity, 3] int32, lattice translations of the neighbours; 0 in empty slots."""
+        table = jnp.concatenate([self.offset, jnp.zeros((1, 3), self.offset.dtype)])
+        shifts = table[self.rows[self.row_of_atom]] - self.offset[self.row_of_atom][:, None, :]
+        return jnp.where(self.mask[:, :, None], shifts, 0)
+
+    def within(self, cutoff: float) -> Neighbors:
+        """The narrowest stored list that is complete for a cutoff.
+
+        The parts of a sum of potentials each evaluate the neighbours within their own cutoff. A list that was made for
+        several cutoffs stores the neighbours within each of them (and the skin), compacted whenever it is rebuilt; the
+        narrower list shares everything else with the wide one, and is up to date whenever that is.
+
+        Args:
+            cutoff: Å.
+
+        Returns:
+            The list; this one where no narrower one is complete for the cutoff.
+
+        Example:
+            >>> import jaxpot
+            >>> system = jaxpot.System.create([[0.0, 0.0, 0.0]], cell=[3.0, 3.0, 3.0])
+            >>> neighbors = jaxpot.neighbor_list((4.5, 3.1), skin=0.1).allocate(system)
+            >>> int(neighbors.mask.sum()), int(neighbors.within(3.1).mask.sum()), neighbors.within(3.1).cutoff
+            (18, 6, 3.1)
+        """
+        ranges = self.plan.ranges
+        wide_enough = [k for k, one in enumerate(ranges) if one.cutoff >= cutoff * (1 - ROUNDING)]
+        chosen = max(wide_enough, default=0)
+        if chosen == 0:
+            return self
+        return dataclasses.replace(
+            self,
+            rows=self.narrower[chosen - 1],
+            narrower=self.narrower[chosen:],
+            plan=self.plan.with_ranges(ranges[chosen:]),
+        )
+
+
+def blank(plan: Plan, dtype: Any) -> Neighbors:
+    """A list of a plan's shapes that holds nothing and is out of date for every system; numpy arrays.
+
+    Args:
+        plan: cutoffs and capacities.
+        dtype: of positions.
+
+    Returns:
+        The list.
+    """
+
+    def zeros(*shape: int) -> Any:
+        return np.zeros(shape, np.int32)
+
+    nowhere: Any = np.full((plan.atoms, 3), np.nan, dtype)
+    cell: Any = np.full((3, 3), np.nan, dtype)
+    return Neighbors(
+        rows=zeros(plan.centers, plan.capacity),
+        source=zeros(plan.rows),
+        offset=zeros(plan.rows, 3),
+        row_of_atom=zeros(plan.atoms),
+        reference_positions=nowhere,
+        reference_cell=cell,
+        completion=cell,
+        overflow=np.zeros((), bool),  # type: ignore[arg-type]
+        rebuilds=np.zeros((), np.int32),  # type: ignore[arg-type]
+        plan=plan,
+        narrower=tuple(zeros(plan.centers, one.capacity) for one in plan.narrower),
+    )

@@ -1,0 +1,190 @@
+"""Whether a neighbour list may be used for the present positions and cell, and what is wrong where it may not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxpot.neighbors.neighbors import Neighbors
+from jaxpot.neighbors.plan import complete_cell
+from jaxpot.system import System
+
+__all__ = ["check_fit", "is_complete", "problem", "usable"]
+
+Matrix = Sequence[Sequence[jax.Array]]  # 3 rows of 3 scalars
+
+
+def usable(system: System, neighbors: Neighbors) -> jax.Array:
+    """Whether results with a list can be right: it has not overflowed, no pair is missing, all numbers are finite.
+
+    Args:
+        system: positions and cell for which the list would be used.
+        neighbors: the list, or the part of one that :meth:`Neighbors.within` gives.
+
+    Returns:
+        Scalar bool; jittable, works under ``jax.vmap``, and costs next to nothing beside an evaluation.
+
+    Raises:
+        ValueError: the list was made for another number or type of positions, which is static.
+
+    Example:
+        >>> import jaxpot
+        >>> system = jaxpot.System.create([[0.0, 0.0, 0.0], [0.0, 0.0, 2.0]])
+        >>> neighbors = jaxpot.neighbor_list(3.0, skin=0.3).allocate(system)
+        >>> bool(usable(system, neighbors)), bool(usable(system.replace(positions=1.2 * system.positions), neighbors))
+        (True, False)
+    """
+    return is_complete(system, neighbors) & jnp.logical_not(neighbors.overflow)
+
+
+def is_complete(system: System, neighbors: Neighbors) -> jax.Array:
+    """Whether every pair within the cutoff is in a list that has not overflowed; False where a number is not finite.
+
+    With A the deformation from the reference cell to the present one and d_i what atom i has moved beyond it, a pair at
+    distance r < cutoff now was at most at |A^-1| (r + 2 max|d|) when the list was built, and all pairs closer than
+    cutoff + skin are in the list. So nothing is missing while max|d| <= ((cutoff + skin) / |A^-1| - cutoff) / 2.
+
+    Args:
+        system: the present positions and cell.
+        neighbors: the list.
+
+    Returns:
+        Scalar bool.
+
+    Raises:
+        ValueError: the list was made for another number or type of positions.
+    """
+    check_fit(system, neighbors)
+    system = jax.lax.stop_gradient(system)
+    moved, stretch = _motion(system, neighbors)
+    most = _allowance(neighbors, stretch)
+    squared = moved[0] * moved[0] + moved[1] * moved[1] + moved[2] * moved[2]
+    # Padded atoms were at infinity when the list was built; one that is padded now and was not, or the other way
+    # round, makes the list wrong. Compared one by one: XLA's maximum of 32,768 float32 numbers or more leaves out NaN.
+    fine = jnp.where(system.real, squared <= most * most, jnp.isinf(neighbors.reference_positions[:, 0]))
+    return (most >= 0) & jnp.all(fine)
+
+
+def check_fit(system: System, neighbors: Neighbors) -> None:
+    """Raise ValueError where a list does not fit a system; all of this is static."""
+    if system.positions.shape != neighbors.reference_positions.shape:
+        raise ValueError(
+            f"the list was allocated for positions of shape {list(neighbors.reference_positions.shape)}, got "
+            f"{list(system.positions.shape)}; allocate a new list"
+        )
+    if system.positions.dtype != neighbors.reference_positions.dtype:
+        raise ValueError(
+            f"the list was allocated for positions of type {neighbors.reference_positions.dtype}, got "
+            f"{system.positions.dtype}; allocate a new list, or cast the positions"
+        )
+
+
+def problem(system: System, neighbors: Neighbors) -> str | None:
+    """What is wrong with using a list for a system, in a sentence with the remedy; on the host, for one structure.
+
+    Args:
+        system: positions and cell for which the list would be used.
+        neighbors: the list.
+
+    Returns:
+        None where :func:`usable` is True.
+
+    Raises:
+        ValueError: the list was made for another number or type of positions.
+
+    Example:
+        >>> import jaxpot
+        >>> system = jaxpot.System.create([[0.0, 0.0, 0.0], [0.0, 0.0, 2.0]])
+        >>> neighbors = jaxpot.neighbor_list(3.0, skin=0.3).allocate(system)
+        >>> problem(system.replace(positions=1.2 * system.positions), neighbors)  # doctest: +ELLIPSIS
+        'the neighbour list is out of date: atom 1 has moved by 0.4 Å since it was built, ...
+    """
+    check_fit(system, neighbors)
+    if _usable(system, neighbors):
+        return None
+    positions, cell, pbc = np.asarray(system.positions), np.asarray(system.cell), np.asarray(system.pbc)
+    real = np.asarray(system.real)
+    bad = np.flatnonzero(real & ~np.isfinite(positions).all(axis=1))
+    if bad.size:
+        return f"the position of atom {bad[0]} is not finite: {positions[bad[0]].tolist()}; repair the structure"
+    if not np.isfinite(cell[pbc]).all():
+        return f"the cell is not finite: {cell.tolist()}; repair the structure"
+    if neighbors.overflow:
+        return (
+            "the neighbour list has overflowed: the structure has more neighbours or images than the list has room "
+            f"for ({neighbors.capacity} neighbours of an atom, {neighbors.plan.rows} atoms and images); make room with "
+            "neighbor_list(...).reallocate(system, neighbors)"
+        )
+    reference = np.asarray(neighbors.reference_positions)
+    changed = np.flatnonzero(real != ~np.isinf(reference[:, 0]))
+    if changed.size:
+        now = "an atom" if real[changed[0]] else "padding"
+        return (
+            f"the neighbour list is out of date: atom {changed[0]} is {now} now and was not when the list was built; "
+            "call neighbor_list(...).update(system, neighbors) first"
+        )
+    moved, stretch = _motion(system, neighbors)
+    lengths = np.where(real, np.linalg.norm(np.stack(moved), axis=0), 0.0)
+    atom, most = int(np.argmax(lengths)), float(_allowance(neighbors, stretch))
+    if most < 0 or not np.isfinite(most):
+        what = f"the cell has changed by {float(stretch) - 1:.3g} (norm of the strain)"
+    else:
+        what = f"atom {atom} has moved by {lengths[atom]:.3g} Å"
+    return (
+        f"the neighbour list is out of date: {what} since it was built, which its skin of {neighbors.plan.skin:g} Å "
+        "does not allow; call neighbor_list(...).update(system, neighbors) first"
+    )
+
+
+def _motion(system: System, neighbors: Neighbors) -> tuple[list[jax.Array], jax.Array]:
+    """x, y, z [atoms] of what the atoms have moved beyond the cell's deformation, and the deformation's |A^-1|.
+
+    Both are exact where the cell has not changed.
+    """
+    new = complete_cell(system.cell, system.pbc, neighbors.completion)
+    old = complete_cell(neighbors.reference_cell, system.pbc, neighbors.completion)
+    same = jnp.all(new == old)
+    new_rows, old_rows = _scalars(new), _scalars(old)
+    forward = _product(_inverse(old_rows), new_rows)
+    backward = _product(_inverse(new_rows), old_rows)
+    unit = np.eye(3)
+    x, y, z = (neighbors.reference_positions[:, d] for d in range(3))
+    moved, squared = [], jnp.zeros((), new.dtype)
+    for d in range(3):
+        a, b, c = (jnp.where(same, jnp.asarray(unit[e, d], new.dtype), forward[e][d]) for e in range(3))
+        moved.append(system.positions[:, d] - (x * a + y * b + z * c))
+        for e in range(3):
+            strain = backward[d][e] - unit[d, e]
+            squared = squared + strain * strain
+    return moved, jnp.where(same, 1.0, 1.0 + jnp.sqrt(squared))
+
+
+def _allowance(neighbors: Neighbors, stretch: jax.Array) -> jax.Array:
+    """How far every atom may move, Å; negative where the cell alone has changed too much."""
+    plan = neighbors.plan
+    return 0.5 * (plan.skin - plan.reach * (1.0 - 1.0 / stretch))
+
+
+def _scalars(matrix: jax.Array) -> Matrix:
+    return [[matrix[i, j] for j in range(3)] for i in range(3)]
+
+
+def _product(a: Matrix, b: Matrix) -> Matrix:
+    return [[a[i][0] * b[0][j] + a[i][1] * b[1][j] + a[i][2] * b[2][j] for j in range(3)] for i in range(3)]
+
+
+def _inverse(m: Matrix) -> Matrix:
+    """Inverse from cofactors: compiles and runs in a fraction of what LAPACK's takes."""
+
+    def minor(i: int, j: int) -> jax.Array:
+        (a, b), (c, d) = ((i + 1) % 3, (i + 2) % 3), ((j + 1) % 3, (j + 2) % 3)
+        return m[a][c] * m[b][d] - m[a][d] * m[b][c]
+
+    factor = 1.0 / (m[0][0] * minor(0, 0) + m[0][1] * minor(0, 1) + m[0][2] * minor(0, 2))
+    return [[minor(j, i) * factor for j in range(3)] for i in range(3)]
+
+
+_usable = jax.jit(usable)
