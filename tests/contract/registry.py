@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -417,12 +418,22 @@ def screened_coulomb(elements: tuple[str, ...], cutoff: float) -> jaxpot.Potenti
 
 
 COULOMB = {"strength": 14.4, "hardness": np.array([2.0, 3.0])}
+# repulsion of magnesium oxide's ions, which keeps charges apart
+CORES = {
+    "A": np.array([[0.0, 1428.5], [1428.5, 22764.3]]),
+    "rho": np.array([[0.3, 0.2945], [0.2945, 0.149]]),
+    "C": np.array([[0.0, 40.0], [40.0, 27.88]]),
+}
 
 
-@example(("Mg", "O"), 2.6, structure="sc")
+def ions() -> jaxpot.Potential:
+    return jaxpot.buckingham(4.5, ("Mg", "O"), mode="force_shifted")
+
+
+@example(("Mg", "O"), 2.3, structure="sc")
 def chain_of_charges() -> tuple[jaxpot.Potential, Params]:
-    parts = charges_by_neighbors(("Mg", "O"), 4.0), screened_coulomb(("Mg", "O"), 5.5)
-    return jaxpot.chain(*parts), ({"pull": np.array([1.0, -0.5])}, COULOMB)
+    parts = charges_by_neighbors(("Mg", "O"), 4.0), screened_coulomb(("Mg", "O"), 5.5), ions()
+    return jaxpot.chain(*parts), ({"pull": np.array([1.0, -0.5])}, COULOMB, CORES)
 
 
 def with_charges(atoms: Atoms) -> jaxpot.System:
@@ -431,9 +442,9 @@ def with_charges(atoms: Atoms) -> jaxpot.System:
     return jaxpot.System.from_ase(atoms, ("Mg", "O"), extras={"charges": charges})
 
 
-@example(("Mg", "O"), 2.6, structure="sc", systems=with_charges, isolated=3.0 * 1.1**2)
+@example(("Mg", "O"), 2.3, structure="sc", systems=with_charges, isolated=3.0 * 1.1**2)
 def charges_of_the_system() -> tuple[jaxpot.Potential, Params]:
-    return screened_coulomb(("Mg", "O"), 5.5), COULOMB
+    return screened_coulomb(("Mg", "O"), 5.5) + ions(), (COULOMB, CORES)
 
 
 @jaxpot.potential_kind
@@ -457,3 +468,23 @@ def springs(elements: tuple[str, ...]) -> jaxpot.Potential:
 @example(structure=molecule("CH3CH2OH"))
 def molecule_without_cutoff() -> tuple[jaxpot.Potential, Params]:
     return springs(("C", "H", "O")), {"size": np.array([0.8, 0.4, 0.7]), "stiffness": 5.0}
+
+
+ETHANOL = molecule("CH3CH2OH")
+ETHANOL.rattle(0.03, seed=1)
+
+
+@functools.cache
+def ethanol() -> jaxpot.MolecularModel:
+    bonds = [(i, j) for i, j in itertools.combinations(range(9), 2) if ETHANOL.get_distance(i, j) < 1.65]
+    return jaxpot.mmff94(ETHANOL, bonds=bonds, charges=0)
+
+
+def with_topology(atoms: Atoms) -> jaxpot.System:
+    """The same atoms elsewhere."""
+    return ethanol().system.replace(positions=jnp.asarray(atoms.positions))
+
+
+@example(structure=ETHANOL, systems=with_topology)
+def mmff94() -> tuple[jaxpot.Potential, Params]:
+    return ethanol().potential, ethanol().params

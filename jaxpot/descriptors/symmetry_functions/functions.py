@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from jaxpot.descriptors.symmetry_functions.cutoffs import compact_function
+from jaxpot.spec import plain_data
 
 __all__ = ["RADIAL_TYPES", "TYPES", "SymmetryFunction", "angular", "in_order", "radial"]
 
