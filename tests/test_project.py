@@ -31,11 +31,13 @@ LAYERS = [
     {"io", "parameters", "batch"},
     {"fit", "uncertainty", "simulate"},
     {"interop"},
-    {"properties"},
+    {"properties", "testing"},
     {"plot", "cli", "demo", "__main__"},
 ]
 # Modules whose names people import from them, not from the top level.
-USED_BY_NAME = ["interop.ase", "interop.jax_md", "simulate", "simulate.differentiable", "plot", "cli", "cli.md"]
+USED_BY_NAME = [
+    *("interop.ase", "interop.jax_md", "simulate", "simulate.differentiable", "plot", "testing", "cli", "cli.md"),
+]
 HEAVY = ["ase", "flax", "jax_md", "matplotlib", "numba", "optax", "rdkit", "scipy.optimize", "vesin"]
 
 

@@ -17,8 +17,9 @@ import jax
 import pytest
 
 import jaxpot
+from jaxpot.testing import Bench, checks, run
 from tests.conftest import Precision
-from tests.contract import registry, test_derivatives
+from tests.contract import registry
 from tests.test_project import documentation_faults, import_faults
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -136,9 +137,23 @@ def test_the_contract_takes_the_added_potential(
     (entry,) = files(CONTRIBUTING, "tests/contract/registry.py")
     exec(entry.code, dict(vars(registry)))
     (entered,) = registry.EXAMPLES
-    test_derivatives.test_forces_are_the_slope_of_the_energy(entered)
-    test_derivatives.test_gradients_with_respect_to_params(entered)
-    test_derivatives.test_padding_changes_nothing(entered)
+    potential, params = entered.build()
+    bench = Bench(potential, params, **entered.settings)
+    for check in checks():
+        if check.name in ("forces", "elements", "saved"):
+            outcome = run(check, bench)
+            assert outcome.passed and not outcome.skipped, str(outcome)
+
+
+@pytest.mark.slow
+def test_the_added_potential_validates(add: Callable[[Block], ModuleType]) -> None:
+    (block,) = files(CONTRIBUTING, MIE)
+    add(block)
+    (alone,) = files(CONTRIBUTING, "tests/potentials/validate_mie.py")
+    names: dict[str, Any] = {}
+    exec(alone.code, names)
+    left_out = {outcome.check.name for outcome in names["report"].left_out}
+    assert not left_out & {"saved", "pickled", "continuity", "gradient_through_a_run"}
 
 
 def test_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,5 +98,3 @@ def several_blocks(b: Bench) -> Iterator[Finding]:
                 other = number * inner(wanted, direction)
                 allowed = number * b.rounding * max(abs(other) / number, b.scale)
                 yield close(f"{what}, gradient of params{name}", inner(found, direction), other, allowed)
-
-

@@ -82,7 +82,9 @@ def gradient_through_a_run(b: Bench) -> Iterator[Finding]:
     run = Run(b)
     shape = run.velocities.shape
     weights = np.random.default_rng(2).normal(size=(2, *shape))
-    end_of_run = trajectory(b.potential, Ensemble("nve", timestep=run.step / FEMTOSECOND), GRADIENT_STEPS, checkpoint=False)
+    end_of_run = trajectory(
+        b.potential, Ensemble("nve", timestep=run.step / FEMTOSECOND), GRADIENT_STEPS, checkpoint=False
+    )
     start = initial_state(b.potential, b.system(b.atoms), run.velocities, run.masses)
 
     def end(params: Any) -> tuple[jax.Array, Any]:
@@ -91,12 +93,12 @@ def gradient_through_a_run(b: Bench) -> Iterator[Finding]:
         return (jnp.asarray(weights[0]) * moved + jnp.asarray(weights[1]) * run.step * state.velocities).sum(), state
 
     def plain(params: Any) -> float:
-        *_, (_, positions, velocities) = run.states(params, run.step, GRADIENT_STEPS, checkpoint=False)
+        *_, (_, positions, velocities) = run.states(params, run.step, GRADIENT_STEPS)
         return float((weights[0] * (positions - b.atoms.positions) + weights[1] * run.step * velocities).sum())
 
-    (value, state), gradient = jax.jit(jax.value_and_grad(end, has_aux=True))(b.params)
+    (_, state), gradient = jax.jit(jax.value_and_grad(end, has_aux=True))(b.params)
     yield holds("the list is large enough", not state.overflow, "it has overflowed")
-    *_, (_, positions, velocities) = run.states(b.params, run.step, GRADIENT_STEPS, checkpoint=False)
+    *_, (_, positions, velocities) = run.states(b.params, run.step, GRADIENT_STEPS)
     yield close("positions at the end", state.system.positions, positions, 1e-10)
     yield close("velocities at the end", state.velocities, velocities, 1e-10)
     for name, direction in b.directions:
