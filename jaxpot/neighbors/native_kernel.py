@@ -12,18 +12,9 @@ from typing import Any
 import numba
 import numpy as np
 
-from jaxpot.numerics.native_calls import (
-    FINGERPRINT,
-    argument,
-    as_pointer,
-    handler_of,
-    njit_kept,
-    result,
-    share,
-    size,
-    task_of,
-    word,
-)
+from jaxpot.numerics.native_calls import argument, as_pointer, handler_of, result, size, word
+from jaxpot.numerics.native_code import njit_kept
+from jaxpot.numerics.native_threads import run_tasks, task_of
 
 __all__ = ["target_of"]
 
@@ -33,12 +24,8 @@ compiled = numba.njit(nogil=True, error_model="numpy")
 
 
 def kept(function: Any, dtype: Any) -> Any:
-    """Compile a function whose machine code numba keeps on disk, where there is a place for it.
-
-    Each gets an index of its own: two processes that write to the same index at once could exchange their entries; and
-    another one when what it calls has changed.
-    """
-    function.__qualname__ = f"{function.__name__}_{np.dtype(dtype).name}_{FINGERPRINT}"
+    """Compile a function whose machine code numba keeps on disk, where there is a place for it."""
+    function.__qualname__ = f"{function.__name__}_{np.dtype(dtype).name}"
     return njit_kept(function, nogil=True, error_model="numpy")
 
 
@@ -321,7 +308,7 @@ def target_of(dtype: Any) -> Any:
         payload[4], payload[5], payload[6] = points.ctypes.data, order.ctypes.data, place.ctypes.data
         payload[7], payload[8], payload[9] = keys.ctypes.data, starts.ctypes.data, number.ctypes.data
         payload[10], payload[11] = steps.ctypes.data, most.ctypes.data
-        share(frame, task, payload.ctypes.data, chunks)
+        run_tasks(frame, task, payload.ctypes.data, chunks)
         largest = 0
         for chunk in range(chunks):
             largest = max(largest, most[chunk])
