@@ -10,13 +10,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxpot.extras import pad_data
+from jaxpot.extras import alike_data, pad_data
 from jaxpot.neighbors import Neighbors
 from jaxpot.neighbors.allocation import BLOCK
 from jaxpot.neighbors.plan import Plan, Range
 from jaxpot.system import System
 
-__all__ = ["Sizes", "pad_neighbors", "pad_system", "resized", "round_up", "sizes_used", "to_device"]
+__all__ = ["Sizes", "pad_neighbors", "pad_system", "resized", "round_up", "sizes_used", "stacked_systems", "to_device"]
 
 
 class Sizes(tuple[int, ...]):
@@ -133,6 +133,8 @@ def pad_neighbors(
 
 def resized(neighbors: Neighbors, sizes: Sizes) -> Neighbors:
     """`pad_neighbors` with numpy leaves."""
+    if neighbors.plan.other_atoms:
+        raise ValueError("a list whose centres are only some of the atoms cannot be padded; allocate one for all atoms")
     used = sizes_used(neighbors)
     if len(used) != len(sizes):
         raise ValueError(
@@ -175,6 +177,7 @@ def resized(neighbors: Neighbors, sizes: Sizes) -> Neighbors:
         offset=extended(offset),
         row_of_atom=new_row_of_atom,
         reference_positions=lengthened(neighbors.reference_positions, sizes.atoms, np.inf),
+        is_center=lengthened(neighbors.is_center, sizes.atoms, 1),
         plan=fixed_plan([one.cutoff for one in neighbors.plan.ranges], neighbors.plan.skin, sizes),
         narrower=tuple(map(moved, neighbors.narrower, sizes.narrower)),
     )
@@ -213,6 +216,22 @@ def pad_system(system: System, atoms: int) -> System:
         species=lengthened(host.species, atoms, -1),
         extras=pad_data(host.extras, len(host.species), atoms),
     )
+
+
+def stacked_systems(systems: Sequence[System], atoms: int) -> System:
+    """Systems padded and stacked, with numpy leaves.
+
+    Args:
+        systems: at least one.
+        atoms: to pad to.
+
+    Returns:
+        A :class:`System` whose leaves have a leading axis [structures].
+    """
+    padded = [pad_system(system, atoms) for system in systems]
+    extras = alike_data([system.extras for system in padded])
+    whole = [dataclasses.replace(system, extras=data) for system, data in zip(padded, extras, strict=True)]
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *whole)
 
 
 def to_device(tree: Any) -> Any:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import jax
@@ -12,6 +13,7 @@ import jax.numpy as jnp
 
 from jaxpot.evaluation import Params
 from jaxpot.io.errors import FileFormatError
+from jaxpot.io.folders import write_together
 from jaxpot.potential import Potential
 from jaxpot.potentials.committee import Committee, committee
 
@@ -30,6 +32,7 @@ def has_ensemble(path: str | os.PathLike[str]) -> bool:
 
 
 def load_ensemble(
+    load: Callable[..., tuple[Potential, Params]],
     paths: Sequence[str | os.PathLike[str]],
     elements: Sequence[str] | None,
     style: str | None,
@@ -38,6 +41,7 @@ def load_ensemble(
     """The committee of the members in a folder, and their stacked params.
 
     Args:
+        load: :func:`jaxpot.load`, for the members.
         paths: one folder.
         elements: as of :func:`jaxpot.load`, for each member.
         style: of the ensemble itself; None.
@@ -46,8 +50,6 @@ def load_ensemble(
     Raises:
         FileFormatError: the list is faulty, a member is missing, or members are of different kinds.
     """
-    from jaxpot.io.load import load
-
     folder = Path(paths[0])
     where = folder / LIST
     try:
@@ -69,22 +71,27 @@ def load_ensemble(
     return committee(loaded[0][0]), stacked
 
 
-def save_ensemble(path: str | os.PathLike[str], potential: Potential, params: Params, style: str | None) -> None:
+def save_ensemble(
+    save: Callable[..., None], path: str | os.PathLike[str], potential: Potential, params: Params, style: str | None
+) -> None:
     """Writes each member to a folder of its own.
 
     Args:
+        save: :func:`jaxpot.save`, for the members.
         path: of the folder; made if need be.
         potential: a :func:`jaxpot.committee`.
         params: stacked.
         style: of the members' files.
-    """
-    from jaxpot.io.load import save
 
+    Raises:
+        FileFormatError: the folder cannot be written to.
+    """
     assert isinstance(potential, Committee)
     folder = Path(path)
-    folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):  # members half of the old ensemble, half of the new, are none
+        (folder / LIST).unlink()
     count = jax.tree.leaves(params)[0].shape[0]
     names = [f"member_{m}" for m in range(count)]
     for m, name in enumerate(names):
         save(folder / name, potential.member, jax.tree.map(lambda leaf, m=m: leaf[m], params), style)
-    (folder / LIST).write_text(json.dumps({"members": names}, indent=1) + "\n")
+    write_together(folder, {LIST: json.dumps({"members": names}, indent=1) + "\n"}, LIST)

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxpot.io.errors import FileFormatError
+from jaxpot.io.folders import write_together
 from jaxpot.io.n2p2_files.scaling import read_scaling, scaling_text
 from jaxpot.io.n2p2_files.settings import InputFile, read_settings
 from jaxpot.io.n2p2_files.settings_text import new_settings_text, with_atom_energies
@@ -22,6 +22,7 @@ from jaxpot.potentials.hdnnp import HDNNPSettings, check_params, hdnnp
 
 __all__ = ["N2P2_STYLES", "is_n2p2", "load_n2p2", "save_n2p2"]
 
+MARKER = "input.nn"
 N2P2_STYLES = ("n2p2", "n2p2/metal", "n2p2/atomic")
 
 
@@ -43,8 +44,12 @@ class N2P2Source:
 
 
 def is_n2p2(path: str | os.PathLike[str]) -> bool:
-    """Whether a path is a directory with an ``input.nn``."""
-    return os.path.isfile(os.path.join(path, "input.nn"))
+    """Whether a path is a directory with an ``input.nn``, or that file."""
+    return os.path.isfile(os.path.join(path, MARKER)) or _is_settings(path)
+
+
+def _is_settings(path: str | os.PathLike[str]) -> bool:
+    return os.path.basename(path) == MARKER and os.path.isfile(path)
 
 
 def load_n2p2(
@@ -53,7 +58,7 @@ def load_n2p2(
     """What :func:`jaxpot.load` calls for a directory with an ``input.nn``.
 
     Args:
-        paths: one directory.
+        paths: one directory, or the ``input.nn`` in it.
         elements: of the file, in the order of the species; all of them by default.
         style: the units: those that comments of ``input.nn`` name ("Length unit", "Energy unit"), else Bohr and
             Hartree ("n2p2"); Å and eV ("n2p2/metal"); Bohr and Hartree ("n2p2/atomic").
@@ -70,8 +75,8 @@ def load_n2p2(
         raise ValueError(f"n2p2: {len(paths)} directories given; a potential is one directory")
     if cutoff is not None:
         raise ValueError(f"n2p2: the cutoff is that of the symmetry functions; leave out cutoff={cutoff}")
-    folder = Path(paths[0])
-    file = read_settings(folder / "input.nn", style or "n2p2")
+    folder = Path(paths[0]).parent if _is_settings(paths[0]) else Path(paths[0])
+    file = read_settings(folder / MARKER, style or "n2p2")
     order = file.elements if elements is None else tuple(elements)
     if set(order) != set(file.elements) or len(order) != len(file.elements):
         raise ValueError(f"n2p2: {folder} is for {file.elements}, not for {order}; a network needs all its elements")
@@ -97,7 +102,7 @@ def save_n2p2(path: str | os.PathLike[str], potential: Potential, params: Params
     """What :func:`jaxpot.save` calls for a potential made by :func:`jaxpot.hdnnp`.
 
     Args:
-        path: the directory, made if it is not there; files of the same names in it are replaced.
+        path: the directory, made if it is not there; files of the same names in it are replaced, together.
         potential: an HDNNP.
         params: of it.
         style: units of the new files: those of the file that it was loaded from, else Å and eV ("n2p2/metal"), or Bohr
@@ -112,15 +117,7 @@ def save_n2p2(path: str | os.PathLike[str], potential: Potential, params: Params
     if style is not None and style not in N2P2_STYLES:
         raise ValueError(f"n2p2: style is {style!r}; use one of {', '.join(N2P2_STYLES)}")
     texts = _texts(settings, params, style)
-    try:
-        os.makedirs(path, exist_ok=True)
-        for name, text in texts.items():
-            part = os.path.join(path, name + ".part")
-            with open(part, "w", encoding="utf-8") as stream:
-                stream.write(text)
-            os.replace(part, os.path.join(path, name))
-    except OSError as error:
-        raise FileFormatError(path, None, f"cannot be written: {error}", "check the directory") from error
+    write_together(path, texts, MARKER)
 
 
 def _rounded(exact: Params) -> Params:
@@ -158,12 +155,12 @@ def _texts(settings: HDNNPSettings, params: Params, style: str | None) -> dict[s
     if source is None:
         default = "n2p2/metal" if style in (None, "n2p2") else style
         assert default is not None
-        texts["input.nn"] = new_settings_text(settings, elements, energies, default)
+        texts[MARKER] = new_settings_text(settings, elements, energies, default)
     elif _same(exact["atom_energies"], source.exact["atom_energies"]):
-        texts["input.nn"] = source.input.text
+        texts[MARKER] = source.input.text
     else:
         changed = {s: e for s, e in energies.items() if e != source.exact["atom_energies"][s]}
-        texts["input.nn"] = with_atom_energies(source.input, changed)
+        texts[MARKER] = with_atom_energies(source.input, changed)
     if "scaling" in exact:
         unchanged = source is not None and _same(exact["scaling"], source.exact["scaling"])
         texts["scaling.data"] = old["scaling.data"] if unchanged else scaling_text(exact["scaling"], elements)
