@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -225,11 +224,8 @@ def test_memory_is_that_of_the_atoms() -> None:
 
 def test_a_list_for_some_atoms_is_refused() -> None:
     system = jaxpot.System.create([[0.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
-    neighbors = jaxpot.neighbor_list(4.0).allocate(system)
     potential, params = NETWORKS[0].build()
-    fewer = dataclasses.replace(neighbors, rows=neighbors.rows[:2])
-    with pytest.raises(ValueError, match="edges of all atoms, but the list holds those of 2 of 3"):
-        potential.unchecked.evaluate(params, system, fewer)
-    # room for all, but not used for all
-    other = dataclasses.replace(neighbors, row_of_atom=neighbors.row_of_atom.at[2].set(3))
-    assert np.isnan(potential.unchecked.evaluate(params, system, other).energies[:2]).all()
+    for centers in ([True, True, False], [True, True, True]):
+        neighbors = jaxpot.neighbor_list(potential).allocate(system, centers=jnp.array(centers))
+        with pytest.raises(ValueError, match="edges of all atoms, but this list holds those of its centers alone"):
+            potential.evaluate(params, system, neighbors)
