@@ -15,7 +15,6 @@ from jaxpot.engine.rows import (
     Rows,
     checked_range,
     edges_of,
-    is_center,
     preparation,
     ready,
     real_centers,
@@ -163,7 +162,7 @@ def graph_potential(
         The :class:`jaxpot.Potential`.
 
     Raises:
-        ValueError: the cutoff is not a positive number; at evaluation, a list that is not for all atoms.
+        ValueError: the cutoff is not a positive number; at evaluation, a list whose centers are some of the atoms.
 
     Example:
         >>> import jax.numpy as jnp, jaxpot
@@ -187,7 +186,7 @@ def graph_potential(
         def of_edges(x: jax.Array, y: jax.Array, z: jax.Array) -> jax.Array:
             edges = (x, y, z, layout.mask)
             each = energies(params, Graph(layout.species, layout.real, edges, layout.slots, layout.block))
-            return to_atoms(jnp.where(layout.complete, each, jnp.nan), system, neighbors)
+            return to_atoms(each, system, neighbors)
 
         return layout, of_edges
 
@@ -221,7 +220,6 @@ class Layout(NamedTuple):
         rows: [nodes, slots] int32, what is at the other end, as in a list.
         mask: [nodes, slots] bool, whether that is a neighbour within the cutoff.
         slots: the same as nodes.
-        complete: scalar bool, False where an atom has no edges because the list is for others.
         block: atoms and slots that are evaluated at once.
     """
 
@@ -230,19 +228,17 @@ class Layout(NamedTuple):
     rows: jax.Array
     mask: jax.Array
     slots: Slots
-    complete: jax.Array
     block: tuple[int, int]
 
 
 def layout_of(system: System, neighbors: Neighbors, cutoff: float) -> Layout:
     """The edges within the cutoff; in blocks, where there are many."""
-    (nodes, width), atoms = neighbors.rows.shape, neighbors.row_of_atom.shape[0]
-    if nodes < atoms:
+    if neighbors.plan.other_atoms:
         raise ValueError(
-            f"messages pass along the edges of all atoms, but the list holds those of {nodes} of {atoms} atoms; "
-            "allocate it without centers"
+            "messages pass along the edges of all atoms, but this list holds those of its centers alone; allocate it "
+            "without centers, and leave out the energies of the others"
         )
-    nodes = atoms  # what follows is padding of the list
+    nodes, width = neighbors.row_of_atom.shape[0], neighbors.rows.shape[1]  # behind the atoms comes padding
     block = (nodes, width)
     if nodes * width > WHOLE:
         # equal parts need the least filling
@@ -261,10 +257,9 @@ def layout_of(system: System, neighbors: Neighbors, cutoff: float) -> Layout:
         mask = slots < empty
     counts = -(-mask.sum(axis=1, dtype=jnp.int32) // block[1])
     # an image has the features of the atom that it shows; empty slots point to some atom
-    node_of_row = jnp.append(jnp.minimum(neighbors.row_of_atom[neighbors.source], nodes - 1), jnp.int32(0))
+    node_of_row = jnp.append(neighbors.row_of_atom[neighbors.source], jnp.int32(0))
     places = Slots(take(node_of_row, slots), counts.reshape(-1, block[0]).max(axis=1))
-    complete = jnp.all(is_center(system, neighbors) | ~system.real)
-    return Layout(species, real, slots, mask, places, complete, block)
+    return Layout(species, real, slots, mask, places, block)
 
 
 def displacements(

@@ -276,6 +276,39 @@ example(("Si", "O"), 4.2, isolated=schnet_alone())(schnet)
 example(("Si", "O"), 4.2, isolated=dtnn_alone())(dtnn)
 
 
+@example(("Si", "O"), 4.2)
+def message_passing_toy() -> tuple[jaxpot.Potential, Params]:
+    """Scalars and vectors on the atoms, messages that depend on both ends, and an energy of their invariants."""
+    features = 4
+
+    def message(p: Params, edges: jaxpot.Environment, scalars: jax.Array, vectors: Any, own: jax.Array) -> Any:
+        end = jnp.where(edges.mask, (1 - (edges.distances / 4.0) ** 2) ** 3, 0.0)[:, :, None]
+        kinds = p["kinds"][edges.own_species[:, None], edges.species]
+        strength = end * kinds * jnp.tanh(scalars @ p["theirs"] + own @ p["own"])
+        units = [(d / edges.distances)[:, :, None] for d in (edges.x, edges.y, edges.z)]
+        return strength, [strength * unit + end * vector for unit, vector in zip(units, vectors, strict=True)]
+
+    def energies(p: Params, graph: jaxpot.Graph) -> jax.Array:
+        scalars = p["embedding"][graph.species]
+        vectors = [jnp.zeros_like(scalars)] * 3
+        for layer in p["layers"]:
+            more, bonds = graph.sum(functools.partial(message, layer), scalars, vectors, own=scalars)
+            vectors = graph.map(lambda old, new: [a + 0.3 * b for a, b in zip(old, new, strict=True)], vectors, bonds)
+            scalars = scalars + jnp.tanh(more + sum(v * v for v in vectors) @ layer["norm"])
+        alone = jnp.tanh(p["embedding"] @ p["out"]).sum(axis=1)
+        return jnp.tanh(scalars @ p["out"]).sum(axis=1) - alone[graph.species]
+
+    rng = np.random.default_rng(11)
+    square = (features, features)
+    layers = [
+        {"theirs": rng.normal(size=square), "own": rng.normal(size=square), "norm": rng.normal(size=square)}
+        | {"kinds": rng.uniform(0.5, 1.5, (2, 2, features))}
+        for _ in range(2)
+    ]
+    params = {"embedding": rng.normal(size=(2, features)), "layers": layers, "out": rng.normal(size=square)}
+    return jaxpot.graph_potential(energies, 4.0, ("Si", "O"), "message_passing_toy"), params
+
+
 @example(("Si", "W"), 3.9)
 def sum_of_potentials() -> tuple[jaxpot.Potential, Params]:
     core = jaxpot.zbl(2.0, 3.0, ("Si", "W"))
