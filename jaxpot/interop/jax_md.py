@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxpot.interop.jax_md_energy import strained_energy
 from jaxpot.interop.jax_md_space import NeighborState, Space, box_of, strain_of
 from jaxpot.neighbors import neighbor_list
 from jaxpot.neighbors.allocation import NATIVE_FROM_IN_RUNS
 from jaxpot.potential import Params, Potential
-from jaxpot.interop.jax_md_energy import strained_energy
 
 __all__ = ["NeighborFns", "NeighborState", "energy_fn", "force_fn", "neighbor_fn"]
 

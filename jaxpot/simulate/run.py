@@ -152,7 +152,7 @@ class _Run:
             raise ValueError(f"the velocity of atom {atom} is not finite; repair it, or ask for a temperature")
         self.system = System.from_ase(atoms, potential.elements, self.dtype)
         self.params = checked_params(params, self.dtype)
-        self.identity = identity(potential, params, atoms, settings)
+        self.identity = identity(potential, self.params, atoms, settings)
         self.dynamics = dynamics(potential, settings.ensemble, settings.skin, watch=watch)
         self.watch = watch
 
