@@ -83,7 +83,7 @@ class Looks(NamedTuple):
             The :class:`Looks`.
         """
         steps, values = jnp.zeros(MOST_LOOKS, jnp.int32), jnp.zeros(MOST_LOOKS, dtype)
-        return cls(steps, values, jnp.zeros((), jnp.int32), jnp.asarray(last, jnp.int32))
+        return cls(steps, values, jnp.zeros((), jnp.int32), jnp.array(last, jnp.int32, copy=True))
 
     def due(self, watch: Watch, step: jax.Array) -> jax.Array:
         """Whether it is time for a look that has not been taken."""
