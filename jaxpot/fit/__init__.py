@@ -15,7 +15,9 @@ from jaxpot.fit.gradient import (
     train,
 )
 from jaxpot.fit.linear import LinearFit, Weights, fit_linear
-from jaxpot.fit.networks import atom_energies, decorrelation, network_start
+from jaxpot.fit.start import atom_energies, can_decorrelate, decorrelation, network_start
+from jaxpot.fit.values import select_values, values_by_element, varying_values
+from jaxpot.heads import scaling_of
 
 __all__ = [
     "Dataset",
@@ -32,6 +34,7 @@ __all__ = [
     "TrainingError",
     "Weights",
     "atom_energies",
+    "can_decorrelate",
     "decorrelation",
     "errors",
     "fit_linear",
@@ -40,5 +43,9 @@ __all__ = [
     "open_data",
     "prepare_data",
     "read_dataset",
+    "scaling_of",
+    "select_values",
     "train",
+    "values_by_element",
+    "varying_values",
 ]
