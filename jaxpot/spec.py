@@ -278,7 +278,8 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float | str | Spec | _LeftOut):
         return value
     if _PLAIN_DATA.get(type(value).__name__) is type(value):  # not of a subclass, which may hold more
-        names = getattr(value, "_fields", None) or [field.name for field in dataclasses.fields(value)]
+        kind: Any = type(value)
+        names = getattr(kind, "_fields", None) or [field.name for field in dataclasses.fields(kind)]
         for name in names:
             plain(getattr(value, name))
         return value

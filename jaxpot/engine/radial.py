@@ -152,7 +152,7 @@ def radial_potential(
 
     def evaluate(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
         params = ready(prepare, params, system.positions.dtype)
-        if getattr(neighbors.plan, "subset", False):  # the other end of an edge may be no centre: forces are scattered
+        if neighbors.plan.other_atoms:  # the other end of an edge may be no centre: forces are scattered
             return evaluate_by_autodiff(outputs, Prepared(params), system, neighbors)
         if compiled.available(neighbors, system.positions.dtype):
             return evaluate_compiled(params, system, neighbors)

@@ -61,7 +61,7 @@ class Calculator(AseCalculator):
         self.potential = potential
         self.dtype = checked_dtype(dtype)
         self.params = checked_params(params, self.dtype)
-        self._list = neighbor_list(potential.cutoff, skin, capacity_multiplier=1.0) if potential.cutoff > 0 else None
+        self._list = neighbor_list(potential, skin, capacity_multiplier=1.0) if potential.cutoff > 0 else None
         self._evaluate = jax.jit(potential.evaluate)
         self._radii = (potential.cutoff, 0.1 * potential.cutoff if skin is None else float(skin))
         self._shapes: list[Sizes] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ import jax.numpy as jnp
 
 from jaxpot.evaluation import Params
 from jaxpot.io.errors import FileFormatError
+from jaxpot.io.folders import write_together
 from jaxpot.potential import Potential
 from jaxpot.potentials.committee import Committee, committee
 
@@ -80,12 +82,16 @@ def save_ensemble(
         potential: a :func:`jaxpot.committee`.
         params: stacked.
         style: of the members' files.
+
+    Raises:
+        FileFormatError: the folder cannot be written to.
     """
     assert isinstance(potential, Committee)
     folder = Path(path)
-    folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):  # members half of the old ensemble, half of the new, are none
+        (folder / LIST).unlink()
     count = jax.tree.leaves(params)[0].shape[0]
     names = [f"member_{m}" for m in range(count)]
     for m, name in enumerate(names):
         save(folder / name, potential.member, jax.tree.map(lambda leaf, m=m: leaf[m], params), style)
-    (folder / LIST).write_text(json.dumps({"members": names}, indent=1) + "\n")
+    write_together(folder, {LIST: json.dumps({"members": names}, indent=1) + "\n"}, LIST)

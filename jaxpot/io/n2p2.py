@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from jaxpot.descriptors.symmetry_functions import SymmetryFunctions
 from jaxpot.engine import DescriptorPotential
 from jaxpot.evaluation import Params
 from jaxpot.heads import NetworkHead
-from jaxpot.io.errors import FileFormatError
+from jaxpot.io.folders import write_together
 from jaxpot.io.n2p2_files.lines import read_text
 from jaxpot.io.n2p2_files.scaling import read_scaling, scaling_text
 from jaxpot.io.n2p2_files.settings import InputFile, read_settings
@@ -26,12 +27,17 @@ from jaxpot.potentials.hdnnp import NetworkFiles, hdnnp
 
 __all__ = ["N2P2_STYLES", "is_n2p2", "load_n2p2", "save_n2p2"]
 
+MARKER = "input.nn"
 N2P2_STYLES = ("n2p2", "n2p2/metal", "n2p2/atomic")
 
 
 def is_n2p2(path: str | os.PathLike[str]) -> bool:
-    """Whether a path is a directory with an ``input.nn``."""
-    return os.path.isfile(os.path.join(path, "input.nn"))
+    """Whether a path is a directory with an ``input.nn``, or that file."""
+    return os.path.isfile(os.path.join(path, MARKER)) or _is_settings(path)
+
+
+def _is_settings(path: str | os.PathLike[str]) -> bool:
+    return os.path.basename(path) == MARKER and os.path.isfile(path)
 
 
 def load_n2p2(
@@ -40,7 +46,7 @@ def load_n2p2(
     """What :func:`jaxpot.load` calls for a directory with an ``input.nn``.
 
     Args:
-        paths: one directory.
+        paths: one directory, or the ``input.nn`` in it.
         elements: of the file, in the order of the species; all of them by default.
         style: the units: those that comments of ``input.nn`` name ("Length unit", "Energy unit"), else Bohr and
             Hartree ("n2p2"); Å and eV ("n2p2/metal"); Bohr and Hartree ("n2p2/atomic").
@@ -57,9 +63,10 @@ def load_n2p2(
         raise ValueError(f"n2p2: {len(paths)} directories given; a potential is one directory")
     if cutoff is not None:
         raise ValueError(f"n2p2: the cutoff is that of the symmetry functions; leave out cutoff={cutoff}")
-    folder, style = Path(paths[0]), style or "n2p2"
-    texts = {"input.nn": read_text(folder / "input.nn")}
-    file = read_settings(folder / "input.nn", style, texts["input.nn"])
+    folder = Path(paths[0]).parent if _is_settings(paths[0]) else Path(paths[0])
+    style = style or "n2p2"
+    texts = {MARKER: read_text(folder / MARKER)}
+    file = read_settings(folder / MARKER, style, texts[MARKER])
     order = file.elements if elements is None else tuple(elements)
     if set(order) != set(file.elements) or len(order) != len(file.elements):
         raise ValueError(f"n2p2: {folder} is for {file.elements}, not for {order}; a network needs all its elements")
@@ -101,7 +108,7 @@ def save_n2p2(path: str | os.PathLike[str], potential: Potential, params: Params
     """What :func:`jaxpot.save` calls for a potential made by :func:`jaxpot.hdnnp`.
 
     Args:
-        path: the directory, made if it is not there; files of the same names in it are replaced.
+        path: the directory, made if it is not there; files of the same names in it are replaced, together.
         potential: an HDNNP.
         params: of it.
         style: units of the new files: those of the file that it was loaded from, else Å and eV ("n2p2/metal"), or Bohr
@@ -113,16 +120,7 @@ def save_n2p2(path: str | os.PathLike[str], potential: Potential, params: Params
     """
     if style is not None and style not in N2P2_STYLES:
         raise ValueError(f"n2p2: style is {style!r}; use one of {', '.join(N2P2_STYLES)}")
-    texts = _texts(potential, params, style)
-    try:
-        os.makedirs(path, exist_ok=True)
-        for name, text in texts.items():
-            part = os.path.join(path, name + ".part")
-            with open(part, "w", encoding="utf-8") as stream:
-                stream.write(text)
-            os.replace(part, os.path.join(path, name))
-    except OSError as error:
-        raise FileFormatError(path, None, f"cannot be written: {error}", "check the directory") from error
+    write_together(path, _texts(potential, params, style), MARKER)
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -148,12 +146,13 @@ def _texts(potential: Potential, params: Params, style: str | None) -> dict[str,
         energies = {symbol: float(params["atom_energies"][symbol]) for symbol in elements}
         default = "n2p2/metal" if style in (None, "n2p2") else style
         assert default is not None
-        texts["input.nn"] = new_settings_text(functions, head, elements, energies, default)
+        texts[MARKER] = new_settings_text(functions, head, elements, energies, default)
         if "scaling" in params:
             texts["scaling.data"] = scaling_text(params["scaling"], elements)
         return texts | {weights_name(symbol): weights_text(params["networks"][symbol]) for symbol in elements}
     old = dict(said.texts)
-    file = read_settings("input.nn", said.style, old["input.nn"])
+    with warnings.catch_warnings(action="ignore"):  # what was said when the files were loaded
+        file = read_settings(MARKER, said.style, old[MARKER])
     read = _numbers(Path(), old, file, potential)
     # numbers that have not changed since they were read are those of the file, not those rounded to float32
     exact = jax.tree.map(
@@ -161,7 +160,7 @@ def _texts(potential: Potential, params: Params, style: str | None) -> dict[str,
         dict(params), {name: read[name] for name in params},
     )  # fmt: skip
     changed = {s: float(e) for s, e in exact["atom_energies"].items() if e != read["atom_energies"][s]}
-    texts["input.nn"] = with_atom_energies(file, changed) if changed else old["input.nn"]
+    texts[MARKER] = with_atom_energies(file, changed) if changed else old[MARKER]
     if "scaling" in exact:
         unchanged = _same(exact["scaling"], read["scaling"])
         texts["scaling.data"] = old["scaling.data"] if unchanged else scaling_text(exact["scaling"], elements)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import jax.numpy as jnp
 import numpy as np
 
-from jaxpot.descriptors import Bispectrum
+from jaxpot.descriptors.bispectrum import Bispectrum, bispectrum_triples
 from jaxpot.engine import DescriptorPotential
 from jaxpot.evaluation import Params
 from jaxpot.heads import LinearHead
@@ -19,7 +20,7 @@ from jaxpot.potential import Potential
 from jaxpot.potentials.snap import SnapFile, snap
 from jaxpot.potentials.zbl import zbl
 
-__all__ = ["SNAP_STYLES", "has_snap_content", "has_snap_name", "load_snap", "save_snap"]
+__all__ = ["SNAP_STYLES", "has_snap_content", "has_snap_name", "load_snap", "save_snap", "snap_files"]
 
 Path = str | os.PathLike[str]
 SNAP_STYLES = ("snap",)
@@ -27,12 +28,14 @@ ENDINGS = (".snapcoeff", ".snapparam", ".snap")
 
 
 def has_snap_name(path: Path) -> bool:
-    """Whether a file is called as such files are."""
-    return os.fspath(path).lower().endswith(ENDINGS)
+    """Whether a file is called as such files are, or a folder holds files of such names."""
+    return os.fspath(path).lower().endswith(ENDINGS) or bool(_files_in(path))
 
 
 def has_snap_content(path: Path) -> bool:
     """Whether a file can be read as one of them."""
+    if os.path.isdir(path):
+        return bool(_files_in(path))
     for read in (read_coefficients, read_parameters, read_script):
         try:
             read(path)
@@ -48,6 +51,8 @@ def load_snap(
     """What :func:`jaxpot.load` does for these files."""
     if cutoff is not None:
         raise ValueError(f"the cutoff of a SNAP potential is that of its fit; leave out cutoff={cutoff}")
+    if len(paths) == 1 and os.path.isdir(paths[0]):
+        paths = snap_files(paths[0])
     if len(paths) == 1 and os.fspath(paths[0]).lower().endswith(".snap"):
         return _load_script(paths[0], elements)
     if len(paths) == 1:
@@ -59,6 +64,31 @@ def load_snap(
     if os.fspath(first).lower().endswith(".snapparam"):
         first, second = second, first
     return _assemble(first, read_coefficients(first), second, read_parameters(second), elements)
+
+
+def snap_files(folder: Path) -> list[Path]:
+    """The files of the one potential in a folder: its script, or its coefficients and parameters.
+
+    Raises:
+        FileFormatError: there is none, or more than one.
+    """
+    found = _files_in(folder)
+    scripts = [file for file in found if file.lower().endswith(".snap")]
+    parts = [file for file in found if not file.lower().endswith(".snap")]
+    if len(scripts) == 1:
+        return [scripts[0]]
+    endings = sorted(os.path.splitext(file)[1].lower() for file in parts)
+    if not scripts and endings == [".snapcoeff", ".snapparam"]:
+        return list(parts)
+    names = ", ".join(os.path.basename(file) for file in scripts or parts) or "no files"
+    message = f"holds {names}, not one .snap file or one .snapcoeff with one .snapparam"
+    raise FileFormatError(folder, None, message, "name the files of one potential")
+
+
+def _files_in(folder: Path) -> list[str]:
+    if not os.path.isdir(folder):
+        return []
+    return sorted(os.path.join(folder, name) for name in os.listdir(folder) if name.lower().endswith(ENDINGS))
 
 
 def _partner(path: Path) -> Path | None:
@@ -126,6 +156,14 @@ def _assemble(
             "set the flag, or leave it out",
         )
     factor = values["rcutfac"][0]
+    # before anything of that size is made
+    count = len(file.texts[0])
+    expected = _number(values, len(chosen), flag("quadraticflag", False), flag("chemflag", False))
+    if count != expected:
+        raise FileFormatError(
+            path, None, f"has {count} coefficients an element, but {os.fspath(parameters_path)} asks for {expected} "
+            f"(twojmax {values['twojmax'][0]:g})", "check that the two files belong together"
+        )  # fmt: skip
     try:
         potential = snap(
             chosen,
@@ -144,13 +182,6 @@ def _assemble(
         )
     except ValueError as error:
         raise FileFormatError(parameters_path, None, str(error), "correct the file") from error
-    wanted = _parts(potential)[1].size(potential.descriptor)
-    count = len(file.texts[0])
-    if count != wanted:
-        raise FileFormatError(
-            path, None, f"has {count} coefficients an element, but {os.fspath(parameters_path)} asks for {wanted}",
-            "check that the two files belong together",
-        )  # fmt: skip
     texts = tuple(file.texts[k] for k in order)
     numbers = np.array([[float(text) for text in each] for each in texts])
     said = SnapFile(factor, texts, file.comments, parameters.comments)
@@ -163,6 +194,12 @@ def _parts(potential: Potential) -> tuple[Bispectrum, LinearHead]:
     bispectrum, head = potential.descriptor, potential.head
     assert isinstance(bispectrum, Bispectrum) and isinstance(head, LinearHead)
     return bispectrum, head
+
+
+def _number(values: Mapping[str, tuple[float, ...]], elements: int, quadratic: bool, by_elements: bool) -> int:
+    """Coefficients of an element: 1, the components B[j1, j2, j], and their products."""
+    components = len(bispectrum_triples(int(values["twojmax"][0]))) * (elements**3 if by_elements else 1)
+    return 1 + components + (components * (components + 1) // 2 if quadratic else 0)
 
 
 def save_snap(path: Path, potential: Potential, params: Params, style: str | None) -> None:
@@ -203,8 +240,10 @@ def save_snap(path: Path, potential: Potential, params: Params, style: str | Non
     if settings.inner is not None:
         sinner, dinner = (" ".join(map(repr, values)) for values in settings.inner)
         lines |= {"switchinnerflag": 1, "sinner": sinner, "dinner": dinner}
-    write_text(stem + ".snapcoeff", parts)
     comments = file.parameter_comments or ("# SNAP parameters UNITS: metal",)
+    with contextlib.suppress(FileNotFoundError):  # old parameters never stand beside new coefficients
+        os.remove(stem + ".snapparam")
+    write_text(stem + ".snapcoeff", parts)
     write_text(stem + ".snapparam", [*(f"{line}\n" for line in comments), *(f"{k} {v}\n" for k, v in lines.items())])
 
 

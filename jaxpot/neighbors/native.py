@@ -32,6 +32,7 @@ def search(
     fractional: jax.Array,
     wraps: jax.Array,
     real: jax.Array,
+    is_center: jax.Array,
     full: jax.Array,
     margin: jax.Array,
     pbc: jax.Array,
@@ -65,12 +66,14 @@ def search(
         fractional,
         wraps,
         real,
+        is_center,
         full,
         margin,
         pbc,
         jnp.asarray([one.cutoff + plan.skin for one in ranges], dtype),
         extent(plan.rows),
         extent(plan.centers),
+        extent(plan.other_atoms),
         extent(int(plan.sort)),
         *[extent(one.capacity) for one in ranges],
     )
@@ -82,14 +85,15 @@ def fill(
     fractional: np.ndarray,
     wraps: np.ndarray,
     real: np.ndarray,
+    is_center: np.ndarray,
     full: np.ndarray,
     margin: np.ndarray,
     pbc: np.ndarray,
     plan: Plan,
 ) -> tuple[Built, np.ndarray]:
     """The same for the host."""
-    arrays = (positions, fractional, np.asarray(wraps, np.int32), real, full, margin, pbc)
-    built, needed = jax.jit(search, static_argnums=7)(*map(jnp.asarray, arrays), plan)
+    arrays = (positions, fractional, np.asarray(wraps, np.int32), real, is_center, full, margin, pbc)
+    built, needed = jax.jit(search, static_argnums=8)(*map(jnp.asarray, arrays), plan)
     return jax.tree.map(np.asarray, built), np.asarray(needed)
 
 

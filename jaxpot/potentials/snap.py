@@ -84,7 +84,7 @@ def snap(
         >>> potential.head.names(potential.descriptor)
         ('1', 'B[0,0,0]', 'B[1,0,1]', 'B[1,1,2]', 'B[2,0,2]', 'B[2,2,2]')
         >>> system = jaxpot.System.create([[0.0, 0.0, 0.0], [0.0, 0.0, 2.5]])
-        >>> neighbors = jaxpot.neighbor_list(potential.cutoff).allocate(system)
+        >>> neighbors = jaxpot.neighbor_list(potential).allocate(system)
         >>> params = {"coefficients": np.array([[-3.0, 0.0, 0.1, 0.0, 0.0, 0.0]])}
         >>> jaxpot.energy(potential)(params, system, neighbors).shape
         ()

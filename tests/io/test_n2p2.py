@@ -257,8 +257,8 @@ def removed(name: str) -> Callable[[Path], None]:
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (replaced("input.nn", "epochs 5", "use_electrostatics"), r"input.nn:9: use_electrostatics is not supported"),
-        (replaced("input.nn", "epochs 5", "nonsense 5"), r"input.nn:9: nonsense is no keyword"),
+        (replaced("input.nn", "epochs 5", "use_electrostatics"), r"input.nn:9: use_electrostatics is not .*3G or 4G"),
+        (replaced("input.nn", "epochs 5", "nonsense 5"), r"input.nn:9: nonsense is a keyword neither of n2p2 nor"),
         (replaced("input.nn", "epochs 5", "element_nodes_short O 3 4"), r":9: there are 2 hidden layers, and no 3"),
         (replaced("input.nn", "epochs 5", "element_nodes_short O 1"), r":9: the number of nodes is missing"),
         (replaced("input.nn", "epochs 5", "element_hidden_layers_short O 1"), r":9: .* only networks of equally many"),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import jaxpot
-from jaxpot.neighbors import allocation, pairs
+from jaxpot.neighbors import layout, pairs
 from tests import structures
 from tests.conftest import FLOAT32
 from tests.neighbors.reference import PATTERNS, as_cell, assert_complete, brute_force, listed, random_cell
@@ -150,7 +150,7 @@ def test_sheets_and_atoms_far_apart(pbc: tuple[bool, bool, bool]) -> None:
 
 def test_a_dilute_system_has_not_many_more_bins_than_atoms() -> None:
     corners = np.array([[a, b, c] for a in (0.0, 1e7) for b in (0.0, 1e7) for c in (0.0, 1e7)])
-    bins, _ = allocation._choose_bins(corners, np.full(3, 5.0), np.zeros(3, bool), 1.15)
+    bins, _ = layout.choose_bins(corners, np.full(3, 5.0), np.zeros(3, bool), 1.15)
     assert np.prod(bins) <= 2 * len(corners) + 64
 
 

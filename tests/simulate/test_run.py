@@ -18,10 +18,10 @@ import pytest
 from ase import Atoms
 
 import jaxpot
+from jaxpot.io.folders import write_atomically
 from jaxpot.plot import radial_distribution
 from jaxpot.simulate import RestartError, SimulationError, Thermo, run_md
 from jaxpot.simulate.output import read_thermo
-from jaxpot.simulate.restart import write_atomically
 from tests.conftest import FLOAT32, REPOSITORY
 from tests.simulate import argon
 
@@ -164,7 +164,7 @@ def test_an_energy_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
     assert len(frames) == last + 1
     assert all(np.isfinite(frame.positions).all() and frame.get_distance(0, 1) > 2.0 for frame in frames)
     with np.load(tmp_path / "restart.npz") as restart:
-        assert int(restart["step"]) == last - last % 4
+        assert int(restart["state.step"]) == last - last % 4
 
 
 def test_the_radial_distribution_of_an_ideal_gas_is_one() -> None:
