@@ -58,7 +58,6 @@ class Potential:
     needs: frozenset[str] = frozenset()
     gives: frozenset[str] = frozenset()
     ranges: tuple[float, ...] = ()
-    molecule: tuple[int, ...] | None = None  # goes when molecules no longer use it
 
     def __post_init__(self) -> None:
         if not isinstance(self.unchecked, Functions):

@@ -46,8 +46,8 @@ class DescriptorPotential(Potential):
         descriptor: what an atom sees, in numbers.
         head: what makes an energy of them.
 
-    The others (``name``, ``cutoff``, ``elements``, ``unchecked``, ``init``, ``spec``, ``prepare``, ``needs``, ``gives`` and
-    ``ranges``) are those of every :class:`jaxpot.Potential`.
+    The others (``name``, ``cutoff``, ``elements``, ``unchecked``, ``init``, ``spec``, ``prepare``, ``needs``, ``gives``
+    and ``ranges``) are those of every :class:`jaxpot.Potential`.
     """
 
     descriptor: Descriptor = None  # type: ignore[assignment]

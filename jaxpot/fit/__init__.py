@@ -1,11 +1,12 @@
 """Fitting: data sets, linear least squares for potentials that are linear in coefficients, gradients for all others."""
 
 from jaxpot.fit import linear
-from jaxpot.fit.dataset import Dataset, Frame
+from jaxpot.fit.dataset import Dataset
 from jaxpot.fit.dataset_checks import Finding
 from jaxpot.fit.dataset_reading import read_dataset
 from jaxpot.fit.dataset_statistics import GroupStatistics, Statistics
 from jaxpot.fit.errors import Errors, GroupErrors, errors
+from jaxpot.fit.frame import Frame
 from jaxpot.fit.gradient import (
     TrainingData,
     TrainingError,

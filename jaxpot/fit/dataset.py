@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
+
+from jaxpot.fit.frame import Frame
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -15,27 +16,7 @@ if TYPE_CHECKING:
     from jaxpot.fit.dataset_checks import Finding
     from jaxpot.fit.dataset_statistics import Statistics
 
-__all__ = ["Dataset", "Frame", "is_bad"]
-
-
-class Frame(NamedTuple):
-    """One structure with what is known about it. Labels that were not given are None, never zero.
-
-    Attributes:
-        atoms: ASE ``Atoms``: positions, elements, cell and pbc.
-        energy: eV, of the whole structure.
-        forces: [atoms, 3] eV/Å.
-        stress: [3, 3] eV/Å^3 in ASE's sign, positive under tension.
-        group: what kind of structure this is, "" where the file does not say; weights and errors go by it.
-        source: file and frame, counted from 0, for messages.
-    """
-
-    atoms: Atoms
-    energy: float | None = None
-    forces: np.ndarray | None = None
-    stress: np.ndarray | None = None
-    group: str = ""
-    source: str = "frame"
+__all__ = ["Dataset"]
 
 
 @dataclass(frozen=True)
@@ -196,14 +177,3 @@ class Dataset:
         if not by_group:
             return [list(range(len(self)))]
         return [[k for k, frame in enumerate(self.frames) if frame.group == group] for group in self.groups]
-
-
-def is_bad(value: float | np.ndarray | None) -> bool:
-    """Whether a label is there and not finite.
-
-    Args:
-        value: energy, forces, stress, positions or cell.
-    """
-    if value is None:
-        return False
-    return not math.isfinite(value) if isinstance(value, float) else not bool(np.isfinite(value).all())

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from jaxpot.fit.dataset import Dataset, Frame
+from jaxpot.fit.dataset import Dataset
+from jaxpot.fit.frame import Frame
 from jaxpot.io.errors import FileFormatError, FileWarning
 from jaxpot.io.label_names import kind_of
 from jaxpot.io.labels import AUTO, LabelError, LabelKeys, choose, labels_of, names_of, unknown_units
@@ -88,8 +89,7 @@ def read_dataset(
         if name != "group" and key not in (None, AUTO) and key not in known:
             raise ValueError(f"{os.fspath(paths[0])} has no label called {name}={key!r}; {have}")
     if all(frame.energy is None and frame.forces is None and frame.stress is None for frame in dataset):
-        given = ", ".join(f"{name}={key!r}" for name, key in keys._asdict().items() if key and name != "group")
-        raise ValueError(f"{os.fspath(paths[0])} has no label called {given}; {have}")
+        raise ValueError(f"{os.fspath(paths[0])} has no label that is wanted and recognised; {have}")
     for message in _once(found, "warnings"):
         warnings.warn(message, FileWarning, stacklevel=2)
     return dataset

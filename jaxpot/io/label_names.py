@@ -26,7 +26,7 @@ NOT_LABELS = re.compile(
     r"scale|factor|shift|offset|constrain|convergence|field|constant",
     re.IGNORECASE,
 )
-BARE = {"e", "e0", "etot", "toten", "epot", "f", "fx", "fy", "fz"}
+BARE = {"e", "e0", "etot", "toten", "epot", "f", "fx", "fy", "fz", "fx,fy,fz"}
 ASE_OTHERS = ("energies", "stresses")  # of each atom
 FREE = "free_energy"  # what the forces are derivatives of where electrons are smeared; ASE's energy is extrapolated
 

@@ -95,13 +95,17 @@ class LabelError(ValueError):
 def carried(atoms: Atoms) -> dict[str, Any]:
     """Everything that a structure carries, by name: results of its calculator, ``info`` and ``arrays``.
 
-    Nothing is computed.
+    Nothing is computed. Three columns fx, fy and fz are one array "fx,fy,fz".
 
     Args:
         atoms: ASE ``Atoms``.
     """
     results = {} if atoms.calc is None else {k: v for k, v in atoms.calc.results.items() if v is not None}
-    return {**atoms.arrays, **atoms.info, **results}
+    found = {**atoms.arrays, **atoms.info, **results}
+    columns = [name for name in sorted(atoms.arrays) if name.lower() in ("fx", "fy", "fz")]
+    if len(columns) == 3 and all(np.ndim(atoms.arrays[name]) == 1 for name in columns):
+        found[",".join(columns)] = np.column_stack([found.pop(name) for name in columns])
+    return found
 
 
 def choose(structures: Sequence[Atoms], keys: LabelKeys | None = None) -> Choice:

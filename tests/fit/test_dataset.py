@@ -165,6 +165,9 @@ def test_each_kind_of_trouble_is_found() -> None:
     with pytest.raises(ValueError, match="a force is not finite"):
         Dataset((data[0]._replace(forces=np.full((4, 3), np.inf)),)).checked()
     assert data.checked(["Cu"]) is data
+    for size, severity in ((5.0, "warning"), (25.0, "error")):  # 25 kbar, taken for eV/Å^3
+        (found,) = Dataset((data[0]._replace(stress=size * np.eye(3)),)).check()
+        assert (found.kind, found.severity) == ("unit", severity) and "GPa" in found.message
 
 
 def test_statistics_are_those_of_numpy() -> None:

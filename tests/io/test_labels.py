@@ -120,6 +120,13 @@ def test_a_bad_force_names_line_frame_and_atom(tmp_path: Path) -> None:
     assert read(tmp_path, bad, forces=None)[0].energy == -5.0
 
 
+def test_forces_in_three_columns(tmp_path: Path) -> None:
+    text = xyz("energy=-5.0").replace("forces:R:3", "fx:R:1:fy:R:1:fz:R:1")
+    with pytest.warns(FileWarning, match=r"fx,fy,fz looks like a label and is not used; forces='fx,fy,fz'"):
+        read(tmp_path, text)
+    np.testing.assert_allclose(read(tmp_path, text, forces="fx,fy,fz")[0].forces, [[0.1, 0, 0], [-0.1, 0, 0]])
+
+
 def test_a_virial_without_a_volume_is_refused(tmp_path: Path) -> None:
     text = xyz(f'energy=-5.0 virial="{NINE}"').replace(LATTICE, "")
     with pytest.raises(FileFormatError, match="virial is given, but the cell has no volume"):

@@ -136,6 +136,8 @@ def test_type_labels_stand_for_types(tmp_path: Path) -> None:
         (HEADER.format(types=1) + MASSES + "Atoms # atomic\n\n1 1 0 0 0\n2 1 0 0\n", None, ":16: has 4 words"),
         (HEADER.format(types=1) + MASSES + "Atoms # full\n\n1 1 0 0 0\n2 1 0 0 1\n", None, ":15: has 5 words, but"),
         (HEADER.format(types=1) + MASSES, None, "has no section Atoms"),
+        (HEADER.format(types=1) + MASSES + "Atoms # atomic\n\n1 1 0 0 0\n1 1 0 0 1\n", None, ":16: atom 1 is here"),
+        (HEADER.format(types=1).replace("0 4 y", "0 x y") + MASSES + ATOMS.format(style=""), None, "ASE cannot read"),
         (HEADER.format(types=1).replace("title", "units = lj") + MASSES + ATOMS.format(style=""), None, ":1: is in"),
     ],
 )  # fmt: skip
@@ -177,7 +179,7 @@ def test_what_lammps_writes_is_read_back(atom_style: str, tmp_path: Path) -> Non
         one(tmp_path / "out.dump")
     with pytest.raises(FileFormatError, match="has atoms of type 2, but 1 types are named"):
         one(tmp_path / "out.dump", types=("Cu",))
-    with pytest.raises(ValueError, match=r"no label called.*there are dump_forces"):
+    with pytest.raises(ValueError, match=r"no label that is wanted and recognised; there are dump_forces"):
         read_dataset(tmp_path / "plain.dump", types=["Cu", "Ni"])
     data = read_dataset(tmp_path / "plain.dump", types=["Cu", "Ni"], units="real")
     assert data[0].energy is None and data[0].forces is not None
@@ -362,6 +364,7 @@ def test_an_old_poscar_is_refused_or_told(tmp_path: Path) -> None:
         ("1\n\nX 0 0 0\n", "a.xyz", "the element of atom 0 is not known"),
         ("0\n\n1\n\nCu 0 0 0\n", "a.xyz", "frame 0 has no atoms"),
         ("1\n\nCu 0 0 0\n1\n\nCu 0 0\n", "a.xyz", r"a.xyz:4: ASE cannot read frame 1"),
+        ('1\nlattice="4 0 0 0 4 0 0 0 4"\nCu 0 0 0\n', "a.xyz", "a.xyz:1: .* lattice= is not what .*; write Lattice="),
         ("", "a.xyz", "the file is empty"),
         ("hello\n", "a.nonsense", "is of no format that is recognised.*--structure-format"),
     ],

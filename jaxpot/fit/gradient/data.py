@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxpot.batch.batches import group
 from jaxpot.batch.padding import Sizes, fixed_plan, pad_system, resized, round_up, sizes_used
-from jaxpot.fit.dataset import Frame
+from jaxpot.fit.frame import Frame
 from jaxpot.io.arrays import open_npy
 from jaxpot.neighbors import Neighbors, blank, neighbor_list
 from jaxpot.potential import Potential

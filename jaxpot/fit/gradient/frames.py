@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxpot.fit.dataset import Dataset, Frame
+from jaxpot.fit.dataset import Dataset
 from jaxpot.fit.dataset_reading import labelled, read_dataset
+from jaxpot.fit.frame import Frame
 from jaxpot.io.errors import FileWarning
 
 __all__ = ["Frames", "as_dataset"]

@@ -136,11 +136,16 @@ def _check(path: Path, number: int, kind: str, atoms: Any, types: Sequence[str] 
                 path, where[0], f"frame {number}: the site {where[1]} is occupied by {labels}",
                 "give a structure in which every site holds one whole atom",
             )  # fmt: skip
+    line = line_of_frame(path, number) if kind in XYZ else None
+    for key in atoms.info if kind in XYZ else ():
+        if key.lower() in ("lattice", "properties"):
+            right = key.capitalize()
+            message = f"frame {number}: {key}= is not what the format calls it, and so is not read"
+            raise FileFormatError(path, line, message, f"write {right}=")
     unknown = [k for k, z in enumerate(atoms.numbers) if not 0 < z <= 118]
     if not unknown:
         return
     kinds = atoms.arrays.get("type")
-    line = line_of_frame(path, number) if kind in XYZ else None
     if kinds is None or types is None or not 1 <= int(kinds.min()) <= int(kinds.max()) <= len(types):
         message = f"frame {number}: the element of atom {unknown[0]} is not known"
         raise FileFormatError(

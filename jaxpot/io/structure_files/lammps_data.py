@@ -114,7 +114,11 @@ def read_lammps_data(path: Path, style: str | None, types: Sequence[str] | None)
     plain = "atomic" if ATOM_STYLES[found][1] is None else "charge"
     text = "\n".join([*header, *masses, "", f"Atoms # {plain}", "", *reduced, *velocities, ""])
     by_type = {kind: atomic_numbers[symbol] for kind, symbol in enumerate(symbols, 1)}
-    made = read(io.StringIO(text), Z_of_type=by_type, units="metal")
+    try:
+        made = read(io.StringIO(text), Z_of_type=by_type, units="metal")
+    except Exception as error:  # ASE's readers raise whatever their parsers do
+        message = f"ASE cannot read it ({type(error).__name__}: {error})"
+        raise FileFormatError(path, None, message, "check the box, the masses and the velocities") from error
     made.arrays.pop("mmcharges", None)
     made.info.pop("comment", None)
     yield made
@@ -221,6 +225,11 @@ def _reduced(path: Path, atoms: Section, style: str, labels: dict[str, int]) -> 
         lines.append(" ".join(chosen))
     if not lines:
         raise FileFormatError(path, atoms.line, "lists no atoms", "give a complete data file")
+    seen: set[str] = set()
+    for line, words, _ in atoms.rows:
+        if words[0] in seen:
+            raise FileFormatError(path, line, f"atom {words[0]} is here a second time", "correct the file")
+        seen.add(words[0])
     return lines, types
 
 

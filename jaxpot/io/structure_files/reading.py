@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import os
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -107,6 +109,8 @@ def _read(path: Path, kind: FileKind) -> Iterator[Atoms]:
         raise FileFormatError(path, None, f"cannot be read: {error.strerror}", "check its permissions") from error
     if not head.strip():
         raise FileFormatError(path, None, "the file is empty", "give a file with structures")
+    if head.startswith(b"\x1f\x8b") and _recognised(_unpacked(path)):
+        raise FileFormatError(path, None, "is compressed", "unpack it")
     name, _, style = (kind.format or _recognised(head)).partition("/")
     match name:
         case "lammps-data":
@@ -118,6 +122,15 @@ def _read(path: Path, kind: FileKind) -> Iterator[Atoms]:
         case "fitsnap":
             return read_fitsnap(path)
     return read_by_ase(path, kind.format, kind.types)
+
+
+def _unpacked(path: Path) -> bytes:
+    """The beginning of what gzip has packed."""
+    try:
+        with gzip.open(path) as stream:
+            return stream.read(HEAD)
+    except (OSError, EOFError, zlib.error):
+        return b""
 
 
 def _recognised(head: bytes) -> str:
