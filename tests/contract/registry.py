@@ -231,7 +231,7 @@ def hdnnp() -> tuple[jaxpot.Potential, Params]:
         NETWORK, network_functions(), (5, 4), "tcl", "poly2", scaling="scale_sigma", energy_unit=0.5
     )
     params = network_params()
-    return potential, params | {"functions": potential.init(jax.random.key(0), train_functions=True)["functions"]}
+    return potential, params | {"descriptor": potential.init(jax.random.key(0), train_descriptor=True)["descriptor"]}
 
 
 def message_params(potential: jaxpot.Potential) -> Params:
