@@ -231,7 +231,7 @@ def hdnnp() -> tuple[jaxpot.Potential, Params]:
         NETWORK, network_functions(), (5, 4), "tcl", "poly2", scaling="scale_sigma", energy_unit=0.5
     )
     params = network_params()
-    return potential, params | {"functions": potential.init(jax.random.key(0), train_functions=True)["functions"]}
+    return potential, params | {"descriptor": potential.init(jax.random.key(0), train_descriptor=True)["descriptor"]}
 
 
 def message_params(potential: jaxpot.Potential) -> Params:
@@ -386,10 +386,10 @@ def snap_quadratic_of_two_densities() -> tuple[jaxpot.Potential, Params]:
     return potential, {"coefficients": snap_coefficients(potential)}
 
 
-def snap_coefficients(potential: jaxpot.Potential) -> np.ndarray:
+def snap_coefficients(potential: jaxpot.DescriptorPotential) -> np.ndarray:
     """Coefficients as large as a fit gives, with no energy for an isolated atom."""
-    assert potential.linear is not None
-    size = np.array([0.0, *(0.3 / (1 + name.count("*")) ** 6 for name in potential.linear.names[1:])])
+    names = potential.head.names(potential.descriptor)
+    size = np.array([0.0, *(0.3 / (1 + name.count("*")) ** 6 for name in names[1:])])
     return np.random.default_rng(8).normal(size=(len(potential.elements or ()), len(size))) * size
 
 
@@ -402,6 +402,7 @@ def linear_toy() -> tuple[jaxpot.Potential, Params]:
         dipole = sum(env.sum(end * d) ** 2 for d in (env.x, env.y, env.z))
         return jnp.stack([env.sum(end * env.species), env.sum(end * env.distances), dipole])
 
-    potential = jaxpot.linear_potential(descriptors, 3, 4.5, ("Cu", "Ag"), "linear_toy", expand="quadratic")
+    descriptor = jaxpot.descriptor(descriptors, 3, 4.5, ("Cu", "Ag"))
+    potential = jaxpot.descriptor_potential(descriptor, jaxpot.LinearHead("quadratic"), "linear_toy")
     coefficients = np.random.default_rng(9).normal(size=(2, 10)) * 0.1
     return potential, {"coefficients": np.where(np.arange(10) == 0, 0.0, coefficients)}

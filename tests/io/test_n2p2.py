@@ -171,7 +171,7 @@ def plain_energy(
     scaling: str, limits: tuple[float, float], divide: bool,
 ) -> float:  # fmt: skip
     """The energy of the networks alone, from plain numpy."""
-    functions = [f for each in potential.source.functions.values() for f in each]
+    functions = list(potential.descriptor.functions)
     values = plain_values(atoms, in_order(functions, ("Li", "O")), kind, alpha)
     total = 0.0
     for symbol, g in zip(atoms.get_chemical_symbols(), values, strict=True):
