@@ -47,7 +47,8 @@ from jaxpot.potentials.snap import snap
 from jaxpot.potentials.sutton_chen import sutton_chen, sutton_chen_mixing
 from jaxpot.potentials.wang_frenkel import wang_frenkel
 from jaxpot.potentials.zbl import zbl
-from jaxpot.simulate.relaxation import Relaxation, relax_conformers
+from jaxpot.simulate.conformers import Relaxation, relax_conformers
+from jaxpot.simulate.relaxation import Relaxed, relax
 from jaxpot.spec import Spec, kinds, plain_data, potential_kind
 from jaxpot.system import System, stack_systems
 
@@ -72,6 +73,7 @@ __all__ = [
     "Prepared",
     "PublishedSet",
     "Relaxation",
+    "Relaxed",
     "Result",
     "Spec",
     "System",
@@ -112,6 +114,7 @@ __all__ = [
     "prepare",
     "published",
     "radial_potential",
+    "relax",
     "relax_conformers",
     "save",
     "scale",

@@ -7,13 +7,25 @@ is declared once, with its unit and with what padding, sums and multiples of pot
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
-__all__ = ["Extra", "add_results", "check_data", "declare", "declared", "multiply_results", "pad_data"]
+__all__ = [
+    "Extra",
+    "add_results",
+    "alike_data",
+    "blank_data",
+    "check_data",
+    "check_needed",
+    "declare",
+    "declared",
+    "multiply_results",
+    "pad_data",
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +43,11 @@ class Extra:
         in_multiple: what a potential times a number gives: the result ``"times"`` it, times its ``"square"``, or to
             ``"keep"`` the result.
         pad: ``(value, atoms) -> value`` for ``"structured"`` data.
+        alike: ``values -> values`` for ``"structured"`` data of several systems: brings them to one shape, so that they
+            can be stacked; they have one already if None.
+        blank: ``value -> value`` for ``"structured"`` data: of a system of equal shape that holds no atoms.
+        check: ``(value, species, elements) -> None`` for ``"structured"`` data: raises ValueError where they are not
+            of a system with these species (an array) of these elements.
         dtype: type of the numbers; None for that of the positions.
 
     Example:
@@ -49,6 +66,9 @@ class Extra:
     in_sum: Literal["add", "largest", "one"] = "one"
     in_multiple: Literal["times", "square", "keep"] = "keep"
     pad: Callable[[Any, int], Any] | None = None
+    alike: Callable[[Sequence[Any]], Sequence[Any]] | None = None
+    blank: Callable[[Any], Any] | None = None
+    check: Callable[[Any, np.ndarray, tuple[str, ...] | None], None] | None = None
     dtype: Any = None
 
     def __post_init__(self) -> None:
@@ -159,6 +179,69 @@ def pad_data(extras: Mapping[str, Any], old: int, atoms: int) -> dict[str, Any]:
         else:
             found[name] = value
     return found
+
+
+def alike_data(several: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Data of several systems of equal numbers of atoms, brought to one shape.
+
+    Args:
+        several: by name, for each system.
+
+    Returns:
+        The data, which can be stacked.
+
+    Raises:
+        ValueError: the systems do not have the same names.
+    """
+    names = sorted({name for extras in several for name in extras})
+    for k, extras in enumerate(several):
+        if sorted(extras) != names:
+            missing = ", ".join(sorted(set(names) - set(extras)))
+            raise ValueError(f"structure {k} lacks {missing}, which others have; give all of them the same data")
+    found: list[dict[str, Any]] = [{} for _ in several]
+    for name in names:
+        extra, values = declared(name), [extras[name] for extras in several]
+        for one, value in zip(found, values if extra.alike is None else extra.alike(values), strict=True):
+            one[name] = value
+    return found
+
+
+def blank_data(extras: Mapping[str, Any]) -> dict[str, Any]:
+    """Data of a system without atoms, in the shapes of those of another.
+
+    Args:
+        extras: by name, NumPy arrays.
+
+    Returns:
+        By name.
+    """
+    found = {}
+    for name, value in extras.items():
+        extra = declared(name)
+        found[name] = extra.blank(value) if extra.blank is not None else jax.tree.map(np.zeros_like, value)
+    return found
+
+
+def check_needed(name: str, needs: Iterable[str], extras: Mapping[str, Any], species: Any, elements: Any) -> None:
+    """Raise ValueError where data that a potential needs are missing or are not of this system.
+
+    Args:
+        name: of the potential.
+        needs: names of the data.
+        extras: of the system, on the host.
+        species: [atoms] of the system; None where they are not known, as under jit.
+        elements: of the potential.
+    """
+    missing = sorted(set(needs) - set(extras))
+    if missing:
+        raise ValueError(
+            f"{name} needs {', '.join(missing)}, which the system does not have; give it as "
+            f"System.create(..., extras={{{missing[0]!r}: ...}}), or by a potential in jaxpot.chain"
+        )
+    for need in needs:
+        check = declared(need).check
+        if check is not None and species is not None:
+            check(extras[need], np.asarray(species), elements)
 
 
 def add_results(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxpot.errors import UnusableListError
+from jaxpot.extras import check_needed
 from jaxpot.neighbors import Neighbors, problem, usable
 from jaxpot.system import System
 
@@ -48,12 +49,9 @@ def check(potential: Potential, system: System, neighbors: Neighbors | None) -> 
             f"{potential.name}: a {type(neighbors).__name__} stands where neighbours belong; "
             "pass jaxpot.neighbor_list(potential).allocate(system)"
         )
-    missing = sorted(potential.needs - set(system.extras))
-    if missing:
-        raise ValueError(
-            f"{potential.name} needs {', '.join(missing)}, which the system does not have; give it as "
-            f"System.create(..., extras={{{missing[0]!r}: ...}}), or by a potential in jaxpot.chain"
-        )
+    known = not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((system.species, system.extras)))
+    species = system.species if known and system.species.ndim == 1 else None
+    check_needed(potential.name, potential.needs, system.extras, species, potential.elements)
     if potential.cutoff > 0:
         check_list(potential.name, potential.cutoff, system, neighbors)
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((_geometry(system), neighbors))):

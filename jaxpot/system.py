@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxpot.extras import check_data, declared, pad_data
+from jaxpot.extras import alike_data, check_data, declared, pad_data
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -262,4 +262,7 @@ def stack_systems(systems: Sequence[System]) -> System:
         (2, 3, 3)
     """
     atoms = max(s.positions.shape[0] for s in systems)
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *[s.pad(atoms) for s in systems])
+    padded = [s.pad(atoms) for s in systems]
+    extras = alike_data([s.extras for s in padded])
+    whole = [s.replace(extras=data) for s, data in zip(padded, extras, strict=True)]
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *whole)

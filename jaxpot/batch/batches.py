@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxpot.batch.padding import Sizes, pad_system, resized, round_up, sizes_used, to_device
+from jaxpot.batch.padding import Sizes, pad_system, resized, round_up, sizes_used, stacked_systems, to_device
+from jaxpot.extras import blank_data
 from jaxpot.neighbors import Neighbors, neighbor_list
 from jaxpot.potential import Potential
 from jaxpot.system import System
@@ -136,14 +137,14 @@ def _stacked(
     systems: Sequence[System], lists: Sequence[Neighbors] | None, chosen: Sequence[int], shape: Sizes, size: int
 ) -> Batch:
     """The chosen structures in one shape, filled up to ``size`` with structures without atoms."""
-    some = [pad_system(systems[k], shape.atoms) for k in chosen]
+    some = [systems[k] for k in chosen]
     fixed = None if lists is None else [resized(lists[k], shape) for k in chosen]
     for _ in range(size - len(chosen)):
-        some.append(_no_structure(some[0], shape.atoms))
+        some.append(_no_structure(pad_system(some[0], shape.atoms), shape.atoms))
         if fixed is not None:
             fixed.append(_no_neighbors(fixed[0]))
     filling = [len(systems)] * (size - len(chosen))
-    stack = (_stack(some), None if fixed is None else _stack(fixed))
+    stack = (stacked_systems(some, shape.atoms), None if fixed is None else _stack(fixed))
     indices = np.array([*chosen, *filling], np.int32)
     return Batch(*to_device((*stack, indices, indices < len(systems))))
 
@@ -158,6 +159,7 @@ def _no_structure(like: System, atoms: int) -> System:
         jax.tree.map(np.zeros_like, like),
         species=np.full(atoms, -1, np.int32),
         cell=np.eye(3, dtype=like.cell.dtype),
+        extras=blank_data(like.extras),
     )
 
 

@@ -10,11 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxpot.evaluation import Params
+from jaxpot.extras import check_needed
 from jaxpot.neighbors import Neighbors
 from jaxpot.potential import Potential
 from jaxpot.system import System
 
-__all__ = ["check_species", "checked_dtype", "checked_params", "explain_not_finite", "not_finite"]
+__all__ = ["check_system", "checked_dtype", "checked_params", "explain_not_finite", "not_finite"]
 
 CLOSE = 0.5  # Å; atoms nearer than this are what a non-finite energy is blamed on
 
@@ -45,12 +46,13 @@ def checked_params(params: Params, dtype: np.dtype) -> Params:
     return jax.tree_util.tree_map_with_path(check, params)
 
 
-def check_species(potential: Potential, species: np.ndarray) -> None:
-    """Raise ValueError where a species has no element, or the atoms are not those of the potential's molecule.
+def check_system(potential: Potential, system: System) -> None:
+    """Raise ValueError where a species has no element, or data that the potential needs are missing or of other atoms.
 
-    The engine would take another's parameters.
+    The engine would take another element's parameters.
     """
     count = 1 if potential.elements is None else len(potential.elements)
+    species = np.asarray(system.species)
     wrong = np.flatnonzero(species >= count)
     if wrong.size:
         known = "tells no elements apart" if potential.elements is None else f"has {count} elements"
@@ -58,23 +60,7 @@ def check_species(potential: Potential, species: np.ndarray) -> None:
             f"atom {wrong[0]} has species {species[wrong[0]]}, but {potential.name} {known}; "
             f"species go from 0 to {count - 1}, and -1 marks a padded atom"
         )
-    if potential.molecule is not None and tuple(species[species >= 0].tolist()) != potential.molecule:
-        raise ValueError(not_the_molecule(potential, species))
-
-
-def not_the_molecule(potential: Potential, species: np.ndarray) -> str:
-    """The message of atoms that are not those of the molecule which a potential is bound to, or not in its order."""
-    symbols = potential.elements or ()
-    wanted, found = np.array(potential.molecule or ()), species[species >= 0]
-    if len(wanted) != len(found):
-        difference = f"which has {len(wanted)} atoms, not {len(found)}"
-    else:
-        first = int(np.flatnonzero(wanted != found)[0])
-        difference = f"whose atom {first} is {symbols[wanted[first]]}, not {symbols[found[first]]}"
-    return (
-        f"this {potential.name} is bound to one molecule with its atoms in a fixed order, {difference}; "
-        "make a potential for this one with jaxpot.mmff94"
-    )
+    check_needed(potential.name, potential.needs, system.extras, species, potential.elements)
 
 
 def not_finite(energies: np.ndarray, forces: np.ndarray) -> np.ndarray:

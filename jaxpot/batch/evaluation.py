@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from jaxpot.batch.batches import Batch, batch
-from jaxpot.batch.checks import check_species, checked_dtype, checked_params, explain_not_finite, not_finite
+from jaxpot.batch.checks import check_system, checked_dtype, checked_params, explain_not_finite, not_finite
 from jaxpot.evaluation import Evaluation, Params
 from jaxpot.extras import declared
 from jaxpot.potential import Potential
@@ -106,7 +106,7 @@ def _system(place: int, structure: System | Atoms, potential: Potential, dtype: 
             return System.from_ase(structure, potential.elements, dtype)
         host = {name: np.asarray(getattr(structure, name), dtype) for name in ("positions", "cell")}
         system = structure.replace(**host)
-        check_species(potential, np.asarray(system.species))
+        check_system(potential, system)
         return system
     except ValueError as error:
         raise ValueError(f"structure {place}: {error}") from error

@@ -10,13 +10,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxpot.extras import pad_data
+from jaxpot.extras import alike_data, pad_data
 from jaxpot.neighbors import Neighbors
 from jaxpot.neighbors.allocation import BLOCK
 from jaxpot.neighbors.plan import Plan, Range
 from jaxpot.system import System
 
-__all__ = ["Sizes", "pad_neighbors", "pad_system", "resized", "round_up", "sizes_used", "to_device"]
+__all__ = ["Sizes", "pad_neighbors", "pad_system", "resized", "round_up", "sizes_used", "stacked_systems", "to_device"]
 
 
 class Sizes(tuple[int, ...]):
@@ -216,6 +216,22 @@ def pad_system(system: System, atoms: int) -> System:
         species=lengthened(host.species, atoms, -1),
         extras=pad_data(host.extras, len(host.species), atoms),
     )
+
+
+def stacked_systems(systems: Sequence[System], atoms: int) -> System:
+    """Systems padded and stacked, with numpy leaves.
+
+    Args:
+        systems: at least one.
+        atoms: to pad to.
+
+    Returns:
+        A :class:`System` whose leaves have a leading axis [structures].
+    """
+    padded = [pad_system(system, atoms) for system in systems]
+    extras = alike_data([system.extras for system in padded])
+    whole = [dataclasses.replace(system, extras=data) for system, data in zip(padded, extras, strict=True)]
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *whole)
 
 
 def to_device(tree: Any) -> Any:

@@ -192,24 +192,19 @@ def evaluate(
 @structure_options
 @click.option("--output", "-o", required=True, type=click.Path(path_type=Path), help="Relaxed structure.")
 @click.option("--force", "fmax", type=float, default=0.01, show_default=True, help="Largest force at the end, eV/Å.")
-@click.option("--steps", type=int, default=500, show_default=True, help="Most steps of the optimiser.")
+@click.option("--steps", type=int, default=500, show_default=True, help="Most evaluations of a structure.")
 @click.option("--cell/--no-cell", default=False, show_default=True, help="Relax the cell as well.")
-@click.option(
-    "--optimizer", type=click.Choice(["LBFGS", "FIRE", "BFGS"]), default="LBFGS", show_default=True, help="ASE's."
-)
 def relax(
     potential: Any, params: Any, precision: str, structure: str, kind: FileKind, output: Path, fmax: float, steps: int,
-    cell: bool, optimizer: str,
+    cell: bool,
 ) -> None:  # fmt: skip
-    """Relax the atoms of a structure, and its cell on request, with ASE's optimisers.
+    """Relax the atoms of all frames of a structure file, and their cells on request.
 
-    With mmff94 or mmff94s the structure is an SDF file, and all of its molecules are relaxed together.
+    A cell relaxes in the directions in which it repeats; the vacuum of a slab stays. With mmff94 or mmff94s the
+    structure is an SDF file, and all of its molecules are relaxed together.
     """
-    import ase.optimize
-    from ase.filters import FrechetCellFilter
-
+    from jaxpot.cli.relaxation import relax_frames
     from jaxpot.cli.structures import check_output, check_structure, format_to_write, read_structures, write_structures
-    from jaxpot.interop.ase import Calculator
 
     if not fmax > 0:
         raise ValueError(f"--force must be a positive number of eV/Å, got {fmax}")
@@ -225,20 +220,9 @@ def relax(
         return
     frames = read_structures(structure, kind)
     written = format_to_write(output, len(frames))
-    relaxed = []
     for k, atoms in enumerate(frames):
         check_structure(atoms, f"{structure}, frame {k}")
-        if cell and not atoms.pbc.all():
-            raise ValueError(f"{structure}, frame {k}: --cell needs a cell that repeats in all directions")
-        atoms.calc = Calculator(potential, params, dtype=precision)
-        before = atoms.get_potential_energy()
-        run = getattr(ase.optimize, optimizer)(FrechetCellFilter(atoms) if cell else atoms, logfile=None)
-        converged = run.run(fmax=fmax, steps=steps)
-        after = atoms.get_potential_energy()
-        state = "converged" if converged else f"not converged to {fmax:g} eV/Å"
-        click.echo(f"frame {k}: {before:.6f} -> {after:.6f} eV in {run.nsteps} steps, {state}")
-        relaxed.append(atoms)
-    write_structures(output, relaxed, written)
+    write_structures(output, relax_frames(potential, params, frames, cell, fmax, steps, precision), written)
     click.echo(f"written: {output}")
 
 

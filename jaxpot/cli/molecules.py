@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from jaxpot.io.molecules import is_molecule_file, read_sdf, write_sdf
-from jaxpot.simulate.relaxation import relax_conformers, with_conformers
+from jaxpot.simulate.conformers import relax_conformers, with_conformers
 from jaxpot.units import KCAL_PER_MOL
 
 __all__ = ["relax_molecules"]

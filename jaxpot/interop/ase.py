@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -12,7 +12,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator as AseCalculator
 from ase.calculators.calculator import PropertyNotImplementedError, all_changes
 
-from jaxpot.batch.checks import check_species, checked_dtype, checked_params, explain_not_finite, not_finite
+from jaxpot.batch.checks import check_system, checked_dtype, checked_params, explain_not_finite, not_finite
 from jaxpot.batch.padding import Sizes, pad_system, resized, sizes_used, to_device
 from jaxpot.neighbors import Neighbors, neighbor_list
 from jaxpot.potential import Params, Potential
@@ -36,6 +36,8 @@ class Calculator(AseCalculator):
         params: its parameters; floats are cast to ``dtype``.
         skin: Å, extra radius of the neighbour list; a tenth of the cutoff by default.
         dtype: float type of the evaluation; JAX's default (float32 unless x64 is enabled) if None.
+        extras: named data of the structures that the potential needs, such as ``system.extras`` of a molecule with its
+            topology; see :mod:`jaxpot.extras`.
 
     Raises:
         ValueError: the params do not fit the potential or hold NaN, an element is unknown, or a structure makes no
@@ -56,20 +58,31 @@ class Calculator(AseCalculator):
     implemented_properties: ClassVar[list[str]] = ["energy", "free_energy", "energies", "forces", "stress"]
     ignored_changes: ClassVar[set[str]] = {"initial_charges", "initial_magmoms"}
 
-    def __init__(self, potential: Potential, params: Params, skin: float | None = None, dtype: Any = None) -> None:
+    def __init__(
+        self,
+        potential: Potential,
+        params: Params,
+        skin: float | None = None,
+        dtype: Any = None,
+        extras: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__()
         self.potential = potential
         self.dtype = checked_dtype(dtype)
         self.params = checked_params(params, self.dtype)
         self._list = neighbor_list(potential, skin, capacity_multiplier=1.0) if potential.cutoff > 0 else None
-        self._evaluate = jax.jit(potential.evaluate)
+        self.extras = dict(extras or {})
+        # lists are checked here, by numbers in double precision
+        self._evaluate = jax.jit(potential.unchecked.evaluate)
         self._radii = (potential.cutoff, 0.1 * potential.cutoff if skin is None else float(skin))
         self._shapes: list[Sizes] = []
         self._sizes = Sizes(0, 0, 0)
         self._neighbors: Neighbors | None = None
         self._completion = np.zeros((3, 3))
         self._reference: _Geometry | None = None  # for which the list was made
-        self._check_params_fit()
+        self._fits = False
+        if not potential.needs:
+            self._check_params_fit(System.create(np.zeros((1, 3)), dtype=self.dtype))
 
     def calculate(
         self,
@@ -85,9 +98,10 @@ class Calculator(AseCalculator):
             system_changes: what has changed since the last call, according to ASE.
         """
         super().calculate(atoms, list(properties), list(system_changes))
-        system = System.from_ase(self.atoms, self.potential.elements, self.dtype)
-        if self.potential.molecule is not None:
-            check_species(self.potential, np.asarray(system.species))
+        system = System.from_ase(self.atoms, self.potential.elements, self.dtype, self.extras)
+        check_system(self.potential, system)
+        if not self._fits:
+            self._check_params_fit(system)
         self._prepare(system)
         padded = to_device(pad_system(system, self._sizes.atoms))
         found: Any = jax.device_get(self._evaluate(self.params, padded, self._neighbors))
@@ -104,13 +118,12 @@ class Calculator(AseCalculator):
         elif "stress" in properties:
             raise PropertyNotImplementedError("there is no stress: the cell has no volume; give the atoms a cell")
 
-    def _check_params_fit(self) -> None:
+    def _check_params_fit(self, system: System) -> None:
         """Let the potential see the params once, without computing anything."""
-        species = (0,) if self.potential.molecule is None else self.potential.molecule
-        system = System.create(np.zeros((len(species), 3)), species, dtype=self.dtype)
         neighbors = None if self._list is None else self._list.allocate(system)
         try:
-            jax.eval_shape(self.potential.evaluate, self.params, system, neighbors)
+            jax.eval_shape(self.potential.unchecked.evaluate, self.params, system, neighbors)
+            self._fits = True
         except (KeyError, TypeError, IndexError, AttributeError) as error:
             raise ValueError(
                 f"the params do not fit {self.potential.name}: {type(error).__name__} {error}; "

@@ -8,7 +8,7 @@ strains, and ``neighbor``, which is a list of jaxpot's (any cell) or one of jax-
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -98,7 +98,8 @@ def energy_fn(
     params: Params,
     box: Any = None,
     *,
-    species: Any = None,
+    species: Any = 0,
+    extras: Mapping[str, Any] | None = None,
     fractional_coordinates: bool = False,
     pbc: Any = None,
     sparse_capacity: int | None = None,
@@ -114,8 +115,8 @@ def energy_fn(
         potential: any potential.
         params: its parameters; a call may replace them by ``params=...``.
         box: Å, the box in jax-md's sense; None for free space. A call may replace it by ``box=...``.
-        species: [atoms] int32 or one for all, index into the potential's elements; by default those of the molecule
-            that the potential is bound to, else 0.
+        species: [atoms] int32 or one for all, index into the potential's elements.
+        extras: named data that the potential needs, such as ``system.extras`` of a molecule with its topology.
         fractional_coordinates: whether positions come as fractions of the box, as with ``space.periodic_general``.
         pbc: the directions that repeat; all by default where there is a box.
         sparse_capacity: slots for neighbours of one atom when a jax-md list in a sparse format is converted; twice the
@@ -140,12 +141,11 @@ def energy_fn(
         '-0.0104, -0.0009'
     """
     space = Space(box, fractional_coordinates, pbc)
-    species = _species_of(potential) if species is None else species
     energy = strained_energy(potential)
 
     def function(R: jax.Array, neighbor: Any = None, perturbation: Any = None, **kwargs: Any) -> jax.Array:
         params_now, box_now = kwargs.pop("params", None), box_of(kwargs)
-        system = space.system(R, species, box_now)
+        system = space.system(R, species, box_now).with_extras(**extras or {})
         system, neighbors, valid = space.matched(neighbor, system, box_now, potential, sparse_capacity)
         strain = strain_of(perturbation, system.positions.dtype)
         value = energy(params if params_now is None else params_now, system, strain, neighbors)
@@ -160,7 +160,8 @@ def force_fn(
     params: Params,
     box: Any = None,
     *,
-    species: Any = None,
+    species: Any = 0,
+    extras: Mapping[str, Any] | None = None,
     fractional_coordinates: bool = False,
     pbc: Any = None,
     sparse_capacity: int | None = None,
@@ -172,6 +173,7 @@ def force_fn(
         params: its parameters; a call may replace them by ``params=...``.
         box: as in :func:`energy_fn`.
         species: as in :func:`energy_fn`.
+        extras: as in :func:`energy_fn`.
         fractional_coordinates: as in :func:`energy_fn`.
         pbc: as in :func:`energy_fn`.
         sparse_capacity: as in :func:`energy_fn`.
@@ -191,17 +193,12 @@ def force_fn(
         '-0.0009'
     """
     space = Space(box, fractional_coordinates, pbc)
-    species = _species_of(potential) if species is None else species
 
     def function(R: jax.Array, neighbor: Any = None, **kwargs: Any) -> jax.Array:
         params_now, box_now = kwargs.pop("params", None), box_of(kwargs)
-        system = space.system(R, species, box_now)
+        system = space.system(R, species, box_now).with_extras(**extras or {})
         system, neighbors, valid = space.matched(neighbor, system, box_now, potential, sparse_capacity)
         forces = potential.evaluate(params if params_now is None else params_now, system, neighbors).forces
         return forces * jnp.where(valid, 1.0, jnp.nan).astype(forces.dtype)
 
     return function
-
-
-def _species_of(potential: Potential) -> Any:
-    return 0 if potential.molecule is None else potential.molecule

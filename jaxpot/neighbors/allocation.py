@@ -12,6 +12,7 @@ from jaxpot.neighbors.layout import choose_bins, completion_of, count_images
 from jaxpot.neighbors.pairs import Pairs, all_pairs
 from jaxpot.neighbors.plan import Built, Plan, Range
 from jaxpot.neighbors.rebuild import FARTHEST, MOST_TURNS
+from jaxpot.neighbors.units import warn_of_other_units
 
 __all__ = ["NATIVE_FROM", "NATIVE_FROM_IN_RUNS", "Request", "allocate"]
 
@@ -96,7 +97,7 @@ def allocate(
         plan, built = _allocate_native(
             positions, fractional, wraps, real, is_center, full, margin, pbc, plan, multiplier, least, dtype
         )
-        return _with_inside(plan, built, positions, full, multiplier, least), completion, built
+        return _finished(plan, built, positions, real, full, request), completion, built
 
     everything = int(real.sum()) * stage_rows[2]
     if everything > BRUTE_FORCE_PAIRS:
@@ -113,7 +114,7 @@ def allocate(
     most = [int(np.bincount(i).max(initial=0)) for i in (pairs.i, *(pairs.i[chosen] for chosen in near))]
     plan = _with_capacities(plan, most, multiplier, least)
     built = _assemble(plan, pairs, near, wraps, fractional, margin, real, is_center)
-    return _with_inside(plan, built, positions, full, multiplier, least), completion, built
+    return _finished(plan, built, positions, real, full, request), completion, built
 
 
 def _check_extent(positions: np.ndarray, turns: np.ndarray, real: np.ndarray) -> None:
@@ -162,10 +163,13 @@ def _slots_for(most: int, multiplier: float) -> int:
     return max(8, math.ceil(most * multiplier / 8) * 8)
 
 
-def _with_inside(
-    plan: Plan, built: Built, positions: np.ndarray, full: np.ndarray, multiplier: float, least: Plan | None
+def _finished(
+    plan: Plan, built: Built, positions: np.ndarray, real: np.ndarray, full: np.ndarray, request: Request
 ) -> Plan:
     """The plan with the number of slots for neighbours within each cutoff alone, from a sample of the atoms."""
+    least, multiplier = request.least, request.multiplier
+    if least is None:  # said once, not whenever a run makes room
+        warn_of_other_units(plan, built, positions, real, full)
     central = min(plan.atoms, plan.centers)
     sample = np.unique(np.linspace(0, central - 1, min(central, SAMPLE)).astype(int))
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from jaxpot.evaluation import Params
 from jaxpot.interop.ase import Calculator
 from jaxpot.potential import Potential
+from jaxpot.simulate.relaxation import relax
 
 if TYPE_CHECKING:
     from ase import Atoms
 
 __all__ = ["relaxed"]
+
+SKIN = 0.5  # Å, of the neighbour lists
+STRESS = 0.01  # 1/Å^2, times the tolerance of the forces is that of the stress
 
 
 def relaxed(
@@ -25,7 +31,7 @@ def relaxed(
         atoms: where to start.
         cell: whether the cell relaxes too.
         force: eV/Å, the longest that is left.
-        steps: most steps of ASE's optimiser.
+        steps: most evaluations of energy and forces.
 
     Returns:
         ASE ``Atoms``.
@@ -33,16 +39,23 @@ def relaxed(
     Raises:
         ValueError: it does not come to rest.
     """
-    from ase.filters import FrechetCellFilter
-    from ase.optimize import LBFGS, BFGSLineSearch
-
-    moved = atoms.copy()
-    moved.calc = Calculator(potential, params, skin=0.5)
-    target = FrechetCellFilter(moved) if cell else moved
-    optimizer = (BFGSLineSearch if cell else LBFGS)(target, logfile=None)
-    if not optimizer.run(fmax=force, steps=steps):
+    found: Any = relax(
+        potential,
+        params,
+        atoms,
+        "flexible" if cell else "fixed",
+        force_tolerance=force,
+        stress_tolerance=STRESS * force,
+        max_steps=steps,
+        skin=SKIN,
+    )
+    if not found.converged:
         raise ValueError(
             f"{atoms.get_chemical_formula()} does not come to rest within {force:g} eV/Å in {steps} steps; start "
             "nearer to where it is stable, or allow more"
         )
+    moved = atoms.copy()
+    moved.set_cell(np.asarray(found.system.cell, np.float64))
+    moved.set_positions(np.asarray(found.system.positions, np.float64), apply_constraint=False)
+    moved.calc = Calculator(potential, params, skin=SKIN)
     return moved

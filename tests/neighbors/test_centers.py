@@ -16,6 +16,8 @@ from tests.neighbors.reference import as_cell, brute_force, listed, random_cell
 from tests.neighbors.test_allocate import TOLERANCE
 from tests.neighbors.test_ranges import CUTOFFS, PATHS, SKIN, lists
 
+pytestmark = pytest.mark.filterwarnings("ignore:most atoms have a neighbour closer")  # in random cells
+
 
 def assert_centers_complete(neighbors: jaxpot.Neighbors, system: jaxpot.System, centers: np.ndarray) -> None:
     """Every pair of a centre is there, in every range; centres come first, the other atoms behind them."""

@@ -17,6 +17,7 @@ from tests.neighbors.reference import as_cell, brute_force, random_cell
 from tests.neighbors.test_ranges import PATHS
 
 CUTOFF = 3.3
+pytestmark = pytest.mark.filterwarnings("ignore:most atoms have a neighbour closer")  # in random cells
 
 
 def table(neighbors: jaxpot.Neighbors) -> dict[tuple[int, ...], int]:

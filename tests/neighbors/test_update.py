@@ -23,6 +23,7 @@ from tests.neighbors.test_allocate import TOLERANCE
 
 CUTOFF, SKIN = 4.0, 0.4
 REACH = CUTOFF + SKIN
+pytestmark = pytest.mark.filterwarnings("ignore:most atoms have a neighbour closer")  # in random cells
 
 
 def plan_for(pbc: tuple[bool, bool, bool], path: str) -> Plan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
@@ -11,6 +12,7 @@ import numpy as np
 from jaxpot.potentials.mmff94.mmffvdw import VAN_DER_WAALS
 from jaxpot.potentials.mmff94.parameters import NO_ROW, TERMS
 from jaxpot.potentials.mmff94.refusals import missing_hydrogens, untypable_atom
+from jaxpot.potentials.mmff94.tables import Row, Tables
 from jaxpot.potentials.mmff94.topology import ACCEPTOR, DONOR, FURTHER, ONE_FOUR, Topology, arrange_pairs
 
 if TYPE_CHECKING:
@@ -28,43 +30,38 @@ class Assignment(NamedTuple):
 
     Attributes:
         topologies: one :class:`Topology` a molecule.
-        params: term -> parameter -> [rows], one table for all molecules, in MMFF94's units (md/Å, degree, kcal/mol, e).
-        labels: term -> for each row the atom types it is for, and what else tells it apart: ``"1-1-1-6 class 0"``;
-            for charges the molecule and the atom.
+        tables: rows of parameters, one table a term for all molecules.
         types: one [atoms] array of numeric MMFF94 atom types a molecule.
     """
 
     topologies: tuple[Topology, ...]
-    params: dict[str, dict[str, np.ndarray]]
-    labels: dict[str, tuple[str, ...]]
+    tables: Tables
     types: tuple[np.ndarray, ...]
 
+    @property
+    def params(self) -> dict[str, dict[str, np.ndarray]]:
+        """Term -> parameter -> [rows], as published, in MMFF94's units (md/Å, degree, kcal/mol, e)."""
+        return self.tables.params
 
-class Table:
-    """Rows of parameters, found by what they are for."""
+    @property
+    def labels(self) -> dict[str, tuple[str, ...]]:
+        """Term -> for each row the atom types it is for, and what else tells it apart: ``"1-1-1-6 class 0"``."""
+        return self.tables.labels
 
-    def __init__(self, names: tuple[str, ...]) -> None:
-        self.names = names
-        self.rows: dict[tuple[str, tuple[float, ...]], int] = {}
-        self.values: list[tuple[float, ...]] = []
-        self.labels: list[str] = []
+
+class Rows:
+    """Rows of parameters of one term, found by what they are for."""
+
+    def __init__(self, known: Sequence[Row]) -> None:
+        self.found = {row: number for number, row in enumerate(known)}
 
     def row(self, label: str, values: Sequence[float]) -> int:
         """The row of these values under this label; a new one if there is none yet."""
         # equal types may get unequal values (from RDKit's empirical rules, which look at more), hence both
-        key = label, tuple(values)
-        if key not in self.rows:
-            self.rows[key] = len(self.values)
-            self.values.append(tuple(values))
-            self.labels.append(label)
-        return self.rows[key]
-
-    def columns(self) -> dict[str, np.ndarray]:
-        table = np.array(self.values, dtype=float).reshape(-1, len(self.names))
-        return {name: table[:, k] for k, name in enumerate(self.names)}
+        return self.found.setdefault((label, tuple(map(float, values))), len(self.found))
 
 
-def assign(mols: Mol | Sequence[Mol], variant: Variant = "MMFF94") -> Assignment:
+def assign(mols: Mol | Sequence[Mol], variant: Variant = "MMFF94", tables: Tables | None = None) -> Assignment:
     """Types molecules with RDKit and collects their interactions and parameters.
 
     The interactions are those of RDKit's force field with its long cutoffs off: all pairs three or more bonds apart,
@@ -73,6 +70,7 @@ def assign(mols: Mol | Sequence[Mol], variant: Variant = "MMFF94") -> Assignment
     Args:
         mols: one RDKit molecule with all of its hydrogens, or several.
         variant: ``"MMFF94"``, or ``"MMFF94s"`` with planar delocalised nitrogen.
+        tables: of other molecules: their rows come first, and serve interactions of the same types here.
 
     Returns:
         The :class:`Assignment`.
@@ -90,17 +88,18 @@ def assign(mols: Mol | Sequence[Mol], variant: Variant = "MMFF94") -> Assignment
     if variant not in get_args(Variant):
         raise ValueError(f"the variant must be one of {', '.join(get_args(Variant))}, got {variant!r}")
     several = list(mols) if isinstance(mols, Iterable) else [mols]
-    tables = {term: Table(names) for term, names in TERMS.items()}
-    found = [_assign_one(mol, variant, tables, number) for number, mol in enumerate(several)]
+    integer: Any = np.int32
+    rows = {term: Rows(getattr(tables, term) if tables is not None else ()) for term in TERMS}
+    found = [_assign_one(mol, variant, rows) for mol in several]
+    whole = Tables(**{term: tuple(each.found) for term, each in rows.items()})
     return Assignment(
-        tuple(topology for topology, _ in found),
-        {term: table.columns() for term, table in tables.items()},
-        {term: tuple(table.labels) for term, table in tables.items()},
+        tuple(dataclasses.replace(topology, tables=integer(whole.checksum)) for topology, _ in found),
+        whole,
         tuple(types for _, types in found),
     )
 
 
-def _assign_one(mol: Mol, variant: str, tables: dict[str, Table], number: int) -> tuple[Topology, np.ndarray]:
+def _assign_one(mol: Mol, variant: str, tables: dict[str, Rows]) -> tuple[Topology, np.ndarray]:
     properties = _properties(mol, variant)
     count = mol.GetNumAtoms()
     types = np.array([properties.GetMMFFAtomType(i) for i in range(count)], np.int32)
@@ -162,12 +161,13 @@ def _assign_one(mol: Mol, variant: str, tables: dict[str, Table], number: int) -
             torsion_rows.append(tables["torsion"].row(label((i, j, k, l), kind), values))
 
     vdw_rows, roles, charge_rows = [], [], []
+    smiles, ranks = _canonical(mol)
     for i, kind in enumerate(types.tolist()):
         *values, role = VAN_DER_WAALS[kind]
         vdw_rows.append(tables["van_der_waals"].row(str(kind), values))
         roles.append({"D": DONOR, "A": ACCEPTOR, "-": 0}[role])
         charge = properties.GetMMFFPartialCharge(i)
-        charge_rows.append(tables["electrostatics"].row(f"molecule {number} atom {i}", [charge]))
+        charge_rows.append(tables["electrostatics"].row(f"{smiles} atom {ranks[i]}", [charge]))
 
     def integers(values: list[Any], width: int | None = None) -> Any:
         array = np.array(values, np.int32)
@@ -189,6 +189,8 @@ def _assign_one(mol: Mol, variant: str, tables: dict[str, Table], number: int) -
         integers(roles).astype(np.int8),
         integers(charge_rows),
         _pair_kinds(mol),
+        integers([atom.GetAtomicNum() for atom in mol.GetAtoms()]),
+        integers([]).sum(dtype=np.int32),
     )
     return topology, types
 
@@ -201,6 +203,13 @@ def _properties(mol: Mol, variant: str) -> Any:
     if properties is None:
         raise ValueError(untypable_atom(mol, variant))
     return properties
+
+
+def _canonical(mol: Mol) -> tuple[str, list[int]]:
+    """A molecule's name and numbers of its atoms that do not depend on their order; equal atoms share a number."""
+    from rdkit import Chem
+
+    return Chem.MolToSmiles(mol, allHsExplicit=True), list(Chem.CanonicalRankAtoms(mol, breakTies=False))
 
 
 def _required(found: Any, mol: Mol, atoms: Sequence[int]) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxpot.numerics.named import named_parameters
@@ -53,7 +54,13 @@ def rows_of(
     """
     tables = named_parameters(f"MMFF94's {term}", params, dtype, TERMS[term])
     shape = rows.shape + (1,) * (axes - rows.ndim)
-    return tuple(table.at[rows].get(mode="fill", fill_value=filler).reshape(shape) for table in tables.values())
+
+    def looked_up(table: jax.Array) -> jax.Array:
+        if table.shape[0] == 0:  # nothing but padded interactions
+            return jnp.full(shape, filler, dtype)
+        return table.at[rows].get(mode="fill", fill_value=filler).reshape(shape)
+
+    return tuple(looked_up(table) for table in tables.values())
 
 
 def check_terms(params: Params) -> None:

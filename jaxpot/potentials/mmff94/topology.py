@@ -19,8 +19,9 @@ DONOR, ACCEPTOR = 1, 2
 class Topology:
     """Interactions of one molecule (or several fragments) and the rows of their parameters.
 
-    :func:`jaxpot.potentials.mmff94.assign` makes it. All leaves are integer arrays, so that molecules padded to one
-    shape can be stacked and mapped over. Interactions between the same types share a row; charges have a row an atom.
+    :func:`jaxpot.potentials.mmff94.assign` makes it; ``System.extras["topology"]`` holds it. All leaves are integer
+    arrays, so that molecules padded to one shape can be stacked and mapped over. Interactions between the same types
+    share a row, and so do equal atoms of a molecule for their charges.
 
     Bonded interactions are told by *edges*, the bonds with a direction: edge e < bonds leads from the first to the
     second atom of bond e, and edge bonds + e back.
@@ -45,6 +46,8 @@ class Topology:
         donor_acceptor: [atoms] int8, 1 for a donor of hydrogen bonds, 2 for an acceptor, else 0.
         charge_rows: [atoms] int32, rows in ``params["electrostatics"]``.
         pair_kinds: [atoms // 2, atoms] int8, 0 for pairs that do not interact, 1 for 1-4 pairs, 2 for those beyond.
+        numbers: [atoms] int32, atomic numbers, 0 for padded atoms: the atoms of a system must be these.
+        tables: [] int32, :attr:`Tables.checksum` of the tables whose rows are meant; 0 if of any.
     """
 
     bonds: jax.Array
@@ -62,6 +65,8 @@ class Topology:
     donor_acceptor: jax.Array
     charge_rows: jax.Array
     pair_kinds: jax.Array
+    numbers: jax.Array
+    tables: jax.Array
 
     @property
     def atoms(self) -> int:

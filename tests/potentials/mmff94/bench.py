@@ -13,8 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from rdkit import Chem
 
-from jaxpot.batch.molecules import Sizes, sizes_of, stack_molecules
 from jaxpot.potentials.mmff94 import TERMS, assign, energies_and_gradients, energy_terms
+from jaxpot.potentials.mmff94.padding import Sizes, padded, sizes_of
 from jaxpot.units import KCAL_PER_MOL
 
 CHUNK = 64
@@ -59,12 +59,12 @@ def published_terms(folder: Path, variant: str) -> dict[str, dict[str, float]]:
 
 @jax.jit
 def _of_chunk(params: Any, topologies: Any, positions: jax.Array) -> Any:
-    return jax.vmap(energies_and_gradients)(params, topologies, positions)
+    return jax.vmap(energies_and_gradients, (None, 0, 0))(params, topologies, positions)
 
 
 @jax.jit
 def _terms_of_chunk(params: Any, topologies: Any, positions: jax.Array) -> Any:
-    return jax.vmap(energy_terms)(params, topologies, positions)
+    return jax.vmap(energy_terms, (None, 0, 0))(params, topologies, positions)
 
 
 def evaluate(mols: Sequence[Chem.Mol], positions: Sequence[np.ndarray], variant: str) -> list[Found]:
@@ -75,14 +75,15 @@ def evaluate(mols: Sequence[Chem.Mol], positions: Sequence[np.ndarray], variant:
         topologies = list(assigned.topologies[first : first + CHUNK])
         count = len(topologies)
         topologies += topologies[-1:] * (CHUNK - count)
-        params, stacked = stack_molecules(assigned.params, topologies, ROOM)
-        padded = np.zeros((CHUNK, ROOM.atoms, 3))
+        params = assigned.params
+        stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *[padded(topology, ROOM) for topology in topologies])
+        lying = np.zeros((CHUNK, ROOM.atoms, 3))
         sizes = [len(x) for x in positions[first : first + CHUNK]]
         for k, x in enumerate(positions[first : first + CHUNK]):
-            padded[k, : sizes[k]] = x
+            lying[k, : sizes[k]] = x
         parts = {"total": params} | {term: only(params, term) for term in TERMS}
-        results = {name: jax.device_get(_of_chunk(part, stacked, padded)) for name, part in parts.items()}
-        terms = jax.device_get(_terms_of_chunk(params, stacked, padded))
+        results = {name: jax.device_get(_of_chunk(part, stacked, lying)) for name, part in parts.items()}
+        terms = jax.device_get(_terms_of_chunk(params, stacked, lying))
         for k in range(count):
             assert not any(gradient[k, sizes[k] :].any() for _, gradient in results.values())
             found.append(

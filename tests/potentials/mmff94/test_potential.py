@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ import jaxpot
 from jaxpot import units
 from jaxpot.interop import jax_md as interop
 from jaxpot.interop.ase import Calculator
-from jaxpot.io.molecules import from_smiles
-from jaxpot.potentials.mmff94 import TERMS, assign, energies_and_gradients, energy_terms
+from jaxpot.io.molecules import from_smiles, write_sdf
+from jaxpot.potentials.mmff94 import TERMS, assign, energies_and_gradients, energy_terms, mmff94_potential
 from tests.conftest import FLOAT32, needs_float64
 from tests.oracles import rdkit_mmff94
 
@@ -157,7 +158,7 @@ def test_conformers_by_vmap() -> None:
 def test_float32_is_close_to_float64() -> None:
     single = jaxpot.mmff94(salt(), dtype="float32")
     found = jax.jit(single.potential.evaluate)(single.params, single.system, None)
-    assert {leaf.dtype for leaf in found} == {jnp.dtype("float32")}
+    assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {jnp.dtype("float32")}
     here = evaluate(MODEL.params, MODEL.system, None)
     np.testing.assert_allclose(found.energies.sum(), here.energies.sum(), rtol=1e-5)
     np.testing.assert_allclose(found.forces, here.forces, atol=1e-4 * float(jnp.abs(here.forces).max()))
@@ -265,11 +266,14 @@ def test_what_is_wrong_with_a_molecule_is_said(tmp_path: Path) -> None:
         jaxpot.mmff94("CCO", dielectric_model="distnace")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="cannot make a molecule of int"):
         jaxpot.mmff94(3)
-    with pytest.raises(ValueError, match="bound to one"):
-        jaxpot.mmff94(["C", "O"])
-    with pytest.raises(ValueError, match="come with its molecule"):
-        MODEL.potential.init()
-    broken = {**MODEL.params, "torsion": {"V1": [0.0], "V2": [0.0]}}
+    two = tmp_path / "two.sdf"
+    write_sdf(two, [from_smiles("C"), from_smiles("O")])
+    with pytest.raises(ValueError, match=r"holds 2 molecules; give it in a list"):
+        jaxpot.mmff94(two)
+    assert len(jaxpot.mmff94([two]).system) == 2
+    with pytest.raises(ValueError, match="come with its molecules"):
+        mmff94_potential().init()
+    broken = {**MODEL.params, "torsion": {name: MODEL.params["torsion"][name] for name in ("V1", "V2")}}
     with pytest.raises(ValueError, match="V3"):
         MODEL.potential.evaluate(broken, MODEL.system, None)
     with pytest.raises(ValueError, match="bond_stretching"):
@@ -279,7 +283,7 @@ def test_what_is_wrong_with_a_molecule_is_said(tmp_path: Path) -> None:
 def test_a_system_that_is_not_the_molecule_is_refused() -> None:
     species = np.asarray(MODEL.system.species)
     other = MODEL.system.replace(species=jnp.asarray(species[::-1].copy()))
-    with pytest.raises(ValueError, match="bound to one molecule"):
+    with pytest.raises(ValueError, match="of another molecule, whose atom"):
         MODEL.potential.evaluate(MODEL.params, other, None)
     assert np.isnan(evaluate(MODEL.params, other, None).energies).all()  # under jit nothing can be raised
     periodic = MODEL.system.replace(pbc=jnp.array([True, False, False]))
@@ -317,20 +321,24 @@ def test_sources_give_one_molecule(tmp_path: Path) -> None:
 
 def test_ase_calculator_relaxes_and_refuses_other_atoms() -> None:
     mol = from_smiles("CCO")
-    potential, params, _ = jaxpot.mmff94(mol)
+    potential, params, system = jaxpot.mmff94(mol)
     atoms = atoms_of(mol)
-    atoms.calc = Calculator(potential, params)
+    atoms.calc = Calculator(potential, params, extras=system.extras)
     BFGS(atoms, logfile=None).run(fmax=1e-2 if FLOAT32 else 1e-4, steps=300)
     field = rdkit_mmff94.field(mol, "MMFF94")
     assert field.Minimize(maxIts=1000, forceTol=1e-8) == 0
     expected = field.CalcEnergy() * units.KCAL_PER_MOL
     assert atoms.get_potential_energy() == pytest.approx(expected, abs=1e-3 if FLOAT32 else 1e-6)
     swapped = atoms[[2, 1, 0, *range(3, len(atoms))]]
-    swapped.calc = Calculator(potential, params)
+    swapped.calc = Calculator(potential, params, extras=system.extras)
     with pytest.raises(ValueError, match="atom 0 is C, not O"):
         swapped.get_potential_energy()
     with pytest.raises(ValueError, match="9 atoms, not 8"):
-        Calculator(potential, params).get_potential_energy(atoms[:-1])
+        Calculator(potential, params, extras=system.extras).get_potential_energy(atoms[:-1])
+    with pytest.raises(ValueError, match="needs topology"):
+        Calculator(potential, params).get_potential_energy(atoms)
+    with pytest.raises(ValueError, match="takes params as a dict"):
+        Calculator(potential, {}, extras=system.extras).get_potential_energy(atoms)
 
 
 @pytest.mark.slow
@@ -343,12 +351,12 @@ def test_constant_energy_in_ase_and_jax_md() -> None:
     atoms = atoms_of(mol)
     momenta = np.random.default_rng(0).normal(size=(len(atoms), 3)) * np.sqrt(atoms.get_masses()[:, None] * 0.026)
     momenta -= momenta.mean(axis=0)
-    atoms.calc = Calculator(potential, params)
+    atoms.calc = Calculator(potential, params, extras=system.extras)
     atoms.set_momenta(momenta)
     VelocityVerlet(atoms, 0.25 * ase_units.fs).run(1)  # the two programs take the same first step
     first = atoms.positions.copy()
 
-    energy_fn = interop.energy_fn(potential, params)
+    energy_fn = interop.energy_fn(potential, params, species=system.species, extras=system.extras)
     init, step = simulate.nve(energy_fn, space.free()[1], dt=0.25 * units.FEMTOSECOND)
     masses = jnp.asarray(atoms.get_masses())
     state = jax.jit(lambda x: init(jax.random.PRNGKey(0), x, kT=0.0, mass=masses))(system.positions)
@@ -375,6 +383,73 @@ def test_potentials_add() -> None:
     found = jax.jit(total.evaluate)((MODEL.params, MODEL.params), MODEL.system, None)
     here = evaluate(MODEL.params, MODEL.system, None)
     np.testing.assert_allclose(found.energies, 3 * here.energies, rtol=1e-5, atol=1e-5)
-    assert total.molecule == MODEL.potential.molecule
-    with pytest.raises(ValueError, match="different molecules"):
-        jaxpot.add(jaxpot.mmff94("CCO").potential, jaxpot.mmff94("COC").potential)
+    first, other = jaxpot.mmff94("CCO"), jaxpot.mmff94("COC")
+    both = first.potential + other.potential
+    with pytest.raises(ValueError, match="made with other tables"):
+        both.evaluate((first.params, other.params), first.system, None)
+
+
+def test_saves_loads_and_pickles(tmp_path: Path) -> None:
+    jaxpot.save(tmp_path / "model", MODEL.potential, MODEL.params)
+    loaded, params = jaxpot.load(tmp_path / "model")
+    assert loaded.spec == MODEL.potential.spec == pickle.loads(pickle.dumps(MODEL.potential)).spec
+    here, found = evaluate(MODEL.params, MODEL.system, None), jax.jit(loaded.evaluate)(params, MODEL.system, None)
+    np.testing.assert_array_equal(found.energies, here.energies)
+    again = pickle.loads(pickle.dumps((MODEL.potential, MODEL.params, MODEL.system)))
+    np.testing.assert_array_equal(jax.jit(again[0].evaluate)(*again[1:], None).energies, here.energies)
+    jax.tree.map(np.testing.assert_array_equal, loaded.init(), MODEL.potential.init())
+
+
+MOLECULES = ["CCO", "O", "CC(=O)NC", "C#CCO", "[Na+].CC(=O)[O-]"]
+
+
+def test_unequal_molecules_batch() -> None:
+    potential, params, systems = jaxpot.mmff94(MOLECULES)
+    results = jaxpot.evaluate(potential, params, systems, max_shapes=1)
+    tolerance = 1e-4 if FLOAT32 else 1e-10
+    for result, smiles, system in zip(results, MOLECULES, systems, strict=True):
+        alone = jaxpot.mmff94(smiles)
+        assert float(jaxpot.energy(potential)(params, system, None)) == pytest.approx(result.energy, abs=tolerance)
+        assert float(jaxpot.energy(alone.potential)(*alone[1:], None)) == pytest.approx(result.energy, abs=tolerance)
+        np.testing.assert_allclose(result.forces.sum(axis=0), 0.0, atol=10 * tolerance)
+    *_, filled = jaxpot.batch(systems, potential, max_shapes=1, batch_size=3)
+    assert not filled.mask.all()
+    energies = jax.jit(jax.vmap(jaxpot.energy(potential), (None, 0, 0)))
+    last = energies(params, filled.system, filled.neighbors)
+    assert float(last[-1]) == 0.0  # the structure that fills the batch
+    slope = jax.jit(jax.grad(lambda q: energies(q, filled.system, filled.neighbors).sum()))(params)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(slope))
+    stacked = jaxpot.stack_systems(systems)
+    np.testing.assert_allclose(energies(params, stacked, None), [r.energy for r in results], atol=tolerance)
+
+
+def test_interactions_of_equal_types_share_rows_with_later_molecules() -> None:
+    potential, params, system = jaxpot.mmff94(["CCO", "CC(=O)NC"])
+    params["bond_stretching"]["r0"] = params["bond_stretching"]["r0"] + 0.01  # as trained
+    more = jaxpot.mmff94(["CCCO", "OCC"], like=(potential, params))
+    for term, tables in params.items():
+        for name, table in tables.items():
+            np.testing.assert_array_equal(more.params[term][name][: len(table)], table)
+    published = jaxpot.mmff94("CCO")
+    rows = published.potential.spec.tables.bond_stretching
+    known = more.potential.spec.tables.bond_stretching
+    for label, values in rows:
+        trained = more.params["bond_stretching"]["r0"][known.index((label, values))]
+        assert float(trained) == pytest.approx(values[1] + 0.01, abs=1e-6)
+    # the same molecule with its atoms in another order finds its charges
+    assert len(known) >= len(rows)
+    assert len(more.params["electrostatics"]["charge"]) == len(params["electrostatics"]["charge"]) + 8
+    with pytest.raises(ValueError, match="made with other tables"):
+        more.potential.evaluate(more.params, system[0], None)
+    assert np.isnan(jax.jit(more.potential.evaluate)(more.params, system[0], None).energies).all()
+    with pytest.raises(ValueError, match="other molecules; take those that came with it"):
+        potential.evaluate(more.params, system[0], None)
+    with pytest.raises(ValueError, match="leave them out"):
+        jaxpot.mmff94("CCO", "MMFF94s", like=(potential, params))
+
+
+def test_what_is_no_topology_is_said() -> None:
+    with pytest.raises(ValueError, match="needs topology"):
+        MODEL.potential.evaluate(MODEL.params, MODEL.system.replace(extras={}), None)
+    with pytest.raises(ValueError, match="a molecule of 3 atoms, not"):
+        MODEL.potential.evaluate(MODEL.params, MODEL.system.with_extras(**jaxpot.mmff94("O").system.extras), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -12,8 +13,8 @@ from rdkit.Chem import rdForceFieldHelpers
 
 import jaxpot
 from jaxpot.io.molecules import from_smiles
-from jaxpot.potentials.mmff94 import assign
-from jaxpot.simulate import relaxation
+from jaxpot.potentials.mmff94 import assign, mmff94_potential
+from jaxpot.simulate import conformers, relaxation_queue
 from jaxpot.units import KCAL_PER_MOL
 from tests.conftest import needs_float64
 from tests.oracles import rdkit_mmff94
@@ -55,9 +56,13 @@ def test_conformers_of_a_drug_like_molecule() -> None:
         largest = np.linalg.norm(gradient, axis=1).max() * KCAL_PER_MOL
         assert found.force_norms[k] == pytest.approx(largest, abs=1e-9)
     assert_as_good(found.energies / KCAL_PER_MOL, rdkit_minima(mol, "MMFF94"))
-    with_them = relaxation.with_conformers(mol, found)
+    with_them = conformers.with_conformers(mol, found)
     assert with_them.GetNumConformers() == 24
     np.testing.assert_allclose(with_them.GetConformer(5).GetPositions(), found.positions[5], atol=1e-12)
+
+
+def programs(variant: Any) -> int:
+    return relaxation_queue._programs(mmff94_potential(variant, 1.0, "constant"))[0]._cache_size()
 
 
 UNEQUAL = [
@@ -80,9 +85,12 @@ def apart(mol: Chem.Mol) -> Chem.Mol:
 @needs_float64
 def test_unequal_molecules_share_programs() -> None:
     mols = [apart(from_smiles(smiles, conformers=3, seed=1)) for smiles in UNEQUAL]
-    before = relaxation._run._cache_size()
+    before = programs("MMFF94s")
     found = jaxpot.relax_conformers(mols, "MMFF94s", force_tolerance=1e-5, progress=False)
-    assert relaxation._run._cache_size() - before == 2  # up to 16 atoms, and the one larger molecule
+    assert programs("MMFF94s") - before == 2  # up to 16 atoms, and the one larger molecule
+    others = [from_smiles(smiles) for smiles in ("CC(=O)C", "CCN", "NCC(=O)O", "CCCCOCC")]
+    assert all(one.converged.all() for one in jaxpot.relax_conformers(others, "MMFF94s", progress=False))
+    assert programs("MMFF94s") - before == 2  # other molecules of these sizes find them again
     assert all(one.converged.all() for one in found)
     assert [one.positions.shape for one in found] == [(3, mol.GetNumAtoms(), 3) for mol in mols]
     minima = np.concatenate([rdkit_minima(mol, "MMFF94s") for mol in mols])
@@ -96,7 +104,7 @@ def test_limits_are_kept_and_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert "3/3" in capsys.readouterr().err
     found = jaxpot.relax_conformers(mol, force_tolerance=1e-2, progress=False)
     assert found.converged.all() and (found.steps < 100).all()
-    again = jaxpot.relax_conformers(relaxation.with_conformers(mol, found), force_tolerance=1.01e-2, progress=False)
+    again = jaxpot.relax_conformers(conformers.with_conformers(mol, found), force_tolerance=1.01e-2, progress=False)
     assert (again.steps == 1).all() and again.converged.all()
     assert capsys.readouterr().err == ""
     with pytest.raises(ValueError, match="force_tolerance"):

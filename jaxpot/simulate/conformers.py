@@ -1,0 +1,248 @@
+"""Relaxation of many conformers, of one molecule or of several, with MMFF94."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxpot.batch.checks import checked_dtype, checked_params
+from jaxpot.io.molecules import MoleculeLike, molecules
+from jaxpot.potentials.mmff94 import (
+    ELEMENTS,
+    TERMS,
+    Dielectric,
+    DielectricModel,
+    Topology,
+    Variant,
+    alike,
+    assign,
+    mmff94_potential,
+    pad_topology,
+)
+from jaxpot.potentials.mmff94.parameters import Params
+from jaxpot.potentials.mmff94.stiffness import stiffness
+from jaxpot.simulate.relaxation import check_limits, counter
+from jaxpot.simulate.relaxation_batch import Aim, Stiffness
+from jaxpot.simulate.relaxation_queue import Ended, Group, relax_group
+from jaxpot.system import System
+
+if TYPE_CHECKING:
+    from rdkit.Chem import Mol
+
+__all__ = ["Relaxation", "relax_conformers", "with_conformers"]
+
+WIDTH = {"cpu": 32}  # conformers at a time: those whose arrays stay in cache, and on an accelerator many
+ACCELERATOR_WIDTH = 1024
+MANY = 64  # conformers of a single molecule from which it is worth a program of its own size
+VERY_MANY = 500  # conformers from which it is worth a program of a size between two powers of two
+SMALLEST = 16  # atoms to pad to
+FEWEST_ROWS = 1 << 14  # of a table of parameters: enough for hundreds of molecules, and costs nothing
+
+
+class Relaxation(NamedTuple):
+    """The relaxed conformers of one molecule.
+
+    Attributes:
+        positions: [conformers, atoms, 3] Å.
+        energies: [conformers] eV.
+        force_norms: [conformers] norm of the largest force on an atom, eV/Å.
+        converged: [conformers] bool, whether that is within the tolerance.
+        steps: [conformers] int, evaluations of energy and gradient.
+    """
+
+    positions: np.ndarray
+    energies: np.ndarray
+    force_norms: np.ndarray
+    converged: np.ndarray
+    steps: np.ndarray
+
+
+def relax_conformers(
+    mol_or_mols: MoleculeLike | Sequence[MoleculeLike],
+    variant: Variant = "MMFF94",
+    *,
+    force_tolerance: float = 1e-3,
+    max_steps: int = 2000,
+    params: Params | None = None,
+    dielectric_constant: float = 1.0,
+    dielectric_model: DielectricModel = "constant",
+    batch_size: int | None = None,
+    dtype: Any = None,
+    progress: bool = True,
+) -> Relaxation | list[Relaxation]:
+    """Relaxes all conformers of one molecule or of several with MMFF94, many at a time.
+
+    Each conformer is minimised by L-BFGS, preconditioned by the stiffness of its internal coordinates, until the
+    largest force on an atom is within the tolerance. As many as ``batch_size`` are worked on at once; one that has
+    converged makes room for the next. Molecules are padded to few sizes, so that there is one compiled program for each
+    of these, which later calls find again.
+
+    Args:
+        mol_or_mols: an RDKit ``Mol`` with conformers, a SMILES string, the path of an SDF file; or a sequence of these.
+        variant: ``"MMFF94"`` or ``"MMFF94s"``.
+        force_tolerance: of the norm of the largest force on an atom, eV/Å.
+        max_steps: evaluations that a conformer is given.
+        params: tables of parameters to use in place of the published ones, as :func:`assign` makes them of the same
+            molecules in the same order.
+        dielectric_constant: D of the electrostatic term.
+        dielectric_model: ``"constant"`` or ``"distance"``.
+        batch_size: conformers at a time; 32 on a CPU and 1024 on an accelerator if None.
+        dtype: of the calculation; JAX's default float type if None.
+        progress: whether to show a progress bar, where tqdm is installed.
+
+    Returns:
+        A :class:`Relaxation`; a list of them for a sequence, or a file, of molecules. The molecules are left as they
+        are; :func:`with_conformers` puts the positions into a copy.
+
+    Raises:
+        ValueError: an atom has no MMFF94 type, a molecule has no conformer, or an option makes no sense.
+        ImportError: RDKit is not installed.
+
+    Example:
+        >>> import jaxpot
+        >>> from jaxpot.io.molecules import from_smiles
+        >>> relaxed = jaxpot.relax_conformers(from_smiles("CCCC", conformers=4), force_tolerance=0.01, progress=False)
+        >>> relaxed.positions.shape, bool(relaxed.converged.all())
+        ((4, 14, 3), True)
+    """
+    check_limits(force_tolerance, max_steps, batch_size)
+    mols = molecules(mol_or_mols)
+    assigned = assign(mols, variant)
+    kind = checked_dtype(dtype)
+    counts = [mol.GetNumConformers() for mol in mols]
+    if 0 in counts:
+        raise ValueError(
+            f"molecule {counts.index(0)} has no conformer; embed some with rdkit.Chem.AllChem.EmbedMultipleConfs"
+        )
+    dielectric = Dielectric(dielectric_constant, dielectric_model).checked()
+    potential = mmff94_potential(variant, dielectric_constant, dielectric_model)
+    tables = checked_params(_in_few_sizes(assigned.params if params is None else params), kind)
+    aim = Aim(force_tolerance, 1.0, 0.0, max_steps)
+    width = batch_size or WIDTH.get(jax.default_backend(), ACCELERATOR_WIDTH)
+    alone = len(mols) == 1 and counts[0] >= MANY
+    rooms = {mols[0].GetNumAtoms(): [0]} if alone else _rooms([mol.GetNumAtoms() for mol in mols], counts)
+    found: dict[int, Relaxation] = {}
+    with counter(sum(counts), progress, "conformer") as tick:
+        for atoms, members in rooms.items():
+            few = [assigned.topologies[k] for k in members]
+            padded = few if alone else alike([pad_topology(topology, atoms) for topology in few])
+            group, owner = _group([mols[k] for k in members], padded, kind)
+            ended = relax_group(
+                potential,
+                tables,
+                group,
+                aim=aim,
+                cell="fixed",
+                width=width,
+                stiffness=_stiffness(dielectric),
+                tick=tick,
+            )
+            for place, k in enumerate(members):
+                found[k] = _relaxation(ended, owner == place, mols[k].GetNumAtoms())
+    several = len(mols) != 1 or (isinstance(mol_or_mols, Sequence) and not isinstance(mol_or_mols, str))
+    ordered = [found[n] for n in range(len(mols))]
+    return ordered if several else ordered[0]
+
+
+def with_conformers(mol: Mol, relaxation: Relaxation) -> Mol:
+    """A copy of a molecule with relaxed conformers in place of its own.
+
+    Args:
+        mol: the RDKit molecule.
+        relaxation: of this molecule.
+
+    Returns:
+        The copy; its conformers are in the order of the relaxation, with energies in eV as the property ``energy``.
+    """
+    from rdkit import Chem
+    from rdkit.Geometry import Point3D
+
+    copy = Chem.Mol(mol)
+    copy.RemoveAllConformers()
+    for positions, energy in zip(relaxation.positions, relaxation.energies, strict=True):
+        conformer = Chem.Conformer(copy.GetNumAtoms())
+        for index, position in enumerate(positions):
+            conformer.SetAtomPosition(index, Point3D(*map(float, position)))
+        conformer.SetDoubleProp("energy", float(energy))
+        copy.AddConformer(conformer, assignId=True)
+    return copy
+
+
+def _rooms(atoms: Sequence[int], counts: Sequence[int]) -> dict[int, list[int]]:
+    """Numbers of atoms to pad to, and which molecules to each: 16, 32, 64 ... and, for very many conformers, 24, 48 ...
+
+    Compiling a program takes as long as relaxing hundreds of conformers, with an atom more or less; and what does not
+    depend on the other molecules of a set is found again by the next one.
+    """
+    coarse: dict[int, list[int]] = {}
+    for number, size in enumerate(atoms):
+        coarse.setdefault(max(SMALLEST, 1 << (size - 1).bit_length()), []).append(number)
+    rooms: dict[int, list[int]] = {}
+    for room, members in coarse.items():
+        small = [k for k in members if 4 * atoms[k] <= 3 * room]
+        if room == SMALLEST or sum(counts[k] for k in small) < VERY_MANY:
+            rooms[room] = members
+            continue
+        rooms[room * 3 // 4] = small
+        if len(small) < len(members):
+            rooms[room] = [k for k in members if 4 * atoms[k] > 3 * room]
+    return rooms
+
+
+def _group(mols: Sequence[Mol], topologies: Sequence[Topology], dtype: np.dtype) -> tuple[Group, np.ndarray]:
+    """All conformers of molecules whose topologies have one shape, and which molecule each is of."""
+    room = topologies[0].atoms
+    counts = [mol.GetNumConformers() for mol in mols]
+    owner = np.repeat(np.arange(len(mols)), counts)
+    positions = np.zeros((len(owner), room, 3), dtype)
+    species = np.full((len(mols), room), -1, np.int32)
+    for number, mol in enumerate(mols):
+        atoms = mol.GetNumAtoms()
+        positions[owner == number, :atoms] = [conformer.GetPositions() for conformer in mol.GetConformers()]
+        species[number, :atoms] = [ELEMENTS.index(atom.GetSymbol()) for atom in mol.GetAtoms()]
+
+    def of_each(*leaves: Any) -> Any:
+        # views of one molecule's arrays where there is one: conformers may be very many
+        if len(mols) == 1:
+            return np.broadcast_to(leaves[0], (len(owner), *np.shape(leaves[0])))
+        return np.stack(leaves)[owner]
+
+    systems: Any = System(
+        positions,  # type: ignore[arg-type]
+        of_each(*species),
+        np.zeros((len(owner), 3, 3), dtype),  # type: ignore[arg-type]
+        np.zeros((len(owner), 3), bool),  # type: ignore[arg-type]
+        {"topology": jax.tree.map(of_each, *topologies)},
+    )
+    nothing: Any = np.zeros((len(owner), 3, 3), dtype)
+    return Group(systems, np.asarray(systems.species) >= 0, nothing, None, lambda empty, systems: None), owner
+
+
+def _relaxation(ended: Ended, own: np.ndarray, atoms: int) -> Relaxation:
+    forces = np.linalg.norm(ended.forces[own], axis=2).max(axis=1)
+    energies = ended.energies[own].sum(axis=1)
+    return Relaxation(ended.positions[own, :atoms], energies, forces, ended.converged[own], ended.steps[own])
+
+
+@functools.cache
+def _stiffness(dielectric: Dielectric) -> Stiffness:
+    """The preconditioner; one function for equal arguments, by which compiled programs are found again."""
+
+    def of_system(params: Params, system: System) -> jax.Array:
+        return stiffness(params, system.extras["topology"], system.positions, dielectric)
+
+    return of_system
+
+
+def _in_few_sizes(params: Params) -> dict[str, dict[str, np.ndarray]]:
+    """Tables lengthened by rows that nothing refers to, so that programs compiled for one set serve others."""
+
+    def longer(table: Any) -> np.ndarray:
+        rows = np.shape(table)[0]
+        return np.pad(np.asarray(table), (0, max(FEWEST_ROWS, 1 << (rows - 1).bit_length() if rows else 0) - rows))
+
+    return {term: {name: longer(params[term][name]) for name in names} for term, names in TERMS.items()}
