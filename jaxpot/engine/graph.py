@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -15,6 +15,7 @@ from jaxpot.engine.rows import (
     Rows,
     checked_range,
     edges_of,
+    per_atom,
     preparation,
     ready,
     real_centers,
@@ -48,6 +49,7 @@ class Graph(NamedTuple):
         edges: x, y, z [nodes, slots] Å, the displacements to neighbours, and whether a slot holds one.
         slots: where the neighbours are.
         block: the most atoms, and slots of each, that are in memory at once.
+        data: by name, [nodes] those of the system's extras that the potential needs, such as ``"charges"``.
     """
 
     species: jax.Array
@@ -55,6 +57,7 @@ class Graph(NamedTuple):
     edges: tuple[jax.Array, jax.Array, jax.Array, jax.Array]
     slots: Slots
     block: tuple[int, int]
+    data: dict[str, jax.Array] = {}  # noqa: RUF012
 
     def sum(self, message: Callable[..., Any], *features: Any, own: Any = None) -> Any:
         """The sum of messages over the neighbours of each atom.
@@ -142,6 +145,7 @@ def graph_potential(
     name: str = "graph",
     init: Callable[..., Params] | None = None,
     prepare: Callable[[Params, Any], Any] | None = None,
+    needs: Sequence[str] = (),
 ) -> Potential:
     """A potential from a function of the whole graph, for message passing.
 
@@ -157,6 +161,8 @@ def graph_potential(
         init: makes default parameters.
         prepare: ``(params, dtype) -> prepared``, what the formula takes in place of params; computed once an
             evaluation, or once a run by :func:`jaxpot.prepare`.
+        needs: names of the system's data [atoms] that the energies depend on, such as ``"charges"``; ``graph.data``
+            holds them.
 
     Returns:
         The :class:`jaxpot.Potential`.
@@ -182,10 +188,13 @@ def graph_potential(
         """Where the edges are, and the atoms' energies as a function of the edges."""
         layout = layout_of(system, neighbors, cutoff)
         params = ready(prepare, params, system.positions.dtype)
+        atoms, nodes = neighbors.source[: system.positions.shape[0]], len(layout.species)
+        data = {name: jnp.pad(per_atom(system, name)[atoms], (0, nodes - len(atoms))) for name in needs}
 
         def of_edges(x: jax.Array, y: jax.Array, z: jax.Array) -> jax.Array:
             edges = (x, y, z, layout.mask)
-            each = energies(params, Graph(layout.species, layout.real, edges, layout.slots, layout.block))
+            graph = Graph(layout.species, layout.real, edges, layout.slots, layout.block, data)
+            each = energies(params, graph)
             return to_atoms(each, system, neighbors)
 
         return layout, of_edges
@@ -207,7 +216,13 @@ def graph_potential(
         return Evaluation(each, -to_positions(gradient)[0], 0.5 * (virial + virial.T))
 
     return Potential(
-        name, cutoff, elements, Functions(outputs, evaluate), init or no_init, prepare=preparation(prepare)
+        name,
+        cutoff,
+        elements,
+        Functions(outputs, evaluate),
+        init or no_init,
+        prepare=preparation(prepare),
+        needs=frozenset(needs),
     )
 
 

@@ -34,7 +34,7 @@ def pickled(b: Bench) -> Iterator[Finding]:
 
 @check(f"{SPEC}; and params that are not arrays in dicts, lists and tuples", ("spec", "safetensors"))
 def saved(b: Bench) -> Iterator[Finding]:
-    """A potential that is saved and loaded has the same spec and params, gives the same numbers and is saved the same."""
+    """A potential that is saved and loaded has the same spec and params and gives the same numbers."""
     with tempfile.TemporaryDirectory() as name:
         folders = [Path(name, "saved"), Path(name, "twice")]
         save(folders[0], b.potential, b.given, "safetensors")
