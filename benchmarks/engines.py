@@ -92,7 +92,7 @@ def jaxpot_md(work: Work, atoms: int, how: str) -> tuple[Run, dict[str, Any]]:
 
     import jaxpot
     from jaxpot.neighbors import native
-    from jaxpot.simulate.dynamics import Model, Status, dynamics
+    from jaxpot.simulate.dynamics import Status, dynamics
     from jaxpot.simulate.ensembles import Ensemble
     from jaxpot.units import FEMTOSECOND
 
@@ -103,12 +103,12 @@ def jaxpot_md(work: Work, atoms: int, how: str) -> tuple[Run, dict[str, Any]]:
     system = jaxpot.System.create(positions, cell=box)
     dtype = system.positions.dtype
     of = dynamics(potential, Ensemble("nve", timestep=step / FEMTOSECOND), skin=work.skin)
-    model = Model(params, jax.numpy.full(len(positions), mass, dtype), system)
-    carry = of.start(model, jax.numpy.asarray(velocities * mass, dtype), jax.random.PRNGKey(0))
+    masses = jax.numpy.full(len(positions), mass, dtype)
+    carry = of.start(params, system, jax.numpy.asarray(velocities, dtype), masses, jax.random.PRNGKey(0))
 
     def run(steps: int) -> None:
         nonlocal carry
-        carry = jax.block_until_ready(of.advance(model, carry, int(carry.step) + steps))
+        carry = jax.block_until_ready(of.advance(params, carry, int(carry.state.step) + steps))
         if int(carry.status) != Status.DONE:
             raise RuntimeError(f"the run stopped: {Status(int(carry.status)).name}")
 

@@ -42,7 +42,7 @@ def one(work: str, atoms: int) -> dict[str, float]:
     potential, params = engines.potential_of(systems.WORKS[work])
     system = jax.block_until_ready(jaxpot.System.create(positions, cell=box))
     ready = time.perf_counter()
-    neighbors = jax.block_until_ready(jaxpot.neighbor_list(potential.cutoff, systems.WORKS[work].skin).allocate(system))
+    neighbors = jax.block_until_ready(jaxpot.neighbor_list(potential, systems.WORKS[work].skin).allocate(system))
     allocated = time.perf_counter()
     jax.block_until_ready(jax.jit(jaxpot.forces(potential))(params, system, neighbors))
     end = time.perf_counter()

@@ -67,7 +67,7 @@ def jaxpot_forces(work: Work, atoms: int, repeats: int) -> Row:
     potential, params = jaxpot.load(files_of(work))
     positions, lengths = positions_of(work, atoms)
     system = jaxpot.System.create(positions, cell=lengths, dtype="float32")
-    neighbors = jaxpot.neighbor_list(potential.cutoff, skin=0.3).allocate(system)
+    neighbors = jaxpot.neighbor_list(potential, skin=0.3).allocate(system)
     function = jax.jit(jaxpot.energy_and_forces(potential))
     begin = time.perf_counter()
     jax.block_until_ready(function(params, system, neighbors))
@@ -90,7 +90,7 @@ def jaxpot_step(work: Work, atoms: int, repeats: int) -> Row:
     potential, params = jaxpot.load(files_of(work))
     positions, lengths = positions_of(work, atoms)
     system = jaxpot.System.create(positions, cell=lengths, dtype="float32")
-    listed = jaxpot.neighbor_list(potential.cutoff, skin=0.3)
+    listed = jaxpot.neighbor_list(potential, skin=0.3)
     neighbors = listed.allocate(system)
     forces = jaxpot.forces(potential)
 

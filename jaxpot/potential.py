@@ -58,9 +58,6 @@ class Potential:
     needs: frozenset[str] = frozenset()
     gives: frozenset[str] = frozenset()
     ranges: tuple[float, ...] = ()
-    source: Any = None  # the last three go when heads and molecules no longer use them
-    linear: Any = None
-    molecule: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.unchecked, Functions):

@@ -12,13 +12,10 @@ import functools
 import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
+from typing import Any, ClassVar, ParamSpec, TypeVar
 
 import jax
 import numpy as np
-
-if TYPE_CHECKING:
-    from jaxpot.potential import Potential
 
 __all__ = [
     "LEFT_OUT",
@@ -35,7 +32,7 @@ __all__ = [
 
 T = TypeVar("T")
 P = ParamSpec("P")
-AnyPotential = TypeVar("AnyPotential", bound="Potential")
+AnyPotential = TypeVar("AnyPotential")  # a Potential, which lies above this module
 _KINDS: dict[str, type[Spec]] = {}
 _PLAIN_DATA: dict[str, type] = {}
 
@@ -82,7 +79,7 @@ class Spec:
     """
 
     kind: ClassVar[str]
-    factory: ClassVar[Callable[..., Potential]]
+    factory: ClassVar[Callable[..., Any]]
 
     file: Any = dataclasses.field(default=None, kw_only=True, compare=False, repr=False)
 
@@ -90,7 +87,7 @@ class Spec:
         """The factory's arguments by name, as plain data."""
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "file"}
 
-    def build(self) -> Potential:
+    def build(self) -> Any:
         """The potential, made again.
 
         Returns:
@@ -166,7 +163,7 @@ def potential_kind(factory: Callable[P, AnyPotential]) -> Callable[P, AnyPotenti
             spec: Spec | None = spec_type(**{key: plain(value) for key, value in bound.arguments.items()})
         except NotPlainError:
             spec = None
-        return dataclasses.replace(potential, spec=spec)
+        return dataclasses.replace(potential, spec=spec)  # type: ignore[type-var]
 
     fields = [(p, Any, dataclasses.field(default=LEFT_OUT, kw_only=True)) for p in signature.parameters]
     spec_type = dataclasses.make_dataclass(
@@ -212,7 +209,16 @@ def kind_of(name: str) -> type[Spec]:
 
 
 def kinds() -> tuple[str, ...]:
-    """Names of the registered kinds of potentials, sorted."""
+    """Names of the registered kinds of potentials.
+
+    Returns:
+        Names of factories, sorted; those of a module of yours once it is imported.
+
+    Example:
+        >>> import jaxpot
+        >>> "lennard_jones" in jaxpot.kinds()
+        True
+    """
     return tuple(sorted(_KINDS))
 
 
@@ -271,7 +277,11 @@ def plain(value: Any) -> Any:
         raise NotPlainError(f"{value.name} is made of functions, not by a factory that is a potential_kind")
     if value is None or isinstance(value, bool | int | float | str | Spec | _LeftOut):
         return value
-    if isinstance(value, tuple(_PLAIN_DATA.values())):
+    if _PLAIN_DATA.get(type(value).__name__) is type(value):  # not of a subclass, which may hold more
+        kind: Any = type(value)
+        names = getattr(kind, "_fields", None) or [field.name for field in dataclasses.fields(kind)]
+        for name in names:
+            plain(getattr(value, name))
         return value
     if isinstance(value, np.generic | np.ndarray | jax.Array) and not isinstance(value, jax.core.Tracer):
         return plain(np.asarray(value).tolist())

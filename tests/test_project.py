@@ -22,14 +22,15 @@ PACKAGE = REPOSITORY / "jaxpot"
 
 # Lowest first; a module imports from its own layer and those before it. A new module or folder takes its place here.
 LAYERS = [
-    {"units", "numerics"},
+    {"units", "numerics", "errors", "extras", "spec"},
     {"system", "neighbors"},
     {"descriptors"},
-    {"potential", "recipe", "derived", "engine"},
+    {"heads"},
+    {"evaluation", "guard", "potential", "composition", "derived", "engine"},
     {"potentials"},
     {"io", "parameters", "batch"},
     {"fit", "uncertainty", "simulate"},
-    {"sampling", "interop"},
+    {"interop"},
     {"properties"},
     {"plot", "cli", "demo", "__main__"},
 ]
@@ -145,6 +146,65 @@ def test_the_import_check_sees_wrong_imports(source: str, module: str, is_packag
 )
 def test_the_import_check_allows_right_imports(source: str, module: str, is_package: bool) -> None:
     assert import_faults(source, module, is_package) == []
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    modules = {module_name(file, REPOSITORY): file for file in PACKAGE.rglob("*.py")}
+    found = {
+        module: {
+            target if target in modules else target.rpartition(".")[0]
+            for _, target in imported_modules(without_typing(file.read_text()), module, file.name == "__init__.py")
+        }
+        for module, file in modules.items()
+    }
+    assert cycles({module: targets & set(modules) - {module} for module, targets in found.items()}) == []
+
+
+def test_the_check_for_cycles_sees_one() -> None:
+    assert cycles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
+    assert cycles({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
+
+
+def test_private_names_stay_in_their_modules() -> None:
+    wrong = [
+        f"{path.relative_to(REPOSITORY)}:{node.lineno} imports {alias.name} from {node.module}"
+        for folder in (PACKAGE, REPOSITORY / "tests", REPOSITORY / "benchmarks")
+        for path in sorted(folder.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if (node.module or "").startswith("jaxpot") and alias.name.startswith("_") and alias.name != "__version__"
+    ]
+    assert wrong == []
+
+
+def test_no_package_is_empty() -> None:
+    packages = [folder for folder in PACKAGE.rglob("*") if (folder / "__init__.py").exists()]
+    assert [folder.name for folder in packages if len(list(folder.rglob("*.py"))) == 1] == []
+
+
+def without_typing(source: str) -> str:
+    """A source without what it imports for its annotations alone."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        for body in (getattr(node, "body", None), getattr(node, "orelse", None)):
+            if isinstance(body, list):
+                body[:] = [n for n in body if not (isinstance(n, ast.If) and "TYPE_CHECKING" in ast.unparse(n.test))]
+    return ast.unparse(tree)
+
+
+def cycles(imports: dict[str, set[str]]) -> list[list[str]]:
+    """Groups of modules each of which imports all others of its group, directly or not."""
+    reached: dict[str, set[str]] = {}
+    for start in imports:
+        seen, todo = set[str](), [start]
+        while todo:
+            for target in imports[todo.pop()] - seen:
+                seen.add(target)
+                todo.append(target)
+        reached[start] = seen
+    groups = {tuple(sorted(b for b in reached[a] if a in reached[b])) for a in imports if a in reached[a]}
+    return sorted(map(list, groups))
 
 
 def test_importing_jaxpot_imports_nothing_heavy() -> None:

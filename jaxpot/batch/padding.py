@@ -133,6 +133,8 @@ def pad_neighbors(
 
 def resized(neighbors: Neighbors, sizes: Sizes) -> Neighbors:
     """`pad_neighbors` with numpy leaves."""
+    if neighbors.plan.other_atoms:
+        raise ValueError("a list whose centres are only some of the atoms cannot be padded; allocate one for all atoms")
     used = sizes_used(neighbors)
     if len(used) != len(sizes):
         raise ValueError(
@@ -175,6 +177,7 @@ def resized(neighbors: Neighbors, sizes: Sizes) -> Neighbors:
         offset=extended(offset),
         row_of_atom=new_row_of_atom,
         reference_positions=lengthened(neighbors.reference_positions, sizes.atoms, np.inf),
+        is_center=lengthened(neighbors.is_center, sizes.atoms, 1),
         plan=fixed_plan([one.cutoff for one in neighbors.plan.ranges], neighbors.plan.skin, sizes),
         narrower=tuple(map(moved, neighbors.narrower, sizes.narrower)),
     )

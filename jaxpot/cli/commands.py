@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,10 @@ from typing import Any
 import click
 
 from jaxpot.cli.fit import fit
+from jaxpot.cli.options import structure_options
 from jaxpot.cli.verify import DifferenceError, verify
+from jaxpot.io.errors import FileWarning
+from jaxpot.io.structure_files import FileKind
 
 __all__ = ["cli", "run"]
 
@@ -22,6 +26,21 @@ MOLECULAR = {"mmff94": "MMFF94", "mmff94s": "MMFF94s"}
 
 def run(arguments: list[str] | None) -> int:
     """Run the command line; returns the exit status."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", FileWarning)
+        show = warnings.showwarning
+
+        def say(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
+            if issubclass(category, FileWarning):
+                click.echo(f"jaxpot: warning: {message}", err=True)
+            else:
+                show(message, category, *rest, **more)
+
+        warnings.showwarning = say
+        return _run(arguments)
+
+
+def _run(arguments: list[str] | None) -> int:
     try:
         cli.main(args=arguments, prog_name="jaxpot", standalone_mode=False)
     except click.exceptions.Exit as stop:
@@ -113,12 +132,6 @@ def model_options(command: Callable[..., None], molecules: bool = False) -> Call
     return with_model
 
 
-structure_option = click.option(
-    "--structure", "-s", required=True, metavar="FILE|CRYSTAL",
-    help="Anything that ASE reads, or a crystal such as bcc:Fe:2.87:10x10x10.",
-)  # fmt: skip
-
-
 @cli.command("list")
 @click.option("--element", help="Only sets that know this element.")
 def list_sets(element: str | None) -> None:
@@ -135,19 +148,21 @@ def list_sets(element: str | None) -> None:
 
 @cli.command()
 @model_options
-@structure_option
+@structure_options
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write everything to this file.")
-def evaluate(potential: Any, params: Any, precision: str, structure: str, json_file: Path | None) -> None:
+def evaluate(
+    potential: Any, params: Any, precision: str, structure: str, kind: FileKind, json_file: Path | None
+) -> None:  # fmt: skip
     """Energy, forces, stress and per-atom energies of every frame of a structure file."""
     import numpy as np
 
     from jaxpot.batch import evaluate as evaluate_all
     from jaxpot.cli.structures import check_output, check_structure, read_structures
-    from jaxpot.simulate.restart import write_atomically
+    from jaxpot.io.folders import write_atomically
 
     if json_file is not None:
         check_output(json_file, "--json")
-    frames = read_structures(structure)
+    frames = read_structures(structure, kind)
     for k, atoms in enumerate(frames):
         check_structure(atoms, f"{structure}, frame {k}")
     results = evaluate_all(potential, params, frames, dtype=precision)
@@ -174,14 +189,15 @@ def evaluate(potential: Any, params: Any, precision: str, structure: str, json_f
 
 @cli.command()
 @functools.partial(model_options, molecules=True)
-@structure_option
+@structure_options
 @click.option("--output", "-o", required=True, type=click.Path(path_type=Path), help="Relaxed structure.")
 @click.option("--force", "fmax", type=float, default=0.01, show_default=True, help="Largest force at the end, eV/Å.")
 @click.option("--steps", type=int, default=500, show_default=True, help="Most evaluations of a structure.")
 @click.option("--cell/--no-cell", default=False, show_default=True, help="Relax the cell as well.")
 def relax(
-    potential: Any, params: Any, precision: str, structure: str, output: Path, fmax: float, steps: int, cell: bool
-) -> None:
+    potential: Any, params: Any, precision: str, structure: str, kind: FileKind, output: Path, fmax: float, steps: int,
+    cell: bool,
+) -> None:  # fmt: skip
     """Relax the atoms of all frames of a structure file, and their cells on request.
 
     A cell relaxes in the directions in which it repeats; the vacuum of a slab stays. With mmff94 or mmff94s the
@@ -202,17 +218,17 @@ def relax(
             raise ValueError(f"--cell does not go with {potential}: molecules have none")
         relax_molecules(structure, output, MOLECULAR[potential], fmax, steps, precision)
         return
-    frames = read_structures(structure)
-    kind = format_to_write(output, len(frames))
+    frames = read_structures(structure, kind)
+    written = format_to_write(output, len(frames))
     for k, atoms in enumerate(frames):
         check_structure(atoms, f"{structure}, frame {k}")
-    write_structures(output, relax_frames(potential, params, frames, cell, fmax, steps, precision), kind)
+    write_structures(output, relax_frames(potential, params, frames, cell, fmax, steps, precision), written)
     click.echo(f"written: {output}")
 
 
 @cli.command()
 @model_options
-@structure_option
+@structure_options
 @click.option("--output", "-o", required=True, type=click.Path(path_type=Path), help="Folder for everything written.")
 @click.option("--ensemble", default="nve", show_default=True, help="nve, nvt, langevin or npt.")
 @click.option("--temperature", type=float, help="K: of the thermostat and of the initial velocities.")
@@ -232,7 +248,7 @@ def relax(
 @click.option("--force", is_flag=True, help="Replace an earlier run in the output folder.")
 @click.option("--plots/--no-plots", default=True, show_default=True, help="Draw pictures at the end.")
 def md(
-    potential: Any, params: Any, precision: str, structure: str, output: Path, ensemble: str,
+    potential: Any, params: Any, precision: str, structure: str, kind: FileKind, output: Path, ensemble: str,
     temperature: float | None, pressure: float, timestep: float, steps: int, seed: int, thermostat_time: float,
     barostat_time: float, keep_velocities: bool, skin: float | None, thermo_every: int, trajectory_every: int,
     restart_every: int, trajectory_format: str, resume: bool, force: bool, plots: bool,
@@ -242,7 +258,7 @@ def md(
     from jaxpot.cli.structures import check_structure, read_structures
     from jaxpot.simulate import Ensemble, RunSettings
 
-    atoms = read_structures(structure)[-1]
+    atoms = read_structures(structure, kind)[-1]
     check_structure(atoms, structure)
     if temperature is not None and not temperature >= 0:
         raise ValueError(f"--temperature must not be negative, got {temperature} K")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from jaxpot.cli.options import DataOptions, label_options
 from jaxpot.cli.train import network_commands
 
 if TYPE_CHECKING:
@@ -53,18 +54,14 @@ file = click.Path(path_type=Path)
 @click.option("--atom-energies", metavar="MO=E,...", help="eV of isolated atoms, which the constants are then.")
 @click.option("--folds", type=int, default=10, show_default=True, help="Parts for cross-validation.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the folds.")
-@click.option("--energy-key", default="energy", show_default=True, help="Name of the energies in the files.")
-@click.option("--forces-key", default="forces", show_default=True, help="Name of the forces in the files.")
-@click.option("--stress-key", default="stress", show_default=True, help="Name of the stresses in the files.")
-@click.option("--group-key", default="config_type", show_default=True, help="Name of the groups in the files.")
+@label_options
 @click.option("--precision", type=click.Choice(["float32", "float64"]), default="float64", show_default=True)
 @click.option("--output", "-o", required=True, type=file, help="Folder for everything written.")
 @click.option("--plots/--no-plots", default=True, show_default=True, help="Draw parity plots.")
 def fit_snap(
     train_files: Sequence[Path], test_files: Sequence[Path], twojmax: int, cutoff: str, elements: str | None,
     element_weights: str | None, quadratic: bool, chem: bool, weights: str, zbl: str | None, atom_energies: str | None,
-    folds: int, seed: int, energy_key: str, forces_key: str, stress_key: str, group_key: str, precision: str,
-    output: Path, plots: bool,
+    folds: int, seed: int, data: DataOptions, precision: str, output: Path, plots: bool,
 ) -> None:  # fmt: skip
     """Fit a spectral neighbor analysis potential (SNAP) by linear least squares, and write it as LAMMPS reads it."""
     import sys
@@ -74,7 +71,7 @@ def fit_snap(
     if precision == "float64":
         jax.config.update("jax_enable_x64", True)
     from jaxpot.batch import evaluate
-    from jaxpot.fit import errors, fit_linear, read_dataset
+    from jaxpot.fit import errors, fit_linear
     from jaxpot.io.load import save
     from jaxpot.potentials.snap import snap
 
@@ -86,11 +83,10 @@ def fit_snap(
 
     if output.exists() and not output.is_dir():
         raise ValueError(f"{output} is a file; name a folder for the output")
-    keys = {"energy": energy_key, "forces": forces_key, "stress": stress_key, "group": group_key}
-    train = read_dataset(list(train_files), **keys)
+    train = data.read(train_files)
     symbols = tuple(elements.replace(" ", "").split(",")) if elements else train.elements
     train.checked(symbols)
-    test = read_dataset(list(test_files), **keys).checked(symbols) if test_files else None
+    test = data.read(test_files).checked(symbols) if test_files else None
     lap("reading and checks")
     lengths = _numbers("--cutoff", cutoff)
     potential = snap(
@@ -99,7 +95,8 @@ def fit_snap(
         subtract_isolated=atom_energies is not None or chem,
     )  # fmt: skip
     core = None if zbl is None else _core(zbl, symbols)
-    click.echo(f"{potential.name} of {', '.join(symbols)}: {potential.linear.features} coefficients an element")  # type: ignore[union-attr]
+    size = len(potential.init()["coefficients"][0])
+    click.echo(f"{potential.name} of {', '.join(symbols)}: {size} coefficients an element")
     click.echo(str(train.statistics()))
     fitted = fit_linear(
         potential, train, _weights(weights), reference=core,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jaxpot.io.structure_files import FileKind, read_frames
 from jaxpot.neighbors import neighbor_list
 from jaxpot.system import System
 
@@ -24,43 +25,29 @@ FORM = "LATTICE:ELEMENT:A or LATTICE:ELEMENT:A:NxNxN, such as bcc:Fe:2.87:10x10x
 TOO_CLOSE = 0.3  # Å; no two nuclei in a simulation of this library are nearer
 
 
-def read_structures(text: str) -> list[Atoms]:
+def read_structures(text: str, kind: FileKind | None = None) -> list[Atoms]:
     """All frames of a structure file, or the crystal that a word such as ``bcc:Fe:2.87:10x10x10`` describes.
 
     Args:
-        text: path of a file that ASE reads, or LATTICE:ELEMENT:A[:NxNxN] with A in Å and the cubic cell repeated
-            (for hcp the orthorhombic one, with the ideal c/a).
+        text: path of a file of structures (:func:`jaxpot.io.structure_files.read_frames`), or LATTICE:ELEMENT:A[:NxNxN]
+            with A in Å and the cubic cell repeated (for hcp the orthorhombic one, with the ideal c/a).
+        kind: what the file does not say itself.
 
     Returns:
         ASE ``Atoms``, at least one.
 
     Raises:
-        ValueError: the file is missing or ASE cannot read it, or the word is not of the form.
+        ValueError: the file is missing, cannot be read or leaves open what its atoms are, or the word is not of the
+            form.
     """
     lattice = text.split(":")[0]
     if lattice in LATTICES and not Path(text).exists():
         return [_crystal(text)]
-    path = Path(text)
-    if not text or not path.exists():
+    if not text or not Path(text).exists():
         raise ValueError(
             f"{text or '(no name)'}: no such file; name a structure file that ASE reads, or a crystal as {FORM}"
         )
-    if path.is_dir():
-        raise ValueError(f"{text}: this is a folder; name a structure file that ASE reads")
-    from ase.io import read
-
-    try:
-        frames = read(path, index=":")
-    except Exception as error:  # ASE's readers raise whatever their parsers do
-        reason = " ".join(str(error).split()) or "no message"
-        raise ValueError(
-            f"{text}: ASE cannot read this as a structure ({type(error).__name__}: {reason[:200]}); "
-            "check that the file is whole and its name ends as its format does"
-        ) from error
-    frames = frames if isinstance(frames, list) else [frames]
-    if not frames or any(len(frame) == 0 for frame in frames):
-        raise ValueError(f"{text}: there is a frame without atoms, or none at all; give a structure with atoms")
-    return frames
+    return list(read_frames(text, kind))
 
 
 def check_output(path: Path, option: str) -> None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from jaxpot.cli.options import label_options
+
 if TYPE_CHECKING:
     from jaxpot.descriptors.symmetry_functions import SymmetryFunction
     from jaxpot.fit import Dataset
@@ -30,9 +32,11 @@ Build = Callable[[Sequence[str], "Dataset"], "Potential"]  # of elements and of 
 def training_options(command: Callable[..., None]) -> Callable[..., None]:
     """The options that all networks share."""
     file = click.Path(path_type=Path)
-    decorators = [
-        click.option("--train", "train_file", required=True, type=file, help="Structures to learn from (ASE formats)."),
-        click.option("--test", "test_file", type=file, help="Structures to test on; never seen in training."),
+    decorators: list[Callable[..., Any]] = [
+        click.option("--train", "train_files", required=True, multiple=True, type=file,
+                     help="Structures to learn from; give the option again for more files."),
+        click.option("--test", "test_files", multiple=True, type=file,
+                     help="Structures to test on; never seen in training."),
         click.option("--validation", default=0.1, show_default=True,
                      help="Share of the training structures held back to choose the best epoch and to calibrate."),
         click.option("--output", "-o", required=True, type=file, help="Folder for everything written."),
@@ -50,8 +54,7 @@ def training_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--seed", default=0, show_default=True, help="Of weights, split and order."),
         click.option("--precision", type=click.Choice(["float32", "float64", "mixed"]), default="float32",
                      show_default=True, help="Float type of the training."),
-        click.option("--energy-key", default="energy", show_default=True, help="Name of the energy in the files."),
-        click.option("--forces-key", default="forces", show_default=True, help="Name of the forces in the files."),
+        label_options,
         click.option("--resume", is_flag=True, help="Go on from the checkpoint in the output folder."),
         click.option("--force", is_flag=True, help="Replace an earlier training in the output folder."),
         click.option("--plots/--no-plots", default=True, show_default=True, help="Draw pictures at the end."),
@@ -75,14 +78,15 @@ def hdnnp(cutoff: float, hidden: str, like: Path | None, **options: Any) -> None
     }  # fmt: skip
 
     def build(elements: Sequence[str], learned: Dataset) -> Potential:
-        from jaxpot.fit.symmetry_functions import varying
+        from jaxpot.descriptors.symmetry_functions import symmetry_functions
+        from jaxpot.fit import varying_values
         from jaxpot.io.load import load
         from jaxpot.potentials.hdnnp import hdnnp as factory
 
         layers = _whole_numbers("--hidden", hidden)
         if like is None:
-            functions = varying(_usual_set(elements, cutoff), elements, learned)
-            return factory(elements, functions, layers, scaling="scale_center")
+            kept = varying_values(symmetry_functions(elements, _usual_set(elements, cutoff)), learned)
+            return factory(elements, kept.functions, layers, scaling="scale_center")
         found = load(like)[0]
         if found.elements != tuple(elements):
             raise ValueError(f"--like {like}: has elements {found.elements}, the structures {tuple(elements)}")
@@ -144,17 +148,21 @@ def _usual_set(elements: Sequence[str], cutoff: float) -> list[SymmetryFunction]
 
 def _remade(found: Potential) -> Potential:
     """The same symmetry functions and layers, in eV and Å, with scaling around the mean."""
-    from jaxpot.potentials.hdnnp import HDNNPSettings
+    from jaxpot.descriptors.symmetry_functions import SymmetryFunctions
+    from jaxpot.engine import DescriptorPotential
+    from jaxpot.heads import NetworkHead
     from jaxpot.potentials.hdnnp import hdnnp as factory
 
-    source = found.source
-    if not isinstance(source, HDNNPSettings):
-        raise ValueError(f"--like names a {found.name}; name a folder with input.nn")
-    functions = [f for each in source.functions.values() for f in each]
-    return factory(
-        source.elements, functions, source.hidden, source.activations, source.cutoff_function, source.inner,
-        "scale_center", source.scale_range, source.normalize_nodes,
-    )  # fmt: skip
+    if isinstance(found, DescriptorPotential):
+        functions, head = found.descriptor, found.head
+        if isinstance(functions, SymmetryFunctions) and isinstance(head, NetworkHead):
+            elements = functions.elements
+            return factory(
+                elements, functions.functions, {s: head.hidden_of(k) for k, s in enumerate(elements)},
+                {s: head.letters_of(k) for k, s in enumerate(elements)}, functions.cutoff_function, functions.inner,
+                "scale_center", head.scale_range, head.normalize_nodes,
+            )  # fmt: skip
+    raise ValueError(f"--like names a {found.name}; name a folder with input.nn")
 
 
 def network_commands() -> list[click.Command]:
@@ -175,20 +183,19 @@ def _fit(build: Build, options: dict[str, Any], defaults: dict[str, Any]) -> Non
 
     if options["precision"] != "float32":
         jax.config.update("jax_enable_x64", True)
-    from jaxpot.fit import TrainSettings, decorrelation, network_start, read_dataset, train
+    from jaxpot.fit import TrainSettings, can_decorrelate, decorrelation, network_start, train
+    from jaxpot.io.folders import MARKERS, give_up, kinds_in
     from jaxpot.io.load import save
     from jaxpot.potentials.committee import committee
 
     output, members = options["output"], options["members"]
     if members is not None and members < 2:
         raise ValueError(f"--ensemble takes at least 2 members, got {members}; leave it out for a single network")
-    if (output / "metrics.csv").exists() and not (options["resume"] or options["force"]):
-        raise ValueError(f"{output} holds a training already; --resume goes on with it, --force replaces it")
-    names = {"energy": options["energy_key"], "forces": options["forces_key"]}
-    if not options["stress_weight"]:
-        names["stress"] = None
-    data = read_dataset(options["train_file"], **names)
-    test = None if options["test_file"] is None else read_dataset(options["test_file"], **names)
+    held = "a training" if (output / "metrics.csv").exists() else ", ".join(MARKERS[name] for name in kinds_in(output))
+    if held and not (options["resume"] or options["force"]):
+        raise ValueError(f"{output} holds {held} already; --resume goes on with a training, --force replaces it")
+    data = _read(options["train_files"], options)
+    test = _read(options["test_files"], options) if options["test_files"] else None
     given = {name: options[name] for name in ("stress_weight", "seed", "precision", "patience", "bootstrap")}
     chosen = {name: value if options[name] is None else options[name] for name, value in defaults.items()}
     settings = TrainSettings(**given, **chosen, ema=0.999 if chosen["epochs"] > 50 else None, checkpoint_every=50)
@@ -196,12 +203,14 @@ def _fit(build: Build, options: dict[str, Any], defaults: dict[str, Any]) -> Non
     potential = build(data.elements, learned)
     start = network_start(potential, learned, options["seed"], members)
     click.echo(f"{len(learned)} structures to learn from, {len(held_back)} held back; {potential}")
+    if not options["resume"]:
+        give_up(output)  # nobody loads the old potential in place of the one to come
     began = time.perf_counter()
     result = train(
         potential, start, learned, settings, validation=held_back, members=members, output=output,
         trainable=lambda name: not any(word in name for word in NOT_TRAINED),
         resume=options["resume"], minutes=options["minutes"],
-        transform=decorrelation(potential, learned) if potential.name == "hdnnp" else None,
+        transform=decorrelation(potential, learned) if can_decorrelate(potential) else None,
     )  # fmt: skip
     minutes = (time.perf_counter() - began) / 60
     click.echo(f"{result.reason} after {result.epochs} epochs and {minutes:.1f} minutes")
@@ -219,6 +228,18 @@ def _fit(build: Build, options: dict[str, Any], defaults: dict[str, Any]) -> Non
         click.echo(f"picture: {plot_learning_curve(result.history, output / 'learning_curve.png')}")
     (output / REPORT).write_text(json.dumps(report, indent=1) + "\n")
     click.echo(f"written: {output}, which jaxpot.load reads")
+
+
+def _read(files: Sequence[Path], options: dict[str, Any]) -> Dataset:
+    """The data set in some files, without stresses where these have no weight."""
+    from jaxpot.fit import Dataset
+
+    data: Dataset = options["data"].read(files)
+    known = sum(frame.stress is not None for frame in data)
+    if options["stress_weight"] or not known:
+        return data
+    click.echo(f"stresses of {known} frames are not used; --stress-weight gives them a weight")
+    return Dataset(tuple(frame._replace(stress=None) for frame in data), data.notes)
 
 
 def _tested_one_by_one(potential: Potential, params: Params, test: Dataset, members: int) -> dict[str, Any]:

@@ -15,12 +15,14 @@ from jaxpot.engine.rows import (
     Rows,
     checked_range,
     edges_of,
+    preparation,
+    ready,
     real_centers,
     rows_of,
     take,
     to_atoms,
 )
-from jaxpot.evaluation import Evaluation, Functions, Outputs, Params, cast_params
+from jaxpot.evaluation import Evaluation, Functions, Outputs, Params
 from jaxpot.neighbors import Neighbors
 from jaxpot.numerics.edge_blocks import EdgeFunction, Kind, Slots, evaluate_in_blocks
 from jaxpot.potential import Potential, no_init
@@ -28,9 +30,9 @@ from jaxpot.system import System
 
 __all__ = ["Graph", "graph_potential"]
 
-WHOLE = 16384  # slots of a structure that are evaluated at once; larger structures go in blocks
+WHOLE = 4096  # slots of a structure that are evaluated at once; larger structures go in blocks
 ATOMS = 256  # of a block
-SLOTS = 16  # of each atom of a block at a time: the edges' features stay in cache
+SLOTS = 8  # of each atom of a block at a time: the edges' features stay in cache, and few slots are empty
 
 
 class Graph(NamedTuple):
@@ -139,6 +141,7 @@ def graph_potential(
     elements: tuple[str, ...] | None = None,
     name: str = "graph",
     init: Callable[..., Params] | None = None,
+    prepare: Callable[[Params, Any], Any] | None = None,
 ) -> Potential:
     """A potential from a function of the whole graph, for message passing.
 
@@ -152,12 +155,14 @@ def graph_potential(
         elements: chemical symbols whose order gives the species; None for one kind of atom.
         name: of the potential.
         init: makes default parameters.
+        prepare: ``(params, dtype) -> prepared``, what the formula takes in place of params; computed once an
+            evaluation, or once a run by :func:`jaxpot.prepare`.
 
     Returns:
         The :class:`jaxpot.Potential`.
 
     Raises:
-        ValueError: the cutoff is not a positive number.
+        ValueError: the cutoff is not a positive number; at evaluation, a list whose centers are some of the atoms.
 
     Example:
         >>> import jax.numpy as jnp, jaxpot
@@ -173,23 +178,24 @@ def graph_potential(
     """
     cutoff, elements = checked_range(name, cutoff, elements)
 
-    def laid_out(params: Params, system: System, neighbors: Neighbors) -> tuple[Layout, Callable[..., jax.Array]]:
-        params = cast_params(params, system.positions.dtype)
+    def gathered(params: Params, system: System, neighbors: Neighbors) -> tuple[Layout, Callable[..., jax.Array]]:
+        """Where the edges are, and the atoms' energies as a function of the edges."""
         layout = layout_of(system, neighbors, cutoff)
+        params = ready(prepare, params, system.positions.dtype)
 
         def of_edges(x: jax.Array, y: jax.Array, z: jax.Array) -> jax.Array:
             edges = (x, y, z, layout.mask)
-            found = energies(params, Graph(layout.species, layout.real, edges, layout.slots, layout.block))
-            return to_atoms(found, system, neighbors)
+            each = energies(params, Graph(layout.species, layout.real, edges, layout.slots, layout.block))
+            return to_atoms(each, system, neighbors)
 
         return layout, of_edges
 
     def outputs(params: Params, system: System, neighbors: Neighbors) -> Outputs:
-        layout, of_edges = laid_out(params, system, neighbors)
+        layout, of_edges = gathered(params, system, neighbors)
         return Outputs(of_edges(*displacements(layout, system, neighbors, cutoff)))
 
     def evaluate(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
-        layout, of_edges = laid_out(params, system, neighbors)
+        layout, of_edges = gathered(params, system, neighbors)
 
         def moved(positions: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
             return displacements(layout, system.replace(positions=positions), neighbors, cutoff)
@@ -200,7 +206,9 @@ def graph_potential(
         virial = jnp.stack([jnp.stack([jnp.vdot(a, b) for b in edges]) for a in gradient])
         return Evaluation(each, -to_positions(gradient)[0], 0.5 * (virial + virial.T))
 
-    return Potential(name, cutoff, elements, Functions(outputs, evaluate), init or no_init)
+    return Potential(
+        name, cutoff, elements, Functions(outputs, evaluate), init or no_init, prepare=preparation(prepare)
+    )
 
 
 class Layout(NamedTuple):
@@ -225,40 +233,44 @@ class Layout(NamedTuple):
 
 def layout_of(system: System, neighbors: Neighbors, cutoff: float) -> Layout:
     """The edges within the cutoff; in blocks, where there are many."""
-    nodes, width = min(neighbors.rows.shape[0], neighbors.row_of_atom.shape[0]), neighbors.rows.shape[1]
+    if neighbors.plan.other_atoms:
+        raise ValueError(
+            "messages pass along the edges of all atoms, but this list holds those of its centers alone; allocate it "
+            "without centers, and leave out the energies of the others"
+        )
+    nodes, width = neighbors.row_of_atom.shape[0], neighbors.rows.shape[1]  # behind the atoms comes padding
     block = (nodes, width)
     if nodes * width > WHOLE:
         # equal parts need the least filling
         block = (math.ceil(nodes / math.ceil(nodes / ATOMS)), math.ceil(width / math.ceil(width / SLOTS)))
+    missing, empty = -nodes % block[0], neighbors.source.shape[0]
     rows = jax.lax.stop_gradient(rows_of(system, neighbors))
-    real = jnp.pad(real_centers(system, neighbors)[:nodes], (0, -nodes % block[0]))
-    species = jnp.pad(rows.species[:nodes], (0, -nodes % block[0]))
-    empty = neighbors.source.shape[0]
-    filling = ((0, -nodes % block[0]), (0, -width % block[1]))
-    slots = jnp.pad(neighbors.rows[:nodes], filling, constant_values=empty)
-    mask = _edges(rows, slots, real, cutoff).mask
+    real = jnp.pad(real_centers(system, neighbors)[:nodes], (0, missing))
+    species = jnp.pad(rows.species[:nodes], (0, missing))
+    slots = jnp.pad(neighbors.rows[:nodes], ((0, missing), (0, -width % block[1])), constant_values=empty)
+    mask = _edges(rows, slots, cutoff, real).mask
     if block != (nodes, width):
         # neighbours within the cutoff first, so that chunks of empty slots are left out
         place = jnp.where(mask, jnp.cumsum(mask, axis=1, dtype=jnp.int32) - 1, slots.shape[1])
-        atom = jnp.arange(len(mask), dtype=jnp.int32)[:, None]
-        slots = jnp.full_like(slots, empty).at[atom, place].set(slots, mode="drop")
+        node = jnp.arange(len(mask), dtype=jnp.int32)[:, None]
+        slots = jnp.full_like(slots, empty).at[node, place].set(slots, mode="drop")
         mask = slots < empty
     counts = -(-mask.sum(axis=1, dtype=jnp.int32) // block[1])
     # an image has the features of the atom that it shows; empty slots point to some atom
     node_of_row = jnp.append(neighbors.row_of_atom[neighbors.source], jnp.int32(0))
-    blocks = counts.reshape(-1, block[0]).max(axis=1)
-    return Layout(species, real, slots, mask, Slots(take(node_of_row, slots), blocks), block)
+    places = Slots(take(node_of_row, slots), counts.reshape(-1, block[0]).max(axis=1))
+    return Layout(species, real, slots, mask, places, block)
 
 
 def displacements(
     layout: Layout, system: System, neighbors: Neighbors, cutoff: float
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """x, y, z [nodes, slots] Å of the edges; those of slots without a neighbour are as long as the cutoff."""
-    x, y, z, _, _ = _edges(rows_of(system, neighbors), layout.rows, layout.real, cutoff)
-    return x, y, z
+    edges = _edges(rows_of(system, neighbors), layout.rows, cutoff, layout.real)
+    return edges.x, edges.y, edges.z
 
 
-def _edges(rows: Rows, slots: jax.Array, real: jax.Array, cutoff: float) -> Edges:
+def _edges(rows: Rows, slots: jax.Array, cutoff: float, real: jax.Array) -> Edges:
     """Edges from the first rows to those in their slots; there may be slots for more atoms than a list has."""
     missing = max(len(slots) - len(rows.x), 0)
     x, y, z = (jnp.pad(values, (0, missing))[: len(slots)] for values in rows[:3])

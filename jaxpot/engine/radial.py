@@ -31,6 +31,7 @@ from jaxpot.engine.species import PairSpecies
 from jaxpot.evaluation import Evaluation, Functions, Outputs, Params, Prepared, evaluate_by_autodiff
 from jaxpot.neighbors import Neighbors
 from jaxpot.numerics.linear_map import jvp_with_reverse
+from jaxpot.numerics.native_choice import native_or_traced
 from jaxpot.potential import Potential, no_init
 from jaxpot.system import System
 
@@ -152,7 +153,7 @@ def radial_potential(
 
     def evaluate(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
         params = ready(prepare, params, system.positions.dtype)
-        if getattr(neighbors.plan, "subset", False):  # the other end of an edge may be no centre: forces are scattered
+        if neighbors.plan.other_atoms:  # the other end of an edge may be no centre: forces are scattered
             return evaluate_by_autodiff(outputs, Prepared(params), system, neighbors)
         if compiled.available(neighbors, system.positions.dtype):
             return evaluate_compiled(params, system, neighbors)
@@ -160,11 +161,15 @@ def radial_potential(
 
     @jax.custom_jvp
     def evaluate_compiled(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
-        """The same numbers from loops compiled by numba, where the formula allows it."""
-        try:
-            return radial_compiled.evaluation(formula, params, system, neighbors)
-        except compiled.UnsupportedError:
-            return evaluate_traced(params, system, neighbors)
+        """The same numbers from loops compiled by numba, where the formula and the platform allow it."""
+        atoms, dtype = system.positions.shape[0], system.positions.dtype
+        like = jax.eval_shape(
+            lambda: Evaluation(jnp.zeros(atoms, dtype), jnp.zeros((atoms, 3), dtype), jnp.zeros((3, 3), dtype))
+        )
+        return native_or_traced(evaluate_native, evaluate_traced, like, params, system, neighbors)
+
+    def evaluate_native(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
+        return radial_compiled.evaluation(formula, params, system, neighbors)
 
     @evaluate_compiled.defjvp
     def _(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Evaluation, Evaluation]:

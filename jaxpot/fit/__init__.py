@@ -1,10 +1,12 @@
 """Fitting: data sets, linear least squares for potentials that are linear in coefficients, gradients for all others."""
 
 from jaxpot.fit import linear
-from jaxpot.fit.dataset import Dataset, Frame, read_dataset
+from jaxpot.fit.dataset import Dataset
 from jaxpot.fit.dataset_checks import Finding
+from jaxpot.fit.dataset_reading import read_dataset
 from jaxpot.fit.dataset_statistics import GroupStatistics, Statistics
 from jaxpot.fit.errors import Errors, GroupErrors, errors
+from jaxpot.fit.frame import Frame
 from jaxpot.fit.gradient import (
     TrainingData,
     TrainingError,
@@ -15,7 +17,9 @@ from jaxpot.fit.gradient import (
     train,
 )
 from jaxpot.fit.linear import LinearFit, Weights, fit_linear
-from jaxpot.fit.networks import atom_energies, decorrelation, network_start
+from jaxpot.fit.start import atom_energies, can_decorrelate, decorrelation, network_start
+from jaxpot.fit.values import select_values, values_by_element, varying_values
+from jaxpot.heads import scaling_of
 
 __all__ = [
     "Dataset",
@@ -32,6 +36,7 @@ __all__ = [
     "TrainingError",
     "Weights",
     "atom_energies",
+    "can_decorrelate",
     "decorrelation",
     "errors",
     "fit_linear",
@@ -40,5 +45,9 @@ __all__ = [
     "open_data",
     "prepare_data",
     "read_dataset",
+    "scaling_of",
+    "select_values",
     "train",
+    "values_by_element",
+    "varying_values",
 ]

@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from jaxpot.fit.dataset import Dataset, Frame, is_bad
+from jaxpot.fit.frame import Frame, is_bad
+from jaxpot.units import GPA
 
 if TYPE_CHECKING:
     from ase import Atoms
+
+    from jaxpot.fit.dataset import Dataset
 
 __all__ = ["Finding", "check", "pairs"]
 
 RANGE = 6.0  # Å, within which structures are compared
 ALIKE = 1e-6  # relative difference below which two structures are the same
 SAME_ENERGY = 1e-5  # eV per atom
+LARGE_STRESS = (2.0, 20.0)  # eV/Å^3, 320 GPa and 3.2 TPa, above which the unit is in doubt, and is another
 
 
 class Finding(NamedTuple):
@@ -25,7 +29,7 @@ class Finding(NamedTuple):
     Attributes:
         severity: ``"error"`` where a fit would be meaningless, ``"warning"`` where somebody should look.
         kind: ``"not finite"``, ``"unknown element"``, ``"missing label"``, ``"net force"``, ``"too close"``,
-            ``"duplicate"``, ``"contradiction"`` or ``"no volume"``.
+            ``"duplicate"``, ``"contradiction"``, ``"no volume"`` or ``"unit"``.
         source: file and frame.
         message: what is wrong, and what to do.
     """
@@ -65,6 +69,13 @@ def check(dataset: Dataset, elements: Sequence[str] | None, closest: float, net_
             )
             if is_bad(value)
         ]
+        largest = 0.0 if frame.stress is None or is_bad(frame.stress) else float(np.abs(frame.stress).max())
+        if largest > LARGE_STRESS[0]:
+            severity = "error" if largest > LARGE_STRESS[1] else "warning"
+            message = (
+                f"a stress of {largest:.3g} eV/Å^3 ({largest / GPA:.3g} GPa); convert it from its unit, or leave it out"
+            )
+            wrong.append(Finding(severity, "unit", frame.source, message))
         known = set(frame.atoms.get_chemical_symbols()) if elements is None else set(elements)
         strange = sorted(set(frame.atoms.get_chemical_symbols()) - known)
         if strange:

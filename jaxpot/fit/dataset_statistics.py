@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from jaxpot.fit.dataset import Dataset, Frame
 from jaxpot.fit.dataset_checks import pairs
+from jaxpot.fit.frame import Frame
+
+if TYPE_CHECKING:
+    from jaxpot.fit.dataset import Dataset
 
 __all__ = ["GroupStatistics", "Statistics", "statistics"]
 

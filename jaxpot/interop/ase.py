@@ -70,7 +70,7 @@ class Calculator(AseCalculator):
         self.potential = potential
         self.dtype = checked_dtype(dtype)
         self.params = checked_params(params, self.dtype)
-        self._list = neighbor_list(potential.cutoff, skin, capacity_multiplier=1.0) if potential.cutoff > 0 else None
+        self._list = neighbor_list(potential, skin, capacity_multiplier=1.0) if potential.cutoff > 0 else None
         self.extras = dict(extras or {})
         # lists are checked here, by numbers in double precision
         self._evaluate = jax.jit(potential.unchecked.evaluate)

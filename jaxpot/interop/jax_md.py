@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxpot.interop.jax_md_energy import strained_energy
 from jaxpot.interop.jax_md_space import NeighborState, Space, box_of, strain_of
 from jaxpot.neighbors import neighbor_list
 from jaxpot.neighbors.allocation import NATIVE_FROM_IN_RUNS
 from jaxpot.potential import Params, Potential
-from jaxpot.simulate.energy_function import strained_energy
 
 __all__ = ["NeighborFns", "NeighborState", "energy_fn", "force_fn", "neighbor_fn"]
 
@@ -108,8 +108,8 @@ def energy_fn(
 
     Its derivative with respect to R is the engine's force pass (in real units also for fractional coordinates, as
     jax-md has it), so that integrators may differentiate it without loss. It is NaN, and its forces are, where the
-    list has overflowed, and where the box of a jax-md list is narrower than twice the cutoff: no number is given for
-    wrong.
+    list has overflowed, where a list of jaxpot's misses pairs of these positions, and where the box of a jax-md list is
+    narrower than twice the cutoff: no number is given for wrong. A jax-md list is as complete as jax-md keeps it.
 
     Args:
         potential: any potential.

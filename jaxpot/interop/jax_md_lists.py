@@ -149,11 +149,12 @@ def _rows(others: jax.Array, fractional: jax.Array, system: System, cutoff: floa
         source=jnp.concatenate([jnp.pad(own, (0, centers - atoms)), jnp.tile(own, 26)]),
         offset=jnp.concatenate([jnp.pad(-wraps, ((0, centers - atoms), (0, 0))), shifted.reshape(-1, 3)]),
         row_of_atom=own,
-        reference_positions=system.positions,
+        reference_positions=jnp.where(system.real[:, None], system.positions, jnp.inf),
         reference_cell=system.cell,
         completion=jnp.zeros((3, 3), system.cell.dtype),
         overflow=jnp.zeros((), bool),
         rebuilds=jnp.zeros((), jnp.int32),
+        is_center=jnp.ones(atoms, bool),
         plan=plan,
     )
 

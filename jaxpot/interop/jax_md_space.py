@@ -14,6 +14,7 @@ from jaxpot.interop.jax_md_lists import check_box, from_jax_md
 from jaxpot.neighbors import Neighbors
 from jaxpot.neighbors.plan import complete_cell
 from jaxpot.potential import Potential
+from jaxpot.simulate.lists import Lists
 from jaxpot.system import System
 
 __all__ = ["NeighborState", "Space", "box_of", "strain_of"]
@@ -116,13 +117,21 @@ class Space(NamedTuple):
         if isinstance(neighbor, NeighborState):
             neighbor = neighbor.neighbors
         if isinstance(neighbor, Neighbors):
-            return self.unwrapped(system, neighbor), neighbor, ~neighbor.overflow
+            system = self.unwrapped(system, neighbor)
+            return system, neighbor, ~neighbor.overflow & _complete(system, neighbor, potential.cutoff)
         if self.pbc is not None and len(set(np.broadcast_to(self.pbc, 3).tolist())) > 1:
             raise ValueError(
                 f"jax-md's lists repeat in all directions or in none, got pbc={self.pbc}; use those of neighbor_fn"
             )
         check_box(self.box if box is None else box, potential.cutoff)
         return system, *from_jax_md(neighbor, system, potential.cutoff, sparse_capacity)
+
+
+def _complete(system: System, neighbors: Neighbors, cutoff: float) -> jax.Array:
+    """Whether a list holds all pairs within a cutoff, which may be shorter than that of the list."""
+    plan = neighbors.plan._replace(cutoff=cutoff, skin=neighbors.plan.reach - cutoff)
+    fixed: Any = jax.lax.stop_gradient((system, dataclasses.replace(neighbors, plan=plan)))
+    return ~Lists(None).outdated(*fixed)
 
 
 def _matrix(box: Any, dtype: Any) -> jax.Array:

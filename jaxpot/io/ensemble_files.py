@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import jax
@@ -12,6 +14,7 @@ import jax.numpy as jnp
 
 from jaxpot.evaluation import Params
 from jaxpot.io.errors import FileFormatError
+from jaxpot.io.folders import write_together
 from jaxpot.potential import Potential
 from jaxpot.potentials.committee import Committee, committee
 
@@ -30,6 +33,7 @@ def has_ensemble(path: str | os.PathLike[str]) -> bool:
 
 
 def load_ensemble(
+    load: Callable[..., tuple[Potential, Params]],
     paths: Sequence[str | os.PathLike[str]],
     elements: Sequence[str] | None,
     style: str | None,
@@ -38,6 +42,7 @@ def load_ensemble(
     """The committee of the members in a folder, and their stacked params.
 
     Args:
+        load: :func:`jaxpot.load`, for the members.
         paths: one folder.
         elements: as of :func:`jaxpot.load`, for each member.
         style: of the ensemble itself; None.
@@ -46,8 +51,6 @@ def load_ensemble(
     Raises:
         FileFormatError: the list is faulty, a member is missing, or members are of different kinds.
     """
-    from jaxpot.io.load import load
-
     folder = Path(paths[0])
     where = folder / LIST
     try:
@@ -69,22 +72,44 @@ def load_ensemble(
     return committee(loaded[0][0]), stacked
 
 
-def save_ensemble(path: str | os.PathLike[str], potential: Potential, params: Params, style: str | None) -> None:
-    """Writes each member to a folder of its own.
+def save_ensemble(
+    save: Callable[..., None], path: str | os.PathLike[str], potential: Potential, params: Params, style: str | None
+) -> None:
+    """Writes each member to a folder of its own, or a file where its format is one file.
 
     Args:
+        save: :func:`jaxpot.save`, for the members.
         path: of the folder; made if need be.
         potential: a :func:`jaxpot.committee`.
         params: stacked.
         style: of the members' files.
-    """
-    from jaxpot.io.load import save
 
+    Raises:
+        FileFormatError: the folder cannot be written to.
+    """
     assert isinstance(potential, Committee)
     folder = Path(path)
-    folder.mkdir(parents=True, exist_ok=True)
     count = jax.tree.leaves(params)[0].shape[0]
     names = [f"member_{m}" for m in range(count)]
-    for m, name in enumerate(names):
-        save(folder / name, potential.member, jax.tree.map(lambda leaf, m=m: leaf[m], params), style)
-    (folder / LIST).write_text(json.dumps({"members": names}, indent=1) + "\n")
+    parts = [folder / f".{name}.part" for name in names]
+    try:
+        for m, part in enumerate(parts):
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir(parents=True)
+            save(part / "member", potential.member, jax.tree.map(lambda leaf, m=m: leaf[m], params), style)
+        # from here on there is no ensemble, old or new, until all members are in their places
+        with contextlib.suppress(FileNotFoundError):
+            (folder / LIST).unlink()
+        for name, part in zip(names, parts, strict=True):
+            if (folder / name).is_dir():
+                shutil.rmtree(folder / name)
+            inside = part / "member"  # a folder or file of that name, or several files of names that begin so
+            os.replace(inside if inside.exists() else part, folder / name)
+            shutil.rmtree(part, ignore_errors=True)
+    except OSError as error:
+        message = f"cannot be written: {error.strerror}"
+        raise FileFormatError(path, None, message, "check the folder, its permissions and the disk") from error
+    finally:
+        for part in parts:
+            shutil.rmtree(part, ignore_errors=True)
+    write_together(folder, {LIST: json.dumps({"members": names}, indent=1) + "\n"}, LIST)

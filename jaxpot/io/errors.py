@@ -1,11 +1,14 @@
-"""The one error of the readers and writers in `jaxpot.io`."""
+"""The error and the warning of the readers and writers in `jaxpot.io`."""
 
 from __future__ import annotations
 
 import os
+import warnings
+
+from jaxpot.errors import JaxpotError
 
 
-class FileFormatError(ValueError):
+class FileFormatError(JaxpotError, ValueError):
     """A file that cannot be read or written: which, where, what is wrong, and what to do, in one line.
 
     ``str(error)`` is ``path:line: message; remedy``, without the line number where no line is to blame.
@@ -33,3 +36,24 @@ class FileFormatError(ValueError):
         place = self.path if self.line is None else f"{self.path}:{self.line}"
         # A path or a piece of the file may hold a line break; the message must not.
         return " ".join(f"{place}: {self.message}; {self.remedy}".splitlines())
+
+
+class FileWarning(UserWarning):
+    """Something in a file that is not used, or was read in a way that its reader should know of.
+
+    Example:
+      >>> issubclass(FileWarning, UserWarning)
+      True
+    """
+
+
+def warn(path: str | os.PathLike[str], line: int | None, message: str) -> None:
+    """Warns of something in a file; the command line shows it as one line.
+
+    Args:
+      path: the file, as the caller named it.
+      line: the number of the line, counted from 1, or None.
+      message: what is noteworthy, and what can be done.
+    """
+    place = os.fspath(path) if line is None else f"{os.fspath(path)}:{line}"
+    warnings.warn(" ".join(f"{place}: {message}".splitlines()), FileWarning, stacklevel=3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jaxpot.evaluation import Params
 from jaxpot.io.eam import EAM_STYLES, has_eam_content, has_eam_name, load_eam, save_eam
@@ -55,9 +55,17 @@ def _is_committee(potential: Potential) -> bool:
     return isinstance(potential, Committee)
 
 
+def _load_ensemble(*arguments: Any) -> tuple[Potential, Params]:
+    return load_ensemble(load, *arguments)
+
+
+def _save_ensemble(*arguments: Any) -> None:
+    save_ensemble(save, *arguments)
+
+
 NATIVE = Format("jaxpot", NATIVE_STYLES, is_native, is_native, load_native)
 FORMATS: list[Format] = [
-    Format("ensemble", (), has_ensemble, has_ensemble, load_ensemble, _is_committee, save_ensemble),
+    Format("ensemble", (), has_ensemble, has_ensemble, _load_ensemble, _is_committee, _save_ensemble),
     Format("EAM/ADP", EAM_STYLES, has_eam_name, has_eam_content, load_eam, _is_kind("eam", "adp"), save_eam),
     Format("n2p2", N2P2_STYLES, is_n2p2, is_n2p2, load_n2p2, _is_kind("hdnnp"), save_n2p2),
     NATIVE,

@@ -20,6 +20,7 @@ import numpy as np
 
 from jaxpot.evaluation import Params
 from jaxpot.io.errors import FileFormatError
+from jaxpot.io.folders import write_together
 from jaxpot.potential import Potential
 from jaxpot.spec import LEFT_OUT, Settings, Spec, kind_of, plain_data_type
 
@@ -63,15 +64,7 @@ def save_native(path: str | os.PathLike[str], potential: Potential, params: Para
         "sha256": hashlib.sha256(tensors).hexdigest(),
     }
     text = json.dumps(found, indent=1) + "\n"
-    try:
-        os.makedirs(path, exist_ok=True)
-        parts = [Path(path, name + ".part") for name in (TENSORS, JSON)]
-        parts[0].write_bytes(tensors)
-        parts[1].write_text(text, encoding="utf-8")
-        for part in parts:
-            os.replace(part, part.with_suffix(""))
-    except OSError as error:
-        raise FileFormatError(path, None, f"cannot be written: {error}", "check the directory") from error
+    write_together(path, {TENSORS: tensors, JSON: text}, JSON)
 
 
 def load_native(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxpot.io.arrays import read_npz
 from jaxpot.io.errors import FileFormatError
 from jaxpot.potential import Params, Potential
 from jaxpot.potentials.dtnn import dtnn
@@ -30,9 +32,9 @@ def has_export_name(path: Path) -> bool:
 def has_export_content(path: Path) -> bool:
     """Whether a file is an ``.npz`` that holds the weights of SchNet or DTNN."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return any(name.startswith(("representation.", "dtnn_")) for name in file.files)
-    except (OSError, ValueError, EOFError):
+        with zipfile.ZipFile(path) as archive:
+            return any(name.startswith(("representation.", "dtnn_")) for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError):
         return False
 
 
@@ -58,18 +60,19 @@ def load_export(
     if len(paths) != 1:
         raise ValueError(f"{len(paths)} files given; the weights of a network are one")
     path = paths[0]
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: np.asarray(file[name]) for name in file.files}
-    except (OSError, ValueError, EOFError) as error:
-        raise FileFormatError(path, None, f"is no .npz of plain arrays ({error})", "export with numpy.savez") from error
+    arrays = read_npz(path)
     weights = _Weights(path, arrays)
-    if style == "deepchem" or (style is None and any(name.startswith("dtnn_") for name in arrays)):
-        potential, params = _dtnn(weights, elements, UNCUT if cutoff is None else cutoff)
-    else:
-        if cutoff is not None:
-            raise ValueError(f"the cutoff of a SchNet is in its file; leave out cutoff={cutoff}")
-        potential, params = _schnet(weights, elements)
+    is_dtnn = style == "deepchem" or (style is None and any(name.startswith("dtnn_") for name in arrays))
+    if cutoff is not None and not is_dtnn:
+        raise ValueError(f"the cutoff of a SchNet is in its file; leave out cutoff={cutoff}")
+    try:
+        if is_dtnn:
+            potential, params = _dtnn(weights, elements, UNCUT if cutoff is None else cutoff)
+        else:
+            potential, params = _schnet(weights, elements)
+    except (IndexError, TypeError) as error:
+        message = f"its arrays are not of the shapes of such a network ({error})"
+        raise FileFormatError(path, None, message, "export the whole state of the model") from error
     return potential, jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(float)), params)
 
 

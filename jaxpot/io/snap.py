@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import jax.numpy as jnp
 import numpy as np
 
+from jaxpot.descriptors.bispectrum import Bispectrum, bispectrum_triples
+from jaxpot.engine import DescriptorPotential
+from jaxpot.evaluation import Params
+from jaxpot.heads import LinearHead
 from jaxpot.io.eam_files.writing import write_text
 from jaxpot.io.errors import FileFormatError
 from jaxpot.io.snap_files import Coefficients, Parameters, read_coefficients, read_parameters, read_script
-from jaxpot.potential import Params, Potential
-from jaxpot.potentials.snap import SnapSource, snap
+from jaxpot.potential import Potential
+from jaxpot.potentials.snap import SnapFile, snap
 from jaxpot.potentials.zbl import zbl
 
-__all__ = ["SNAP_STYLES", "has_snap_content", "has_snap_name", "load_snap", "save_snap"]
+__all__ = ["SNAP_STYLES", "has_snap_content", "has_snap_name", "load_snap", "save_snap", "snap_files"]
 
 Path = str | os.PathLike[str]
 SNAP_STYLES = ("snap",)
@@ -24,12 +28,14 @@ ENDINGS = (".snapcoeff", ".snapparam", ".snap")
 
 
 def has_snap_name(path: Path) -> bool:
-    """Whether a file is called as such files are."""
-    return os.fspath(path).lower().endswith(ENDINGS)
+    """Whether a file is called as such files are, or a folder holds files of such names."""
+    return os.fspath(path).lower().endswith(ENDINGS) or bool(_files_in(path))
 
 
 def has_snap_content(path: Path) -> bool:
     """Whether a file can be read as one of them."""
+    if os.path.isdir(path):
+        return bool(_files_in(path))
     for read in (read_coefficients, read_parameters, read_script):
         try:
             read(path)
@@ -45,6 +51,8 @@ def load_snap(
     """What :func:`jaxpot.load` does for these files."""
     if cutoff is not None:
         raise ValueError(f"the cutoff of a SNAP potential is that of its fit; leave out cutoff={cutoff}")
+    if len(paths) == 1 and os.path.isdir(paths[0]):
+        paths = snap_files(paths[0])
     if len(paths) == 1 and os.fspath(paths[0]).lower().endswith(".snap"):
         return _load_script(paths[0], elements)
     if len(paths) == 1:
@@ -56,6 +64,31 @@ def load_snap(
     if os.fspath(first).lower().endswith(".snapparam"):
         first, second = second, first
     return _assemble(first, read_coefficients(first), second, read_parameters(second), elements)
+
+
+def snap_files(folder: Path) -> list[Path]:
+    """The files of the one potential in a folder: its script, or its coefficients and parameters.
+
+    Raises:
+        FileFormatError: there is none, or more than one.
+    """
+    found = _files_in(folder)
+    scripts = [file for file in found if file.lower().endswith(".snap")]
+    parts = [file for file in found if not file.lower().endswith(".snap")]
+    if len(scripts) == 1:
+        return [scripts[0]]
+    endings = sorted(os.path.splitext(file)[1].lower() for file in parts)
+    if not scripts and endings == [".snapcoeff", ".snapparam"]:
+        return list(parts)
+    names = ", ".join(os.path.basename(file) for file in scripts or parts) or "no files"
+    message = f"holds {names}, not one .snap file or one .snapcoeff with one .snapparam"
+    raise FileFormatError(folder, None, message, "name the files of one potential")
+
+
+def _files_in(folder: Path) -> list[str]:
+    if not os.path.isdir(folder):
+        return []
+    return sorted(os.path.join(folder, name) for name in os.listdir(folder) if name.lower().endswith(ENDINGS))
 
 
 def _partner(path: Path) -> Path | None:
@@ -123,6 +156,14 @@ def _assemble(
             "set the flag, or leave it out",
         )
     factor = values["rcutfac"][0]
+    # before anything of that size is made
+    count = len(file.texts[0])
+    expected = _number(values, len(chosen), flag("quadraticflag", False), flag("chemflag", False))
+    if count != expected:
+        raise FileFormatError(
+            path, None, f"has {count} coefficients an element, but {os.fspath(parameters_path)} asks for {expected} "
+            f"(twojmax {values['twojmax'][0]:g})", "check that the two files belong together"
+        )  # fmt: skip
     try:
         potential = snap(
             chosen,
@@ -141,65 +182,68 @@ def _assemble(
         )
     except ValueError as error:
         raise FileFormatError(parameters_path, None, str(error), "correct the file") from error
-    assert potential.linear is not None
-    count = len(file.texts[0])
-    if count != potential.linear.features:
-        raise FileFormatError(
-            path, None, f"has {count} coefficients an element, but {os.fspath(parameters_path)} asks for "
-            f"{potential.linear.features}", "check that the two files belong together"
-        )  # fmt: skip
-    source = dataclasses.replace(
-        potential.source,
-        rcutfac=factor,
-        texts=tuple(file.texts[k] for k in order),
-        coefficient_comments=file.comments,
-        parameter_comments=parameters.comments,
-    )
-    numbers = np.array([[float(text) for text in source.texts[k]] for k in range(len(chosen))])
-    return dataclasses.replace(potential, source=source), {"coefficients": jnp.asarray(numbers)}
+    texts = tuple(file.texts[k] for k in order)
+    numbers = np.array([[float(text) for text in each] for each in texts])
+    said = SnapFile(factor, texts, file.comments, parameters.comments)
+    return potential.with_file(said), {"coefficients": jnp.asarray(numbers)}
+
+
+def _parts(potential: Potential) -> tuple[Bispectrum, LinearHead]:
+    """The bispectrum and the head of a potential made by :func:`jaxpot.snap`."""
+    assert isinstance(potential, DescriptorPotential)
+    bispectrum, head = potential.descriptor, potential.head
+    assert isinstance(bispectrum, Bispectrum) and isinstance(head, LinearHead)
+    return bispectrum, head
+
+
+def _number(values: Mapping[str, tuple[float, ...]], elements: int, quadratic: bool, by_elements: bool) -> int:
+    """Coefficients of an element: 1, the components B[j1, j2, j], and their products."""
+    components = len(bispectrum_triples(int(values["twojmax"][0]))) * (elements**3 if by_elements else 1)
+    return 1 + components + (components * (components + 1) // 2 if quadratic else 0)
 
 
 def save_snap(path: Path, potential: Potential, params: Params, style: str | None) -> None:
     """What :func:`jaxpot.save` does for these potentials: writes ``.snapcoeff`` and ``.snapparam``."""
     if style not in (None, *SNAP_STYLES):
         raise ValueError(f"{potential.name} cannot be written as {style!r}; use 'snap' or leave style out")
-    source, form = potential.source, potential.linear
-    assert isinstance(source, SnapSource) and form is not None
+    settings, head = _parts(potential)
+    said = potential.spec.file if potential.spec is not None else None
+    file = said if isinstance(said, SnapFile) else SnapFile(settings.cutoff, ())
     stem, ending = os.path.splitext(os.fspath(path))
     stem = stem if ending.lower() in ENDINGS else os.fspath(path)
     numbers = np.asarray(params["coefficients"])
-    if numbers.shape != (len(source.elements), form.features):
-        raise ValueError(
-            f"coefficients must have shape [{len(source.elements)}, {form.features}], got {list(numbers.shape)}"
-        )
+    size = head.size(settings)
+    if numbers.shape != (len(settings.elements), size):
+        raise ValueError(f"coefficients must have shape [{len(settings.elements)}, {size}], got {list(numbers.shape)}")
     if not np.isfinite(numbers).all():
         raise ValueError("coefficients are not all finite; there is no file of such a potential")
 
     def text(species: int, k: int) -> str:
         value = numbers[species, k]
-        if source.texts is not None and numbers.dtype.type(source.texts[species][k]) == value:
-            return source.texts[species][k]  # as it was read
+        if file.texts and numbers.dtype.type(file.texts[species][k]) == value:
+            return file.texts[species][k]  # as it was read
         return repr(float(value))
 
-    settings = source.settings
-    factor = source.rcutfac
-    parts = [f"{line}\n" for line in source.coefficient_comments or ("# SNAP coefficients UNITS: metal",)]
-    parts.append(f"{len(source.elements)} {form.features}\n")
-    for k, symbol in enumerate(source.elements):
+    factor = file.rcutfac
+    parts = [f"{line}\n" for line in file.coefficient_comments or ("# SNAP coefficients UNITS: metal",)]
+    parts.append(f"{len(settings.elements)} {size}\n")
+    for k, symbol in enumerate(settings.elements):
         parts.append(f"{symbol} {_short(settings.radii[k] / factor)} {settings.weights[k]!r}\n")
-        parts += [f"{text(k, n)}\n" for n in range(form.features)]
+        parts += [f"{text(k, n)}\n" for n in range(size)]
     lines = {
         "rcutfac": repr(factor), "twojmax": settings.twojmax, "rfac0": repr(settings.rfac0),
         "rmin0": repr(settings.rmin0), "switchflag": int(settings.switch),
-        "bzeroflag": int(settings.subtract_isolated), "quadraticflag": int(source.quadratic),
+        "bzeroflag": int(settings.subtract_isolated), "quadraticflag": int(not head.plain),
         "bnormflag": int(settings.normalize), "chemflag": int(settings.by_elements),
         "wselfallflag": int(settings.self_in_all),
     }  # fmt: skip
     if settings.inner is not None:
         sinner, dinner = (" ".join(map(repr, values)) for values in settings.inner)
         lines |= {"switchinnerflag": 1, "sinner": sinner, "dinner": dinner}
+    comments = file.parameter_comments or ("# SNAP parameters UNITS: metal",)
+    with contextlib.suppress(FileNotFoundError):  # old parameters never stand beside new coefficients
+        os.remove(stem + ".snapparam")
     write_text(stem + ".snapcoeff", parts)
-    comments = source.parameter_comments or ("# SNAP parameters UNITS: metal",)
     write_text(stem + ".snapparam", [*(f"{line}\n" for line in comments), *(f"{k} {v}\n" for k, v in lines.items())])
 
 

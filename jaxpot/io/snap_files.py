@@ -19,6 +19,11 @@ FLAGS = ("switchflag", "bzeroflag", "quadraticflag", "chemflag", "bnormflag", "w
 NUMBERS = ("rcutfac", "rfac0", "rmin0")
 LISTS = ("sinner", "dinner")
 IGNORED = ("chunksize", "parallelthresh")  # say how LAMMPS computes, not what
+# Keywords of older versions, with the value that means what is computed now, and what other values mean.
+OLD = {
+    "diagonalstyle": (3.0, "another set of components"),
+    "gamma": (1.0, "another parameter of a density that LAMMPS has given up"),
+}
 
 
 class Coefficients(NamedTuple):
@@ -178,6 +183,12 @@ def read_parameters(path: Path) -> Parameters:
     where: dict[str, int] = {}
     for line, (keyword, *texts) in words_of(lines):
         if keyword in IGNORED:
+            continue
+        if keyword in OLD:
+            usual, other = OLD[keyword]
+            if len(texts) != 1 or number_of(path, line, keyword, texts[0]) != usual:
+                message = f"{keyword} is {' '.join(texts)[:40]!r}, which means {other}"
+                raise FileFormatError(path, line, message, f"only {keyword} {usual:g} is supported; fit again")
             continue
         if keyword not in (*FLAGS, *NUMBERS, *LISTS, "twojmax"):
             known = ", ".join((*NUMBERS, "twojmax", *FLAGS, *LISTS))

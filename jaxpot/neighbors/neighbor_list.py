@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import jax
@@ -32,24 +32,48 @@ class HasRanges(Protocol):
         ...
 
 
+class Allocate(Protocol):
+    """See :class:`NeighborList`."""
+
+    def __call__(self, system: System, centers: jax.Array | None = None) -> Neighbors: ...
+
+
+class Update(Protocol):
+    """See :class:`NeighborList`."""
+
+    def __call__(self, system: System, neighbors: Neighbors, centers: jax.Array | None = None) -> Neighbors: ...
+
+
 class NeighborList(NamedTuple):
     """The operations of a neighbour list with bound cutoffs and skin.
 
+    All take ``centers``, [atoms] bool: the atoms whose neighbours are listed and whose energies are computed. The
+    others are seen, and see nobody. All atoms are centres by default, and later those of the list.
+
     Attributes:
-        allocate: ``allocate(system) -> Neighbors``, on the host: chooses the capacities and builds the list.
-        update: ``update(system, neighbors) -> Neighbors``, jittable: keeps all shapes; rebuilds the list when an
-            atom has moved by half the skin relative to the cell or the cell has strained as much; sets ``overflow``
-            when a capacity is too small or a number is not finite.
-        reallocate: ``reallocate(system, neighbors) -> Neighbors``, on the host: a new list after an overflow, with
-            capacities at least those of the old one, so that shapes settle.
-        rebuild: ``rebuild(system, neighbors) -> Neighbors``, jittable: as ``update``, but builds the list anew in any
-            case.
+        allocate: ``allocate(system, centers=None) -> Neighbors``, on the host: chooses the capacities and builds the
+            list. Where centres are given, it has room for other choices of about as many.
+        update: ``update(system, neighbors, centers=None) -> Neighbors``, jittable: keeps all shapes; rebuilds the list
+            when an atom has moved by half the skin relative to the cell, the cell has strained as much or other centres
+            are asked for; sets ``overflow`` when a capacity is too small or a number is not finite.
+        reallocate: ``reallocate(system, neighbors, centers=None) -> Neighbors``, on the host: a new list after an
+            overflow, with capacities at least those of the old one, so that shapes settle.
+        rebuild: ``rebuild(system, neighbors, centers=None) -> Neighbors``, jittable: as ``update``, but builds the list
+            anew in any case.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxpot
+        >>> system = jaxpot.System.create([[0.0, 0.0, 1.5 * k] for k in range(5)])
+        >>> lists = jaxpot.neighbor_list(2.0)
+        >>> neighbors = lists.allocate(system, centers=jnp.array([True, True, False, False, False]))
+        >>> neighbors.mask.sum(axis=1).tolist()
+        [1, 2, 0, 0, 0]
     """
 
-    allocate: Callable[[System], Neighbors]
-    update: Callable[[System, Neighbors], Neighbors]
-    reallocate: Callable[[System, Neighbors], Neighbors]
-    rebuild: Callable[[System, Neighbors], Neighbors]
+    allocate: Allocate
+    update: Update
+    reallocate: Update
+    rebuild: Update
 
 
 def neighbor_list(
@@ -91,18 +115,27 @@ def neighbor_list(
     if not capacity_multiplier >= 1:
         raise ValueError(f"capacity_multiplier must be at least 1, got {capacity_multiplier}")
 
-    def allocate(system: System) -> Neighbors:
-        return _allocate(system, cutoffs, skin, capacity_multiplier, None, native_from)
+    def allocated(system: System, centers: jax.Array | None, least: Plan | None, all_centers: bool) -> Neighbors:
+        request = allocation.Request(cutoffs, skin, capacity_multiplier, least, native_from, all_centers)
+        return _allocate(system, centers, request)
 
-    def reallocate(system: System, neighbors: Neighbors) -> Neighbors:
-        return _allocate(system, cutoffs, skin, capacity_multiplier, neighbors.plan, native_from)
+    def allocate(system: System, centers: jax.Array | None = None) -> Neighbors:
+        return allocated(system, centers, None, centers is None)
 
-    def update(system: System, neighbors: Neighbors) -> Neighbors:
-        return jax.lax.cond(is_complete(system, neighbors), lambda s, n: n, _rebuild, system, neighbors)
+    def reallocate(system: System, neighbors: Neighbors, centers: jax.Array | None = None) -> Neighbors:
+        all_centers = centers is None and neighbors.plan.other_atoms == 0
+        chosen = neighbors.is_center if centers is None else centers
+        return allocated(system, None if all_centers else chosen, neighbors.plan, all_centers)
 
-    def rebuild(system: System, neighbors: Neighbors) -> Neighbors:
+    def update(system: System, neighbors: Neighbors, centers: jax.Array | None = None) -> Neighbors:
+        fresh = is_complete(system, neighbors)
+        if centers is not None:
+            fresh &= jnp.all(centers == neighbors.is_center)
+        return jax.lax.cond(fresh, lambda s, n, c: n, _rebuild, system, neighbors, centers)
+
+    def rebuild(system: System, neighbors: Neighbors, centers: jax.Array | None = None) -> Neighbors:
         check_fit(system, neighbors)
-        return _rebuild(system, neighbors)
+        return _rebuild(system, neighbors, centers)
 
     return NeighborList(allocate, update, reallocate, rebuild)
 
@@ -126,9 +159,10 @@ def _cutoffs_of(of: float | Sequence[float] | HasRanges) -> tuple[float, ...]:
     return tuple(distinct)
 
 
-def _rebuild(system: System, neighbors: Neighbors) -> Neighbors:
+def _rebuild(system: System, neighbors: Neighbors, centers: jax.Array | None) -> Neighbors:
     system = jax.lax.stop_gradient(system)
-    built = rebuild.build(system, neighbors.completion, neighbors.plan)
+    is_center = neighbors.is_center if centers is None else jnp.asarray(centers, bool)
+    built = rebuild.build(system, neighbors.completion, neighbors.plan, is_center)
     return dataclasses.replace(
         neighbors,
         rows=built.rows,
@@ -136,9 +170,10 @@ def _rebuild(system: System, neighbors: Neighbors) -> Neighbors:
         offset=built.offset,
         row_of_atom=built.row_of_atom,
         reference_positions=jnp.where(system.real[:, None], system.positions, jnp.inf),
-        reference_cell=system.cell,
+        reference_cell=system.cell.astype(neighbors.reference_cell.dtype),
         overflow=neighbors.overflow | built.overflow,
         rebuilds=neighbors.rebuilds + 1,
+        is_center=is_center,
         narrower=built.narrower,
     )
 
@@ -158,10 +193,8 @@ def _check_images(cell: np.ndarray, pbc: np.ndarray, atoms: int, reach: float) -
         )
 
 
-def _allocate(
-    system: System, cutoffs: tuple[float, ...], skin: float, multiplier: float, least: Plan | None, native_from: int
-) -> Neighbors:
-    for leaf in jax.tree.leaves(system):
+def _allocate(system: System, centers: jax.Array | None, request: allocation.Request) -> Neighbors:
+    for leaf in jax.tree.leaves((system, centers)):
         if isinstance(leaf, jax.core.Tracer):
             raise ValueError("allocate runs on the host, outside of jit, vmap and grad; use update inside")
     if system.positions.ndim != 2:
@@ -169,20 +202,23 @@ def _allocate(
             f"allocate takes one structure with positions [atoms, 3], got {list(system.positions.shape)}; "
             "use jaxpot.batch for several structures"
         )
-    dtype = system.positions.dtype
-    positions = np.asarray(system.positions, dtype=np.float64)
+    dtype, atoms = jnp.result_type(system.positions), system.positions.shape[0]
+    if dtype not in (jnp.float32, jnp.float64):
+        raise ValueError(f"positions must be float32 or float64, got {dtype}; cast them")
+    real = np.asarray(system.species) >= 0
+    positions = np.where(real[:, None], np.asarray(system.positions, dtype=np.float64), 0.0)
     cell = np.asarray(system.cell, dtype=np.float64)
     pbc = np.asarray(system.pbc, dtype=bool)
-    real = np.asarray(system.species) >= 0
+    is_center = np.ones(atoms, bool) if centers is None else np.asarray(centers)
+    if is_center.shape != (atoms,) or is_center.dtype != bool:
+        raise ValueError(f"centers must be bool [{atoms}], got {is_center.dtype} {list(is_center.shape)}")
     check_geometry(positions[real], cell, pbc)
-    _check_images(cell, pbc, int(real.sum()), cutoffs[0] + skin)
-    plan, completion, host = allocation.allocate(
-        positions, cell, pbc, real, cutoffs, skin, multiplier, least, dtype, native_from
-    )
+    _check_images(cell, pbc, int(real.sum()), request.cutoffs[0] + request.skin)
+    plan, completion, host = allocation.allocate(positions, cell, pbc, real, is_center, dtype, request)
     # all at once: operations of jnp would compile something for every new size
-    built, reference_positions, reference_cell, completion, rebuilds = jax.device_put((
+    built, reference_positions, reference_cell, completion, rebuilds, is_center = jax.device_put((
         host, np.where(real[:, None], positions, np.inf).astype(dtype), cell.astype(dtype), completion.astype(dtype),
-        np.zeros((), np.int32),
+        np.zeros((), np.int32), is_center,
     ))  # fmt: skip
     return Neighbors(
         rows=built.rows,
@@ -194,6 +230,7 @@ def _allocate(
         completion=completion,
         overflow=built.overflow,
         rebuilds=rebuilds,
+        is_center=is_center,
         plan=plan,
         narrower=built.narrower,
     )

@@ -25,21 +25,25 @@ class Neighbors:
     ``positions[others[i, k]] + shifts[i, k] @ cell - positions[i]``, in any cell, without any minimum image.
 
     Stored is what the engine gathers from: *rows*. A row is an atom or a periodic image of one (a ghost), at
-    ``positions[source] + offset @ cell``. The first ``centers`` rows are the atoms themselves, sorted in space and
-    wrapped into the cell; a neighbour is the number of a row, so that an edge is a bare difference of two rows.
+    ``positions[source] + offset @ cell``. The first rows, the central ones, are the atoms themselves, sorted in space
+    and wrapped into the cell; a neighbour is the number of a row, so that an edge is a bare difference of two rows.
+    Where only some of the atoms are centres, the others have the rows behind the central ones: they are seen, and see
+    nobody.
 
     Attributes:
         rows: [centers, capacity] int32, rows of the neighbours of each central row; ``len(source)`` marks an empty
             slot. Slots are filled from the first on.
         source: [rows] int32, the atom that a row shows.
         offset: [rows, 3] int32, lattice translation of a row relative to its atom's position.
-        row_of_atom: [atoms] int32, the central row of each atom.
+        row_of_atom: [atoms] int32, the row of each atom; not less than the number of central rows for one that is no
+            centre.
         reference_positions: [atoms, 3], the positions for which the list was built; infinite for padded atoms.
         reference_cell: [3, 3], the cell for which it was built.
         completion: [3, 3], lattice vectors that stand in for those of non-periodic directions.
-        overflow: [] bool, True when a capacity was too small or a position not finite: results with such a list are
+        overflow: [] bool, True when a capacity was too small or a number not finite: results with such a list are
             wrong.
         rebuilds: [] int32, how often ``update`` has rebuilt the list since it was allocated.
+        is_center: [atoms] bool, the atoms whose neighbours are listed; all by default.
         plan: static capacities and cutoffs.
         narrower: like ``rows``, for each of the plan's narrower cutoffs; see :meth:`within`.
     """
@@ -53,6 +57,7 @@ class Neighbors:
     completion: jax.Array
     overflow: jax.Array
     rebuilds: jax.Array
+    is_center: jax.Array
     plan: Plan = dataclasses.field(metadata={"static": True})
     narrower: tuple[jax.Array, ...] = ()
 
@@ -69,20 +74,25 @@ class Neighbors:
     @property
     def mask(self) -> jax.Array:
         """[atoms, capacity] bool, True where a slot holds a neighbour."""
-        return self.rows[self.row_of_atom] < self.source.shape[0]
+        return self._slots < self.source.shape[0]
 
     @property
     def others(self) -> jax.Array:
         """[atoms, capacity] int32, the neighbouring atoms; the number of atoms marks an empty slot."""
         atoms = self.row_of_atom.shape[0]
-        return jnp.append(self.source, jnp.int32(atoms))[self.rows[self.row_of_atom]]
+        return jnp.append(self.source, jnp.int32(atoms))[self._slots]
 
     @property
     def shifts(self) -> jax.Array:
         """[atoms, capacity, 3] int32, lattice translations of the neighbours; 0 in empty slots."""
         table = jnp.concatenate([self.offset, jnp.zeros((1, 3), self.offset.dtype)])
-        shifts = table[self.rows[self.row_of_atom]] - self.offset[self.row_of_atom][:, None, :]
+        shifts = table[self._slots] - self.offset[self.row_of_atom][:, None, :]
         return jnp.where(self.mask[:, :, None], shifts, 0)
+
+    @property
+    def _slots(self) -> jax.Array:
+        """[atoms, capacity] int32, the neighbours' rows in the order of the atoms."""
+        return self.rows.at[self.row_of_atom].get(mode="fill", fill_value=self.source.shape[0])
 
     def within(self, cutoff: float) -> Neighbors:
         """The narrowest stored list that is complete for a cutoff.
@@ -143,6 +153,7 @@ def blank(plan: Plan, dtype: Any) -> Neighbors:
         completion=cell,
         overflow=np.zeros((), bool),  # type: ignore[arg-type]
         rebuilds=np.zeros((), np.int32),  # type: ignore[arg-type]
+        is_center=np.ones(plan.atoms, bool),  # type: ignore[arg-type]
         plan=plan,
         narrower=tuple(zeros(plan.centers, one.capacity) for one in plan.narrower),
     )

@@ -36,12 +36,12 @@ class Plan(NamedTuple):
         cutoff: Å, without the skin.
         skin: Å.
         atoms: atoms of the system, padded ones included.
-        centers: central rows: the atoms, rounded up to whole blocks of the engine.
+        centers: central rows: those of the centres, rounded up to whole blocks of the engine.
         capacity: slots for neighbours of one atom.
-        rows: rows in all: centres and ghosts.
+        rows: rows in all: centres, other atoms and images.
         images: how many times the cell can repeat on either side, for each direction; 0 where it is not periodic.
-        stage_rows: rows after the ghosts of each direction have been added.
-        bins: number of bins in each direction, over the cell with its margin of ghosts; with (1, 1, 1) all rows are
+        stage_rows: rows after the images along each direction have been added.
+        bins: number of bins in each direction, over the cell with its margin of images; with (1, 1, 1) all rows are
             compared with all.
         bin_capacity: rows that one bin holds.
         sort: whether central rows are sorted in space.
@@ -49,6 +49,7 @@ class Plan(NamedTuple):
         inside: slots that hold the neighbours within the cutoff alone of nearly every atom: costly formulas evaluate
             so many where that is enough; 0 if unknown.
         narrower: shorter cutoffs whose neighbours the list holds apart, in descending order.
+        other_atoms: rows of atoms that are no centres; 0 where all atoms are.
     """
 
     cutoff: float
@@ -65,6 +66,12 @@ class Plan(NamedTuple):
     native: bool = False
     inside: int = 0
     narrower: tuple[Range, ...] = ()
+    other_atoms: int = 0
+
+    @property
+    def atom_rows(self) -> int:
+        """Rows before the images: those of centres and other atoms."""
+        return self.centers + self.other_atoms
 
     @property
     def reach(self) -> float:
@@ -96,7 +103,7 @@ class Plan(NamedTuple):
         def wider(one: Range) -> Range:
             return one._replace(capacity=math.ceil(more(one.capacity) / 8) * 8)
 
-        first, second, third = (more(rows, self.centers) for rows in self.stage_rows)
+        first, second, third = (more(rows, self.atom_rows) for rows in self.stage_rows)
         return self.with_ranges(tuple(map(wider, self.ranges)))._replace(
             stage_rows=(first, second, third),
             rows=third,

@@ -15,52 +15,91 @@ import numpy as np
 
 from jaxpot.neighbors import native
 from jaxpot.neighbors.plan import Built, Plan, complete_cell
+from jaxpot.neighbors.validity import inverse_of
 from jaxpot.system import System
 
-__all__ = ["build"]
+__all__ = ["FARTHEST", "MOST_TURNS", "build"]
 
+FARTHEST = 1e12  # Å; the engine parks the ends of empty slots farther away
+MOST_TURNS = 1 << 30  # lattice vectors between an atom and the cell, an int32
 BATCH_PAIRS = 1 << 21  # comparisons held in memory at once
 
 
-def build(system: System, completion: jax.Array, plan: Plan) -> Built:
-    """The list of a system within ``plan``'s sizes; ``overflow`` is True when one of them was too small."""
-    full = complete_cell(system.cell, system.pbc, completion)
-    inverse = jnp.linalg.inv(full)
+def build(system: System, completion: jax.Array, plan: Plan, is_center: jax.Array) -> Built:
+    """The list of a system within ``plan``'s sizes; ``overflow`` is True when one of them was too small, or a number is
+    not finite."""
+    positions, dtype = system.positions, system.positions.dtype
+    # programs of numba's read what they were made for, whatever types a system has
+    pbc = system.pbc.astype(bool)
+    full = complete_cell(system.cell.astype(dtype), pbc, completion.astype(dtype))
+    inverse = inverse_of(full)
     margin = plan.reach * jnp.linalg.norm(inverse, axis=0)  # reach over the distance between lattice planes
-    fractional = system.positions @ inverse
-    wraps = jnp.where(system.pbc[None, :], jnp.floor(fractional), 0.0)
-    wraps = jnp.where(system.real[:, None], wraps, 0.0)
-    fractional = fractional - wraps
-    wraps = wraps.astype(jnp.int32)
+    fractional = positions @ inverse
+    turns = jnp.where(pbc[None, :], jnp.floor(fractional), 0.0)
+    sensible = _sensible(positions, turns, margin, pbc, system.real, plan)
+    # where something is not, a list without atoms is built, whose sizes are all bounded
+    real = system.real & sensible
+    margin = jnp.where(sensible, margin, 0.0)
+    turns = jnp.where(real[:, None], turns, 0.0)
+    fractional = jnp.where(real[:, None], fractional - turns, 0.0)
+    wraps = turns.astype(jnp.int32)
+    overflow = jnp.logical_not(sensible)
 
-    if plan.native:
-        return native.search(system.positions, fractional, wraps, system.real, full, margin, system.pbc, plan)[0]
-    order = _spatial_order(fractional, margin, system.real) if plan.sort else jnp.arange(plan.atoms, dtype=jnp.int32)
-    row_of_atom = jnp.zeros(plan.atoms, jnp.int32).at[order].set(jnp.arange(plan.atoms, dtype=jnp.int32))
-
-    source, translation, valid, rows_fractional, overflow = _ghosts(fractional, order, system, margin, plan)
+    if plan.native and dtype in (jnp.float32, jnp.float64):
+        built, _ = native.search(positions, fractional, wraps, real, is_center, full, margin, pbc, plan)
+        return built._replace(overflow=built.overflow | overflow)
+    order = _spatial_order(fractional, margin, real) if plan.sort else jnp.arange(plan.atoms, dtype=jnp.int32)
+    row_of_atom, enough = _rows_of_atoms(order, is_center, plan)
+    source, translation, valid, rows_fractional, crowded = _with_images(
+        fractional, row_of_atom, real, margin, pbc, plan
+    )
+    overflow |= crowded | jnp.logical_not(enough)
     offset = translation - wraps[source]
-    positions = system.positions[source] + offset.astype(full.dtype) @ full
+    points = positions[source] + offset.astype(dtype) @ full
     # a missing row is far from everything
-    positions = jnp.where(valid[:, None], positions, jnp.inf)
+    points = jnp.where(valid[:, None], points, jnp.inf)
 
     if plan.bins == (1, 1, 1):
         everything = jnp.arange(plan.rows, dtype=jnp.int32)
-        rows, crowded = _search(positions, jnp.arange(plan.centers, dtype=jnp.int32)[None], everything[None], plan)
+        rows, crowded = _search(points, jnp.arange(plan.centers, dtype=jnp.int32)[None], everything[None], plan)
         rows = rows[0]
     else:
-        rows, crowded = _binned(positions, rows_fractional, valid, margin, system.pbc, plan)
+        rows, crowded = _binned(points, rows_fractional, valid, margin, pbc, plan)
     # an empty slot in a row that does not exist stays empty
     rows = jnp.where(valid[: plan.centers, None], rows, plan.rows)
     narrower: list[jax.Array] = []
     for one in plan.narrower:
         wider = narrower[-1] if narrower else rows
-        chosen, too_many = _narrowed(positions, wider, one.cutoff + plan.skin, one.capacity)
+        chosen, too_many = _narrowed(points, wider, one.cutoff + plan.skin, one.capacity)
         narrower.append(chosen)
         crowded |= too_many
     source = jnp.where(valid, source, 0)
     offset = jnp.where(valid[:, None], offset, 0)
     return Built(rows, source, offset, row_of_atom, overflow | crowded, tuple(narrower))
+
+
+def _sensible(
+    positions: jax.Array, turns: jax.Array, margin: jax.Array, pbc: jax.Array, real: jax.Array, plan: Plan
+) -> jax.Array:
+    """Whether a list can be built: atoms neither nowhere nor too far away, and no more images than the plan has."""
+    inside = jnp.all((jnp.abs(positions) <= FARTHEST) & (jnp.abs(turns) <= MOST_TURNS), axis=1)
+    room = jnp.where(pbc, jnp.asarray(plan.images, margin.dtype), jnp.inf)
+    # a cell without volume gives NaN, which compares False
+    return jnp.all(inside | jnp.logical_not(real)) & jnp.all(margin <= room) & jnp.all(margin < jnp.inf)
+
+
+def _rows_of_atoms(order: jax.Array, is_center: jax.Array, plan: Plan) -> tuple[jax.Array, jax.Array]:
+    """[atoms] int32 the row of each atom: centres in the given order, then the others; and whether there is room."""
+    place = jnp.arange(plan.atoms, dtype=jnp.int32)
+    enough = jnp.all(is_center)
+    if plan.other_atoms:
+        first = is_center[order]
+        before = jnp.cumsum(first, dtype=jnp.int32)
+        place = jnp.where(first, before - 1, plan.centers + place - before)
+        number = jnp.sum(is_center)
+        enough = (number <= plan.centers) & (plan.atoms - number <= plan.other_atoms)
+        place = jnp.minimum(place, plan.atom_rows - 1)
+    return jnp.zeros(plan.atoms, jnp.int32).at[order].set(place), enough
 
 
 def _spatial_order(fractional: jax.Array, margin: jax.Array, real: jax.Array) -> jax.Array:
@@ -74,27 +113,25 @@ def _spatial_order(fractional: jax.Array, margin: jax.Array, real: jax.Array) ->
     return jnp.argsort(key, stable=True).astype(jnp.int32)
 
 
-def _ghosts(
-    fractional: jax.Array, order: jax.Array, system: System, margin: jax.Array, plan: Plan
+def _with_images(
+    fractional: jax.Array, row_of_atom: jax.Array, real: jax.Array, margin: jax.Array, pbc: jax.Array, plan: Plan
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array]:
     """Source atom, translation, validity and fractional coordinates of every row: atoms first, then images.
 
     One direction after the other: the images along it of all rows so far that lie within the margin around the cell.
     """
-    padding = plan.centers - plan.atoms
-    source = jnp.pad(order, (0, padding))
-    valid = jnp.pad(system.real[order], (0, padding))
-    coordinates = jnp.pad(fractional[order], ((0, padding), (0, 0)))
-    translation = jnp.zeros((plan.centers, 3), jnp.int32)
+    atoms = jnp.arange(plan.atoms, dtype=jnp.int32)
+    source = jnp.zeros(plan.atom_rows, jnp.int32).at[row_of_atom].set(atoms)
+    valid = jnp.zeros(plan.atom_rows, bool).at[row_of_atom].set(real)
+    coordinates = jnp.where(valid[:, None], fractional[source], 0.0)
+    translation = jnp.zeros((plan.atom_rows, 3), jnp.int32)
     overflow = jnp.zeros((), bool)
     for d in range(3):
         number = plan.images[d]
-        # beyond `number` images the margin does not reach; if it does by now, the plan is outdated
-        overflow |= system.pbc[d] & (margin[d] > number)
         if number:
             shifts = np.array([s for s in range(-number, number + 1) if s != 0], np.int32)
             shifted = coordinates[None, :, d] + shifts[:, None].astype(coordinates.dtype)
-            wanted = system.pbc[d] & valid[None] & (shifted >= -margin[d]) & (shifted <= 1 + margin[d])
+            wanted = pbc[d] & valid[None] & (shifted >= -margin[d]) & (shifted <= 1 + margin[d])
             room = plan.stage_rows[d] - source.shape[0]
             slot = jnp.cumsum(wanted.ravel().astype(jnp.int32)) - 1
             overflow |= slot[-1] >= room

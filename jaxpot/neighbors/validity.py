@@ -12,7 +12,7 @@ from jaxpot.neighbors.neighbors import Neighbors
 from jaxpot.neighbors.plan import complete_cell
 from jaxpot.system import System
 
-__all__ = ["check_fit", "is_complete", "problem", "usable"]
+__all__ = ["check_fit", "inverse_of", "is_complete", "problem", "usable"]
 
 Matrix = Sequence[Sequence[jax.Array]]  # 3 rows of 3 scalars
 
@@ -75,10 +75,11 @@ def check_fit(system: System, neighbors: Neighbors) -> None:
             f"the list was allocated for positions of shape {list(neighbors.reference_positions.shape)}, got "
             f"{list(system.positions.shape)}; allocate a new list"
         )
-    if system.positions.dtype != neighbors.reference_positions.dtype:
+    dtype, made_for = jnp.result_type(system.positions), jnp.result_type(neighbors.reference_positions)
+    if dtype != made_for:
         raise ValueError(
-            f"the list was allocated for positions of type {neighbors.reference_positions.dtype}, got "
-            f"{system.positions.dtype}; allocate a new list, or cast the positions"
+            f"the list was allocated for positions of type {made_for}, got {dtype}; allocate a new list, or cast the "
+            "positions"
         )
 
 
@@ -144,20 +145,21 @@ def _motion(system: System, neighbors: Neighbors) -> tuple[list[jax.Array], jax.
 
     Both are exact where the cell has not changed.
     """
-    new = complete_cell(system.cell, system.pbc, neighbors.completion)
-    old = complete_cell(neighbors.reference_cell, system.pbc, neighbors.completion)
+    pbc, dtype = system.pbc.astype(bool), neighbors.reference_positions.dtype
+    new = complete_cell(system.cell.astype(dtype), pbc, neighbors.completion)
+    old = complete_cell(neighbors.reference_cell, pbc, neighbors.completion)
     same = jnp.all(new == old)
     new_rows, old_rows = _scalars(new), _scalars(old)
     forward = _product(_inverse(old_rows), new_rows)
     backward = _product(_inverse(new_rows), old_rows)
-    unit = np.eye(3)
+    unit = np.eye(3).tolist()  # Python floats, which leave the type of the positions as it is
     x, y, z = (neighbors.reference_positions[:, d] for d in range(3))
     moved, squared = [], jnp.zeros((), new.dtype)
     for d in range(3):
-        a, b, c = (jnp.where(same, jnp.asarray(unit[e, d], new.dtype), forward[e][d]) for e in range(3))
+        a, b, c = (jnp.where(same, jnp.asarray(unit[e][d], new.dtype), forward[e][d]) for e in range(3))
         moved.append(system.positions[:, d] - (x * a + y * b + z * c))
         for e in range(3):
-            strain = backward[d][e] - unit[d, e]
+            strain = backward[d][e] - unit[d][e]
             squared = squared + strain * strain
     return moved, jnp.where(same, 1.0, 1.0 + jnp.sqrt(squared))
 
@@ -166,6 +168,11 @@ def _allowance(neighbors: Neighbors, stretch: jax.Array) -> jax.Array:
     """How far every atom may move, Å; negative where the cell alone has changed too much."""
     plan = neighbors.plan
     return 0.5 * (plan.skin - plan.reach * (1.0 - 1.0 / stretch))
+
+
+def inverse_of(matrix: jax.Array) -> jax.Array:
+    """Inverse of a [3, 3] matrix; inf or NaN where it has none."""
+    return jnp.stack([jnp.stack(list(row)) for row in _inverse(_scalars(matrix))])
 
 
 def _scalars(matrix: jax.Array) -> Matrix:

@@ -55,7 +55,7 @@ def adp(elements: Sequence[str], cutoff: float, n_rho: int, d_rho: float, n_r: i
         >>> u = (1 - np.arange(401) / 400)[None, None]
         >>> params = potential.init(np.zeros((1, 5)), np.zeros((1, 401)), zero, u, zero)
         >>> system = jaxpot.System.create([[0.0, 0.0, 0.0], [0.0, 0.0, 2.0]])
-        >>> neighbors = jaxpot.neighbor_list(potential.cutoff).allocate(system)
+        >>> neighbors = jaxpot.neighbor_list(potential).allocate(system)
         >>> print(f"{jaxpot.energy(potential)(params, system, neighbors):.4f}")  # two atoms, mu = 1/2 * 2
         1.0000
 

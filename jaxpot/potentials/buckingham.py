@@ -50,7 +50,7 @@ def buckingham(
         >>> import jaxpot
         >>> potential = jaxpot.buckingham(cutoff=8.0)
         >>> system = jaxpot.System.create([[0.0, 0.0, 0.0], [0.0, 0.0, 2.0]])
-        >>> neighbors = jaxpot.neighbor_list(potential.cutoff).allocate(system)
+        >>> neighbors = jaxpot.neighbor_list(potential).allocate(system)
         >>> f'{jaxpot.energy(potential)({"A": 1000.0, "rho": 0.3, "C": 30.0}, system, neighbors):.4f}'
         '0.8039'
 

@@ -52,7 +52,7 @@ def committee(potential: Potential) -> Committee:
         >>> both = jaxpot.committee(jaxpot.lennard_jones(cutoff=8.5))
         >>> params = {"epsilon": jnp.array([0.010, 0.012]), "sigma": jnp.array([3.4, 3.4])}
         >>> system = jaxpot.System.create([[0.0, 0.0, 0.0], [0.0, 0.0, 3.4 * 2 ** (1 / 6)]])
-        >>> neighbors = jaxpot.neighbor_list(both.cutoff).allocate(system)
+        >>> neighbors = jaxpot.neighbor_list(both).allocate(system)
         >>> f"{jaxpot.energy(both)(params, system, neighbors):.3f}"
         '-0.011'
     """

@@ -72,7 +72,7 @@ def eam(
         >>> bond = (1 - r / 4) ** 2
         >>> params = potential.init(-np.sqrt(rho)[None], bond[None], (0.5 * r * bond)[None, None])
         >>> system = jaxpot.System.create([[0.0, 0.0, 0.0], [0.0, 0.0, 2.0]])
-        >>> neighbors = jaxpot.neighbor_list(potential.cutoff).allocate(system)
+        >>> neighbors = jaxpot.neighbor_list(potential).allocate(system)
         >>> print(f"{jaxpot.energy(potential)(params, system, neighbors):.4f}")  # 2 (-sqrt(1/4)) + 1/8
         -0.8750
 

@@ -56,7 +56,7 @@ def finnis_sinclair(cutoff: float, elements: Sequence[str] | None = None) -> Pot
         >>> potential = jaxpot.finnis_sinclair(cutoff=3.569745, elements=["Fe"])
         >>> cell = 0.5 * 2.8665 * (1.0 - 2.0 * jnp.eye(3))  # the primitive cell of a bcc crystal
         >>> system = jaxpot.System.create([[0.0, 0.0, 0.0]], cell=cell)
-        >>> neighbors = jaxpot.neighbor_list(potential.cutoff).allocate(system)
+        >>> neighbors = jaxpot.neighbor_list(potential).allocate(system)
         >>> f"{jaxpot.energy(potential)(iron, system, neighbors):.2f}"  # minus the cohesive energy
         '-4.28'
 

@@ -53,7 +53,7 @@ def lennard_jones(
         >>> import jaxpot
         >>> potential = jaxpot.lennard_jones(cutoff=8.5, mode="force_shifted")
         >>> system = jaxpot.System.create([[0.0, 0.0, 0.0], [0.0, 0.0, 3.8]])
-        >>> neighbors = jaxpot.neighbor_list(potential.cutoff).allocate(system)
+        >>> neighbors = jaxpot.neighbor_list(potential).allocate(system)
         >>> energy = jaxpot.energy(potential)({"epsilon": 0.0104, "sigma": 3.4}, system, neighbors)
         >>> f"{energy:.5f}"
         '-0.00966'

@@ -48,7 +48,7 @@ def morse(
         >>> import jaxpot
         >>> potential = jaxpot.morse(cutoff=8.0)
         >>> system = jaxpot.System.create([[0.0, 0.0, 0.0], [0.0, 0.0, 2.8]])
-        >>> neighbors = jaxpot.neighbor_list(potential.cutoff).allocate(system)
+        >>> neighbors = jaxpot.neighbor_list(potential).allocate(system)
         >>> f'{jaxpot.energy(potential)({"D0": 0.34, "alpha": 1.36, "r0": 2.8}, system, neighbors):.2f}'
         '-0.34'
 

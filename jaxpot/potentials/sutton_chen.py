@@ -62,7 +62,7 @@ def sutton_chen(
         >>> import jaxpot, jax.numpy as jnp
         >>> potential = jaxpot.sutton_chen(cutoff=9.0, elements=["Cu"], n=9, m=6)
         >>> system = jaxpot.System.create([[0.0, 0.0, 0.0]], cell=3.61 / 2 * (1.0 - jnp.eye(3)))
-        >>> neighbors = jaxpot.neighbor_list(potential.cutoff).allocate(system)
+        >>> neighbors = jaxpot.neighbor_list(potential).allocate(system)
         >>> copper = {"epsilon": 1.2382e-2, "a": 3.61, "c": 39.432}
         >>> f"{jaxpot.energy(potential)(copper, system, neighbors):.2f}"  # -3.50 with the infinite sums
         '-3.47'

@@ -56,7 +56,7 @@ def wang_frenkel(
         >>> potential = jaxpot.wang_frenkel(cutoff=6.8)
         >>> minimum = 6.8 * (3 / (1 + 2 * (6.8 / 3.4) ** 2)) ** 0.5  # the paper's r_min for mu = nu = 1
         >>> system = jaxpot.System.create([[0.0, 0.0, 0.0], [0.0, 0.0, minimum]])
-        >>> neighbors = jaxpot.neighbor_list(potential.cutoff).allocate(system)
+        >>> neighbors = jaxpot.neighbor_list(potential).allocate(system)
         >>> f'{jaxpot.energy(potential)({"epsilon": 0.0104, "sigma": 3.4}, system, neighbors):.4f}'
         '-0.0104'
 

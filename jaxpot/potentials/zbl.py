@@ -51,7 +51,7 @@ def zbl(inner: float, outer: float, elements: Sequence[str]) -> Potential:
         >>> import jaxpot
         >>> potential = jaxpot.zbl(inner=4.0, outer=4.8, elements=["Si"])
         >>> system = jaxpot.System.create([[0.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
-        >>> neighbors = jaxpot.neighbor_list(potential.cutoff).allocate(system)
+        >>> neighbors = jaxpot.neighbor_list(potential).allocate(system)
         >>> f"{jaxpot.energy(potential)(potential.init(), system, neighbors):.1f}"
         '51.0'
 

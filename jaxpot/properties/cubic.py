@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxpot.derived import energy
 from jaxpot.evaluation import Params
 from jaxpot.neighbors import neighbor_list
 from jaxpot.potential import Potential
@@ -69,14 +68,15 @@ class Crystal:
             raise ValueError(f"structure is {structure!r}; use one of {', '.join(PRIMITIVE)}, or elastic_constants")
         vectors = PRIMITIVE[structure]
         system = System.create([[0.0, 0.0, 0.0]], species, least * vectors)
-        neighbors = neighbor_list(potential.cutoff, skin=0.0).allocate(system)
+        neighbors = neighbor_list(potential, skin=0.0).allocate(system)
         self.least = least
 
         def strained(params: Params, a: jax.Array, voigt: jax.Array) -> jax.Array:
             e1, e2, e3, e4, e5, e6 = voigt
             strain = jnp.stack([e1, e6 / 2, e5 / 2, e6 / 2, e2, e4 / 2, e5 / 2, e4 / 2, e3]).reshape(3, 3)
             cell = a * jnp.asarray(vectors, system.cell.dtype) @ (jnp.eye(3, dtype=system.cell.dtype) + strain)
-            return energy(potential)(params, system.replace(cell=cell), neighbors)
+            # the list of the smallest cell holds the pairs of all larger ones
+            return potential.unchecked.energies(params, system.replace(cell=cell), neighbors).sum()
 
         def derivatives(params: Params, a: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
             at_rest = jnp.zeros(6, system.cell.dtype)

@@ -1,11 +1,9 @@
 """The time loop: many steps in one compiled call, the neighbour list kept complete, trouble reported instead of
 computed.
 
-Every force evaluation uses a list that is complete for the positions it sees. Before a step, the list is checked for
-the positions that the step is about to reach, and rebuilt there if need be; after the step it is checked again for
-those that it did reach. A step whose list turns out too small is not taken: the loop stops with the state before it,
-the host enlarges the list, and the loop goes on as if the list had always been that large. So no step is lost,
-repeated or wrong.
+Before forces are evaluated, the list is checked for the very positions and cell at which they will be. Where it has to
+be rebuilt and turns out too small, the step is not taken: the loop stops with the state before it, the host enlarges
+the list, and the loop goes on as if the list had always been that large. So no step is lost, repeated or wrong.
 """
 
 from __future__ import annotations
@@ -20,12 +18,17 @@ import numpy as np
 
 from jaxpot.neighbors import Neighbors
 from jaxpot.potential import Evaluation, Params, Potential
-from jaxpot.simulate.energy_function import strained_energy
-from jaxpot.simulate.ensembles import Ensemble, Integrator, State, integrator
+from jaxpot.simulate.ensembles import Ensemble
+from jaxpot.simulate.integrators import Integrator, integrator
 from jaxpot.simulate.lists import Lists, lists_for
+from jaxpot.simulate.state import MDState
+from jaxpot.simulate.steps import evaluated, finite
+from jaxpot.simulate.watch import MOST_LOOKS, Looks, Watch
 from jaxpot.system import System
 
 __all__ = ["Carry", "Dynamics", "Measurement", "Status", "dynamics"]
+
+FASTEST = 0.1  # of the cutoff, what an atom may move in one step
 
 
 class Status(enum.IntEnum):
@@ -34,24 +37,25 @@ class Status(enum.IntEnum):
     DONE = 0
     OVERFLOW = 1  # the list was too small for the next step
     NOT_FINITE = 2  # a force or position is not a number
-    TOO_FAST = 3  # an atom moves by more than half the skin in one step
+    TOO_FAST = 3  # an atom would move by more than a tenth of the cutoff in one step
+    WATCHED = 4  # the watch saw a value above its threshold
 
 
 class Carry(NamedTuple):
-    """Everything that the next step depends on.
+    """The time loop between two visits to the host.
 
     Attributes:
-        state: jax-md's state.
-        neighbors: the :class:`jaxpot.Neighbors`, complete for the state's positions; None for a potential without a
-            cutoff.
-        step: int32, steps taken so far.
+        state: the :class:`MDState`, with a list that is complete for its positions.
+        moved: the same state moved on, without a list: where the next step will evaluate forces. It is kept, not
+            computed again, so that no bit of a run depends on when the host is visited.
         status: int32, a :class:`Status`.
+        looks: what the watch has seen.
     """
 
-    state: State
-    neighbors: Any
-    step: jax.Array
+    state: MDState
+    moved: MDState
     status: jax.Array
+    looks: Looks
 
 
 class Measurement(NamedTuple):
@@ -72,39 +76,32 @@ class Measurement(NamedTuple):
     volume: float
 
 
-class Model(NamedTuple):
-    """What stays the same throughout: parameters, masses and the initial system."""
-
-    params: Params
-    masses: jax.Array
-    system: System
-
-
 class Dynamics(NamedTuple):
     """The compiled operations of a simulation.
 
     Attributes:
-        start: ``(model, momenta, key) -> Carry``, on the host.
-        advance: ``(model, carry, target) -> Carry``: steps up to ``target``, fewer if something stops it; the list
-            that had to grow has grown.
-        measure: ``(model, carry) -> Measurement``.
-        evaluate: ``(model, carry) -> Evaluation``: energies, forces and virial.
-        system: ``(model, carry) -> System`` as it is now.
-        ahead: ``(model, carry) -> System`` where the next step will evaluate forces.
-        shapes: ``(model, neighbors) -> Carry`` of shapes and types only.
+        start: ``(params, system, velocities, masses, key) -> Carry`` at step 0, on the host.
+        advance: ``(params, carry, target) -> Carry``: steps up to ``target``, fewer if something stops it; the list
+            that had to grow has grown. The watch looks at every step that it has not looked at, ``target`` included;
+            ``looks`` holds what it has seen in this call. The arrays of ``carry`` are used up.
+        measure: ``(params, state) -> Measurement``.
+        evaluate: ``(params, state) -> Evaluation``: energies, forces and virial.
+        shapes: ``(params, system, neighbors) -> Carry`` of shapes and types only.
     """
 
-    start: Callable[[Model, jax.Array, jax.Array], Carry]
-    advance: Callable[[Model, Carry, int], Carry]
-    measure: Callable[[Model, Carry], Measurement]
-    evaluate: Callable[[Model, Carry], Evaluation]
-    system: Callable[[Model, Carry], System]
-    ahead: Callable[[Model, Carry], System]
-    shapes: Callable[[Model, Neighbors | None], Carry]
+    start: Callable[[Params, System, jax.Array, jax.Array, jax.Array], Carry]
+    advance: Callable[[Params, Carry, int], Carry]
+    measure: Callable[[Params, MDState], Measurement]
+    evaluate: Callable[[Params, MDState], Evaluation]
+    shapes: Callable[[Params, System, Neighbors | None], Carry]
 
 
 def dynamics(
-    potential: Potential, ensemble: Ensemble, skin: float | None = None, capacity_multiplier: float = 1.15
+    potential: Potential,
+    ensemble: Ensemble,
+    skin: float | None = None,
+    capacity_multiplier: float = 1.15,
+    watch: Watch | None = None,
 ) -> Dynamics:
     """The operations of molecular dynamics with a potential in an ensemble.
 
@@ -113,6 +110,7 @@ def dynamics(
         ensemble: what is held constant.
         skin: Å, extra radius of the neighbour list; a tenth of the cutoff if None.
         capacity_multiplier: room in the first neighbour list.
+        watch: evaluated in the loop.
 
     Returns:
         The :class:`Dynamics`.
@@ -120,160 +118,144 @@ def dynamics(
     Raises:
         ValueError: the skin is not positive.
     """
-    lists = lists_for(potential, skin, ensemble.name != "npt", capacity_multiplier)
-    energy = strained_energy(potential)
+    integrate, lists = integrator(ensemble), lists_for(potential, skin, capacity_multiplier)
+    loop = _Loop(potential, ensemble, integrate, lists, watch)
 
-    def bound(model: Model) -> Integrator:
-        def force(positions: jax.Array, neighbors: Any) -> jax.Array:
-            return potential.evaluate(model.params, model.system.replace(positions=positions), neighbors).forces
+    def evaluate(params: Params, state: MDState) -> Evaluation:
+        return evaluated(potential, params, state.system, state.neighbors)
 
-        def strained(positions: jax.Array, cell: jax.Array, strain: jax.Array, neighbors: Any) -> jax.Array:
-            return energy(model.params, model.system.replace(positions=positions, cell=cell), strain, neighbors)
+    def init(
+        system: System, velocities: jax.Array, masses: jax.Array, key: jax.Array, neighbors: Any, result: Evaluation
+    ) -> Carry:
+        no, zero = jnp.zeros((), bool), jnp.zeros((), jnp.int32)
+        state = integrate.init(MDState(system, velocities, masses, None, key, no, result.forces, zero), result)
+        looks = Looks.none_since(-1, velocities.dtype)
+        return Carry(state.replace(neighbors=neighbors), integrate.move(state), zero, looks)
 
-        return integrator(ensemble, force, strained, model.system.cell)
+    compiled_evaluation = jax.jit(lambda params, system, neighbors: evaluated(potential, params, system, neighbors))
+    compiled_init, compiled_loop = jax.jit(init), jax.jit(loop.advanced, donate_argnums=1)
+    held = integrate.bath_energy
+    compiled_bath = None if held is None else jax.jit(held)
 
-    def system_of(model: Model, state: State) -> System:
-        return model.system.replace(positions=state.position, cell=bound(model).cell(state))
+    def start(params: Params, system: System, velocities: jax.Array, masses: jax.Array, key: jax.Array) -> Carry:
+        neighbors = lists.start(system)
+        result = compiled_evaluation(params, system, neighbors)
+        carry = compiled_init(system, velocities, masses, key, neighbors, result)
+        return jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), carry)  # the loop uses its arrays up
 
-    def ahead(model: Model, state: State) -> System:
-        positions, cell = bound(model).predict(state)
-        return model.system.replace(positions=positions, cell=cell)
+    def shapes(params: Params, system: System, neighbors: Neighbors | None) -> Carry:
+        masses, key = system.positions[:, 0], jax.random.PRNGKey(0)
+        result = jax.eval_shape(lambda p, s, n: evaluated(potential, p, s, n), params, system, neighbors)
+        return jax.eval_shape(init, system, system.positions, masses, key, neighbors, result)
 
-    def evaluated(model: Model, system: System, neighbors: Any) -> Evaluation:
-        return potential.evaluate(model.params, system, neighbors)
-
-    compiled_evaluation = jax.jit(evaluated)
-
-    def init(model: Model, momenta: jax.Array, key: jax.Array, neighbors: Any, forces: jax.Array) -> Carry:
-        # jax-md wants to compute the first forces itself; let it differentiate something that has them
-        s = model.system
-        known = integrator(ensemble, lambda *_: forces, lambda positions, *_: -jnp.sum(forces * positions), s.cell)
-        state = known.init(key, s.positions, s.cell, momenta, model.masses, neighbors)
-        # a leaf of weak type would change its type in the first step, and the loop would be compiled twice
-        state = jax.tree.map(lambda leaf: jax.lax.convert_element_type(leaf, jnp.asarray(leaf).dtype), state)
-        return Carry(state, neighbors, jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32))
-
-    compiled_init = jax.jit(init)
-
-    def start(model: Model, momenta: jax.Array, key: jax.Array) -> Carry:
-        neighbors = lists.start(model.system)
-        forces = compiled_evaluation(model, model.system, neighbors).forces
-        return compiled_init(model, momenta, key, neighbors, forces)
-
-    def shapes(model: Model, neighbors: Neighbors | None) -> Carry:
-        positions = model.system.positions
-        return jax.eval_shape(init, model, positions, jax.random.PRNGKey(0), neighbors, positions)
-
-    def many_steps(model: Model, carry: Carry, target: jax.Array) -> Carry:
-        return _many_steps(bound(model), lists, lambda s: system_of(model, s), lambda s: ahead(model, s), carry, target)
-
-    compiled = jax.jit(many_steps, donate_argnums=1)
-    compiled_ahead = jax.jit(ahead)
-
-    def advance(model: Model, carry: Carry, target: int) -> Carry:
+    def advance(params: Params, carry: Carry, target: int) -> Carry:
+        looks = Looks.none_since(carry.looks.last, carry.looks.values.dtype)
+        if watch is not None:
+            target = min(target, int(carry.state.step) + (MOST_LOOKS - 1) * watch.every)
         while True:
-            carry = compiled(model, carry, jnp.asarray(target, jnp.int32))
+            carry = carry._replace(status=jnp.zeros((), jnp.int32), looks=looks)
+            carry = compiled_loop(params, carry, jnp.asarray(target, jnp.int32))
             if int(carry.status) != Status.OVERFLOW:
                 return carry
-            assert carry.neighbors is not None
-            larger = lists.grown(compiled_ahead(model, carry.state), carry.neighbors)
-            carry = carry._replace(neighbors=larger, status=jnp.zeros((), jnp.int32))
+            assert carry.state.neighbors is not None
+            larger = lists.grown(carry.moved.system, carry.state.neighbors)
+            carry, looks = carry._replace(state=carry.state.replace(neighbors=larger)), carry.looks
 
-    def bath(model: Model, state: State) -> jax.Array:
-        held = bound(model).bath
-        return jnp.asarray(jnp.nan, model.masses.dtype) if held is None else held(state)
-
-    compiled_system, compiled_bath = jax.jit(system_of), jax.jit(bath)
-
-    def now(model: Model, carry: Carry) -> System:
-        return compiled_system(model, carry.state)
-
-    def evaluate(model: Model, carry: Carry) -> Evaluation:
-        return compiled_evaluation(model, now(model, carry), carry.neighbors)
-
-    def measure(model: Model, carry: Carry) -> Measurement:
-        result, masses = evaluate(model, carry), np.asarray(model.masses, np.float64)
-        squared = np.square(np.asarray(carry.state.momentum, np.float64)).sum(axis=1)
+    def measure(params: Params, state: MDState) -> Measurement:
+        result = compiled_evaluation(params, state.system, state.neighbors)
+        masses, velocities = np.asarray(state.masses, np.float64), np.asarray(state.velocities, np.float64)
         return Measurement(
             potential=float(np.asarray(result.energies, np.float64).sum()),
-            kinetic=float((0.5 * squared / masses).sum()),
-            bath=float(compiled_bath(model, carry.state)),
+            kinetic=float(0.5 * (masses[:, None] * velocities**2).sum()),
+            bath=float("nan") if compiled_bath is None else float(compiled_bath(state)),
             virial=float(np.trace(np.asarray(result.virial, np.float64))),
-            volume=abs(float(np.linalg.det(np.asarray(now(model, carry).cell, np.float64)))),
+            volume=abs(float(np.linalg.det(np.asarray(state.system.cell, np.float64)))),
         )
 
-    return Dynamics(
-        start=start,
-        advance=advance,
-        measure=measure,
-        evaluate=evaluate,
-        system=now,
-        ahead=lambda model, carry: compiled_ahead(model, carry.state),
-        shapes=shapes,
-    )
+    return Dynamics(start, advance, measure, jax.jit(evaluate), shapes)
+
+
+class _Inner(NamedTuple):
+    """Carry of the inner loop, within which the list stays as it is."""
+
+    state: MDState  # without its list
+    moved: MDState
+    leaving: jax.Array  # whether the list is not complete there
 
 
 class _Loop(NamedTuple):
-    """Carry of the inner loop, within which the list stays as it is."""
+    """The loop over time steps; everything in it is static."""
 
-    state: State
-    step: jax.Array
-    rejected: jax.Array
-    leaving: jax.Array
+    potential: Potential
+    ensemble: Ensemble
+    integrate: Integrator
+    lists: Lists
+    watch: Watch | None
 
+    def advanced(self, params: Params, carry: Carry, target: jax.Array) -> Carry:
+        """Steps until ``target``, or until the list overflows, a number is not finite or the watch sees something."""
 
-def _many_steps(
-    integrate: Integrator,
-    lists: Lists,
-    here: Callable[[State], System],
-    ahead: Callable[[State], System],
-    carry: Carry,
-    target: jax.Array,
-) -> Carry:
-    """Steps until ``target``, or until the list overflows or a number is not finite; jittable."""
+        def running(carry: Carry) -> jax.Array:
+            more = carry.state.step < target
+            if self.watch is not None:
+                more |= carry.looks.due(self.watch, carry.state.step)
+            return more & (carry.status == Status.DONE)
 
-    def running(outer: tuple[Carry, jax.Array]) -> jax.Array:
-        return (outer[0].step < target) & (outer[0].status == Status.DONE)
+        def body(carry: Carry) -> Carry:
+            if self.watch is not None:
+                carry = self._looked(params, carry)
+            return self._walked(params, self._listed(carry, target), target)
 
-    def body(outer: tuple[Carry, jax.Array]) -> tuple[Carry, jax.Array]:
-        carry, rejected = outer
-        finite = _finite(ahead(carry.state), carry.state.force)
-        neighbors, overflow, lost = carry.neighbors, jnp.zeros((), bool), jnp.zeros((), bool)
+        return jax.lax.while_loop(running, body, carry)
+
+    def _looked(self, params: Params, carry: Carry) -> Carry:
+        """With what the watch sees, if it is time for a look."""
+        watch, state, looks = self.watch, carry.state, carry.looks
+        assert watch is not None
+
+        def look(looks: Looks) -> tuple[Looks, jax.Array]:
+            value = jnp.asarray(watch.measure(params, state.system, state.neighbors))
+            return looks.with_one(state.step, value), ~(value <= watch.threshold)  # NaN is above any threshold
+
+        looks, above = jax.lax.cond(
+            looks.due(watch, state.step), look, lambda looks: (looks, jnp.zeros((), bool)), looks
+        )
+        return carry._replace(looks=looks, status=jnp.where(above, Status.WATCHED, carry.status).astype(jnp.int32))
+
+    def _listed(self, carry: Carry, target: jax.Array) -> Carry:
+        """With a list for the next step, or with the reason why there is none."""
+        state, moved, lists = carry.state, carry.moved, self.lists
+        going = (carry.status == Status.DONE) & (state.step < target)
+        number = finite(moved.system)
+        neighbors, overflow, fast = state.neighbors, jnp.zeros((), bool), jnp.zeros((), bool)
         if neighbors is not None:
-            needed = finite & (rejected | lists.outdated(ahead(carry.state), neighbors))
-            neighbors = jax.lax.cond(needed, lambda n: lists.rebuilt(ahead(carry.state), n), lambda n: n, neighbors)
+            needed = going & number & lists.outdated(moved.system, neighbors)
+            neighbors = jax.lax.cond(needed, lists.rebuilt, lambda _, n: n, moved.system, neighbors)
             overflow = needed & neighbors.overflow
-            lost = needed & lists.outdated(here(carry.state), neighbors)
-        # a step that was rejected with a list made for it will be rejected again
-        status = jnp.where(
-            finite,
-            jnp.where(overflow, Status.OVERFLOW, jnp.where(lost, Status.TOO_FAST, Status.DONE)),
-            Status.NOT_FINITE,
-        ).astype(jnp.int32)
-        first = carry.step
+            longest = jnp.max(jnp.sum(moved.velocities**2, axis=1)) * self.ensemble.step**2
+            fast = needed & (longest > (FASTEST * self.potential.cutoff) ** 2)
+        found = jnp.where(overflow, Status.OVERFLOW, jnp.where(fast, Status.TOO_FAST, Status.DONE))
+        found = jnp.where(number, found, Status.NOT_FINITE)
+        status = jnp.where(going, found, carry.status).astype(jnp.int32)
+        return carry._replace(state=state.replace(neighbors=neighbors), status=status)
 
-        def walking(loop: _Loop) -> jax.Array:
-            return (loop.step < target) & ~loop.rejected & ~loop.leaving & (status == Status.DONE)
+    def _walked(self, params: Params, carry: Carry, target: jax.Array) -> Carry:
+        """As far as the list, the target and the next look allow."""
+        neighbors = carry.state.neighbors
+        if self.watch is not None:
+            target = jnp.minimum(target, (carry.state.step // self.watch.every + 1) * self.watch.every)
 
-        def walk(loop: _Loop) -> _Loop:
-            new = jax.tree.map(
-                lambda old, fresh: fresh.astype(old.dtype), loop.state, integrate.step(loop.state, neighbors)
-            )
-            # a position that is not a number is taken, and found in the next round
-            rejected = lists.outdated(here(new), neighbors) & _finite(here(new))
-            state = jax.tree.map(lambda old, fresh: jnp.where(rejected, old, fresh), loop.state, new)
-            leaving = lists.outdated(ahead(state), neighbors) | ~_finite(ahead(state))
-            return _Loop(state, loop.step + jnp.where(rejected, 0, 1).astype(jnp.int32), rejected, leaving)
+        def walking(inner: _Inner) -> jax.Array:
+            return (inner.state.step < target) & ~inner.leaving
 
-        no = jnp.zeros((), bool)
-        loop = jax.lax.while_loop(walking, walk, _Loop(carry.state, carry.step, no, no))
-        status = jnp.where(loop.rejected & rejected & (loop.step == first), jnp.int32(Status.TOO_FAST), status)
-        return Carry(loop.state, neighbors, loop.step, status), loop.rejected
+        def walk(inner: _Inner) -> _Inner:
+            result = evaluated(self.potential, params, inner.moved.system, neighbors)
+            state = self.integrate.settle(inner.state, inner.moved, result)
+            moved = self.integrate.move(state)
+            # what is not a number leaves the loop too
+            leaving = ~finite(moved.system) if neighbors is None else self.lists.outdated(moved.system, neighbors)
+            return _Inner(state, moved, leaving)
 
-    carry, _ = jax.lax.while_loop(running, body, (carry, jnp.zeros((), bool)))
-    return carry
-
-
-def _finite(system: System, *more: jax.Array) -> jax.Array:
-    """Whether positions, cell and all of ``more`` are finite."""
-    return jnp.stack([jnp.isfinite(x).all() for x in (system.positions, system.cell, *more)]).all()
+        start = _Inner(carry.state.replace(neighbors=None), carry.moved, carry.status != Status.DONE)
+        end = jax.lax.while_loop(walking, walk, start)
+        return carry._replace(state=end.state.replace(neighbors=neighbors), moved=end.moved)

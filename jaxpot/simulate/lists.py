@@ -29,11 +29,9 @@ class Lists(NamedTuple):
 
     Attributes:
         of: the list's operations, None where there is no list.
-        fixed_cell: whether the cell stays what it is.
     """
 
     of: NeighborList | None
-    fixed_cell: bool
 
     def outdated(self, system: System, neighbors: Neighbors | None) -> jax.Array:
         """Whether a pair within the cutoff may be missing for this system; also True when something is not a number.
@@ -62,6 +60,21 @@ class Lists(NamedTuple):
         if neighbors is None or self.of is None:
             return None
         return self.of.rebuild(system, neighbors)
+
+    def updated(self, system: System, neighbors: Neighbors | None) -> Neighbors | None:
+        """The list for this system, rebuilt where it has to be; which pairs it holds has no derivative.
+
+        Args:
+            system: atoms and cell.
+            neighbors: the list.
+
+        Returns:
+            The list; check its ``overflow``.
+        """
+        if neighbors is None:
+            return None
+        fixed: System = jax.lax.stop_gradient(system)
+        return jax.lax.cond(self.outdated(fixed, neighbors), self.rebuilt, lambda s, n: n, fixed, neighbors)
 
     def start(self, system: System) -> Neighbors | None:
         """The first list, on the host.
@@ -100,13 +113,12 @@ class Lists(NamedTuple):
         return dataclasses.replace(empty, completion=neighbors.completion, rebuilds=neighbors.rebuilds - 1)
 
 
-def lists_for(potential: Potential, skin: float | None, fixed_cell: bool, capacity_multiplier: float = 1.15) -> Lists:
+def lists_for(potential: Potential, skin: float | None, capacity_multiplier: float = 1.15) -> Lists:
     """The list for a time loop with a potential.
 
     Args:
         potential: its cutoff is taken.
         skin: Å; a tenth of the cutoff if None.
-        fixed_cell: whether the cell stays what it is.
         capacity_multiplier: room in the first list.
 
     Returns:
@@ -117,11 +129,11 @@ def lists_for(potential: Potential, skin: float | None, fixed_cell: bool, capaci
 
     Example:
         >>> import jaxpot
-        >>> lists_for(jaxpot.lennard_jones(cutoff=8.5), skin=0.5, fixed_cell=True).fixed_cell
-        True
+        >>> lists_for(jaxpot.lennard_jones(cutoff=8.5), skin=0.5).of is None
+        False
     """
     if skin is not None and not (math.isfinite(skin) and skin > 0):
         raise ValueError(f"the skin of the neighbour list must be a positive length in Å, got {skin}")
     if potential.cutoff == 0:
-        return Lists(None, fixed_cell)
-    return Lists(neighbor_list(potential.cutoff, skin, capacity_multiplier, NATIVE_FROM_IN_RUNS), fixed_cell)
+        return Lists(None)
+    return Lists(neighbor_list(potential, skin, capacity_multiplier, NATIVE_FROM_IN_RUNS))

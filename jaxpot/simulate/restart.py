@@ -1,11 +1,9 @@
-"""Restart files: the complete state of the time loop, written atomically, read back bit for bit; no pickle."""
+"""Restart files: the complete state of a run, written atomically, read back bit for bit; no pickle."""
 
 from __future__ import annotations
 
 import io
 import json
-import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -16,16 +14,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxpot.io.folders import write_atomically
 from jaxpot.neighbors import Neighbors, blank
 from jaxpot.neighbors.plan import Plan
 from jaxpot.simulate.dynamics import Carry
+from jaxpot.simulate.state import MDState
+from jaxpot.simulate.watch import Looks
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["Restart", "RestartError", "load_restart", "save_restart", "write_atomically"]
+__all__ = ["Restart", "RestartError", "load_restart", "save_restart"]
 
-FORMAT = 1
+FORMAT = 2
+PREFIX = "state.neighbors."
 
 
 class RestartError(ValueError):
@@ -37,18 +39,18 @@ def save_restart(path: Path, carry: Carry, atoms: Atoms, facts: dict[str, Any]) 
 
     Args:
         path: of the file; a numpy ``.npz``.
-        carry: the state of the time loop.
+        carry: of the run.
         atoms: the structure that the run began with: its elements, masses, periodicity and cell are saved.
         facts: anything that JSON holds, to be given back by :func:`load_restart`.
     """
-    arrays: dict[str, Any] = {name: np.asarray(leaf) for name, leaf in _named(carry).items()}
+    arrays: dict[str, Any] = {name: np.asarray(leaf) for name, leaf in _named(_kept(carry)).items()}
     arrays |= {
         "atoms.numbers": atoms.numbers,
         "atoms.masses": atoms.get_masses(),
         "atoms.pbc": atoms.pbc,
         "atoms.cell": atoms.cell.array,
     }
-    plan = None if carry.neighbors is None else carry.neighbors.plan._asdict()
+    plan = None if carry.state.neighbors is None else carry.state.neighbors.plan._asdict()
     header = json.dumps({"format": FORMAT, "plan": plan, "facts": facts})
     buffer = io.BytesIO()
     np.savez(buffer, header=np.array(header), **arrays)
@@ -79,10 +81,10 @@ class Restart(NamedTuple):
         return Atoms(numbers, positions=np.zeros((len(numbers), 3)), masses=masses, pbc=pbc, cell=cell)
 
     def carry(self, shapes: Callable[[Any], Carry]) -> Carry:
-        """The state of the time loop, bit for bit.
+        """The state of the run, bit for bit; the watch has looked at it.
 
         Args:
-            shapes: gives the shapes and types of a state for a list; ``Dynamics.shapes`` with the model bound.
+            shapes: gives the shapes and types of a state for a list; ``Dynamics.shapes`` with params and system bound.
 
         Returns:
             The state.
@@ -91,7 +93,7 @@ class Restart(NamedTuple):
             RestartError: it does not belong to this simulation.
         """
         neighbors = None if self.plan is None else _neighbors(self.plan, self.arrays)
-        template = shapes(neighbors)
+        template = _kept(shapes(neighbors))
         wanted = _named(template)
         for name, leaf in wanted.items():
             found = self.arrays.get(name)
@@ -102,7 +104,10 @@ class Restart(NamedTuple):
                     "resume with the settings that the run was started with"
                 )
         leaves = [jnp.asarray(self.arrays[name]) for name in wanted]
-        return jax.tree.unflatten(jax.tree.structure(template), leaves)
+        kept = jax.tree.unflatten(jax.tree.structure(template), leaves)
+        state: MDState = kept["state"]
+        looks = Looks.none_since(state.step, state.velocities.dtype)
+        return Carry(state, kept["moved"], jnp.zeros((), jnp.int32), looks)
 
 
 def load_restart(path: Path) -> Restart:
@@ -133,35 +138,8 @@ def load_restart(path: Path) -> Restart:
     return Restart(path, arrays, plan, facts)
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replace a file as a whole, on the disk too, before returning.
-
-    Args:
-        path: of the file.
-        data: its new content.
-    """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _kept(carry: Carry) -> dict[str, MDState]:
+    return {"state": carry.state, "moved": carry.moved}
 
 
 def _named(tree: Any) -> dict[str, Any]:
@@ -174,4 +152,4 @@ def _named(tree: Any) -> dict[str, Any]:
 
 def _neighbors(plan: dict[str, Any], arrays: dict[str, np.ndarray]) -> Neighbors:
     """The list with a plan; its arrays are put in later, by their names."""
-    return blank(Plan.of(plan), arrays["neighbors.reference_positions"].dtype)
+    return blank(Plan.of(plan), arrays[f"{PREFIX}reference_positions"].dtype)

@@ -10,24 +10,28 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxpot.batch.checks import checked_dtype, checked_params
+from jaxpot.io.folders import locked, write_atomically
 from jaxpot.potential import Params, Potential
-from jaxpot.simulate.dynamics import Carry, Model, Status, dynamics
+from jaxpot.simulate.dynamics import Carry, Status, dynamics
 from jaxpot.simulate.errors import SimulationError
 from jaxpot.simulate.failure import explain
-from jaxpot.simulate.output import ThermoFile, open_trajectory
-from jaxpot.simulate.restart import Restart, RestartError, load_restart, save_restart, write_atomically
+from jaxpot.simulate.frames import frame_of
+from jaxpot.simulate.identity import check_forces, check_identity, check_structure, identity
+from jaxpot.simulate.output import Extxyz, ThermoFile, open_trajectory
+from jaxpot.simulate.restart import Restart, RestartError, load_restart, save_restart
 from jaxpot.simulate.settings import RunFiles, RunSettings
+from jaxpot.simulate.state import MDState
 from jaxpot.simulate.stop import asked_to_stop
 from jaxpot.simulate.thermo import Thermo, thermo_of
 from jaxpot.simulate.velocities import maxwell_boltzmann
-from jaxpot.simulate.watch import Lookout, Watch
+from jaxpot.simulate.watch import Watch
 from jaxpot.system import System
 
 if TYPE_CHECKING:
@@ -92,7 +96,9 @@ def run_md(
 
     Raises:
         ValueError: the structure or the settings make no sense.
-        RestartError: there is nothing to resume, or it belongs to another simulation.
+        RestartError: there is nothing to resume, or it belongs to a run with another potential, other params, another
+            structure or other settings.
+        FolderInUseError: another run is writing to ``output``.
         SimulationError: a number is not finite, or an atom is too fast; everything written so far is kept.
 
     Example:
@@ -108,19 +114,20 @@ def run_md(
     files = RunFiles(Path(output), settings.trajectory_format)
     restart = load_restart(files.restart) if resume else None
     if restart is not None:
-        if atoms is not None and atoms.get_chemical_symbols() != restart.atoms.get_chemical_symbols():
-            raise RestartError(
-                f"{files.restart}: holds {restart.atoms.get_chemical_formula()}, not the given structure "
-                f"{atoms.get_chemical_formula()}; start anew with --force"
-            )
+        if atoms is not None:
+            dtype = checked_dtype(settings.precision)
+            check_structure(restart, System.from_ase(atoms, potential.elements, dtype), atoms, settings)
         atoms = restart.atoms
     if atoms is None:
         raise ValueError("a new run needs a structure; pass atoms, or resume=True")
-    return _Run(atoms, potential, params, settings, files, watch).go(restart, on_progress)
+    run = _Run(atoms, potential, params, settings, files, watch)
+    with locked(files.folder):
+        # read again: another run may have written to the folder just before it was locked
+        return run.go(load_restart(files.restart) if resume else None, on_progress)
 
 
 class _Run:
-    """One run: the model, the compiled operations and the open files."""
+    """One run: the compiled operations and the open files."""
 
     def __init__(
         self,
@@ -135,7 +142,7 @@ class _Run:
             raise ValueError("the structure has no atoms")
         if settings.ensemble.name == "npt" and not atoms.pbc.all():
             raise ValueError(f"npt needs a cell that repeats in all directions, got pbc={atoms.pbc.tolist()}; use nvt")
-        dtype = checked_dtype(settings.precision)
+        self.dtype = checked_dtype(settings.precision)
         self.atoms, self.settings, self.files = atoms, settings, files
         self.masses = atoms.get_masses()
         if not (self.masses > 0).all():
@@ -144,153 +151,134 @@ class _Run:
         if settings.initial_temperature is None and not np.isfinite(atoms.get_momenta()).all():
             atom = int(np.flatnonzero(~np.isfinite(atoms.get_momenta()).all(axis=1))[0])
             raise ValueError(f"the velocity of atom {atom} is not finite; repair it, or ask for a temperature")
-        system = System.from_ase(atoms, potential.elements, dtype)
-        self.model = Model(checked_params(params, dtype), jnp.asarray(self.masses, dtype), system)
-        self.dynamics = dynamics(potential, settings.ensemble, settings.skin)
+        self.system = System.from_ase(atoms, potential.elements, self.dtype)
+        self.params = checked_params(params, self.dtype)
+        self.identity = identity(potential, self.params, self.system, atoms, settings)
+        self.dynamics = dynamics(potential, settings.ensemble, settings.skin, watch=watch)
         self.watch = watch
 
     def go(self, restart: Restart | None, on_progress: Callable[[Thermo, float], None] | None) -> RunResult:
         marks: dict[str, int] = {}
         if restart is not None:
-            carry, marks = self._restored(restart)
+            carry = self._restored(restart)
+            marks = restart.facts["marks"]
         else:
-            self.files.folder.mkdir(parents=True, exist_ok=True)
             self.files.remove()
             carry = self._started()
         self.thermo = ThermoFile(self.files.thermo, marks.get("thermo"))
         self.trajectory = open_trajectory(self.files.trajectory, marks.get("trajectory"))
-        self.lookout = Lookout(self.watch, self.files.watched, marks.get("watched"))
+        keeping = self.watch is not None and self.watch.action == "record"
+        self.kept = Extxyz(self.files.watched, marks.get("watched")) if keeping else None
+        self.seen: list[tuple[int, float]] = []
         try:
             with asked_to_stop() as stop:
                 return self._loop(carry, restart is None, stop, on_progress)
         finally:
-            self.thermo.close()
-            self.trajectory.close()
-            self.lookout.close()
+            for file in (self.thermo, self.trajectory, self.kept):
+                if file is not None:
+                    file.close()
 
     def _started(self) -> Carry:
         temperature = self.settings.initial_temperature
         if temperature is None:
-            momenta = self.atoms.get_momenta()
+            velocities = self.atoms.get_momenta() / self.masses[:, None]
         else:
-            momenta = self.masses[:, None] * maxwell_boltzmann(self.settings.seed, self.masses, temperature)
+            velocities = maxwell_boltzmann(self.settings.seed, self.masses, temperature)
         key = jax.random.PRNGKey(self.settings.seed)
-        return self.dynamics.start(self.model, jnp.asarray(momenta, self.model.masses.dtype), key)
+        masses = jnp.asarray(self.masses, self.dtype)
+        return self.dynamics.start(self.params, self.system, jnp.asarray(velocities, self.dtype), masses, key)
 
-    def _restored(self, restart: Restart) -> tuple[Carry, dict[str, int]]:
-        before, now = restart.facts["settings"], self._identity()
-        if before != now:
-            changed = [key.replace("_", " ") for key, value in now.items() if before.get(key) != value]
+    def _restored(self, restart: Restart) -> Carry:
+        check_identity(restart, self.identity)
+        self.identity["structure"] = restart.facts["identity"]["structure"]
+        carry = restart.carry(lambda neighbors: self.dynamics.shapes(self.params, self.system, neighbors))
+        if int(carry.state.step) > self.settings.steps:
             raise RestartError(
-                f"{self.files.restart}: the run was started with another {', '.join(changed)}; "
-                "resume with the same settings (more steps are fine), or start anew with --force"
+                f"{self.files.restart}: the run is at step {int(carry.state.step)} already, beyond the "
+                f"{self.settings.steps} steps asked for; ask for more"
             )
-        carry = restart.carry(lambda neighbors: self.dynamics.shapes(self.model, neighbors))
-        if int(carry.step) > self.settings.steps:
-            raise RestartError(
-                f"{self.files.restart}: the run is at step {int(carry.step)} already, beyond the {self.settings.steps} "
-                "steps asked for; ask for more"
-            )
-        return carry, restart.facts["marks"]
-
-    def _identity(self) -> dict[str, Any]:
-        """What must be the same for a run to go on as if never interrupted; as JSON gives it back."""
-        settings = dataclasses.asdict(self.settings)
-        settings.pop("steps")
-        return settings | settings.pop("ensemble")
+        forces = self.dynamics.evaluate(self.params, carry.state).forces
+        check_forces(self.files.restart, carry.state, np.asarray(forces))
+        return carry
 
     def _loop(
         self, carry: Carry, fresh: bool, stop: threading.Event, on_progress: Callable[[Thermo, float], None] | None
     ) -> RunResult:
         settings = self.settings
-        step, rates = int(carry.step), _Rates()
+        step, rates, halted = int(carry.state.step), _Rates(), False
+        every = [settings.thermo_every, settings.trajectory_every, settings.restart_every]
         if fresh:
-            self._record(carry, step, on_progress, float("nan"))
-        halted = fresh and self._look(carry, step)
-        if fresh:
+            self._record(carry.state, on_progress, float("nan"))
+            carry, halted = self._advanced(carry, 0)  # for the first look of the watch
             self._save(carry)
-        every = [settings.thermo_every, settings.trajectory_every, settings.restart_every, *self.lookout.every()]
         while step < settings.steps and not stop.is_set() and not halted:
             target = min(settings.steps, *((step // n + 1) * n for n in every))
             start = time.perf_counter()
-            carry = self.dynamics.advance(self.model, carry, target)
-            if int(carry.status) != Status.DONE:
-                self._fail(carry)
-            rates.add(target - step, time.perf_counter() - start)
-            step = target
-            self._record(carry, step, on_progress, rates.median())
-            halted = self._look(carry, step)
+            carry, halted = self._advanced(carry, target)
+            reached = int(carry.state.step)
+            rates.add(reached - step, time.perf_counter() - start)
+            step = reached
+            self._record(carry.state, on_progress, rates.median())
             if step % settings.restart_every == 0 or step == settings.steps:
                 self._save(carry)
         if step < settings.steps:
             self._save(carry)
-        final = self._frame(carry, step)
-        return RunResult(
-            step, step >= settings.steps, final, rates.median(), self.files, tuple(self.lookout.seen), halted
-        )
+        final = self._frame(carry.state)
+        return RunResult(step, step >= settings.steps, final, rates.median(), self.files, tuple(self.seen), halted)
 
-    def _look(self, carry: Carry, step: int) -> bool:
-        """Whether the watch ends the run here."""
-        system = self.dynamics.system(self.model, carry)
-        return self.lookout.ends(step, self.model.params, system, carry.neighbors, lambda: self._frame(carry, step))
+    def _advanced(self, carry: Carry, target: int) -> tuple[Carry, bool]:
+        """The run at ``target``, and whether the watch ends it."""
+        while True:
+            carry = self.dynamics.advance(self.params, carry, target)
+            status = Status(int(carry.status))
+            if status not in (Status.DONE, Status.WATCHED):
+                raise self._failure(carry.state, carry.moved, status)
+            self.seen += carry.looks.listed()
+            if status == Status.WATCHED:
+                if self.kept is None:
+                    return carry, True
+                self._keep(carry.state)
+            elif int(carry.state.step) >= target:
+                return carry, False
 
-    def _record(
-        self, carry: Carry, step: int, on_progress: Callable[[Thermo, float], None] | None, rate: float
-    ) -> None:
+    def _keep(self, state: MDState) -> None:
+        """Write down the frame that the watch has stopped at."""
+        assert self.kept is not None
+        frame = self._frame(state)
+        frame.info["watched"] = self.seen[-1][1]
+        self.kept.write(frame)
+
+    def _record(self, state: MDState, on_progress: Callable[[Thermo, float], None] | None, rate: float) -> None:
+        step = int(state.step)
         if step % self.settings.thermo_every == 0:
-            row = thermo_of(
-                self.dynamics.measure(self.model, carry),
-                step,
-                self.settings.ensemble,
-                self.masses,
-                bool(self.atoms.pbc.all()),
-            )
+            measured = self.dynamics.measure(self.params, state)
+            row = thermo_of(measured, step, self.settings.ensemble, self.masses, bool(self.atoms.pbc.all()))
             if not math.isfinite(row.total_eV):
-                self._fail(carry._replace(status=jnp.asarray(Status.NOT_FINITE, jnp.int32)))
+                raise self._failure(state, None, Status.NOT_FINITE)
             self.thermo.write(row)
             if on_progress is not None:
                 on_progress(row, rate)
         if step % self.settings.trajectory_every == 0:
-            self.trajectory.write(self._frame(carry, step))
+            self.trajectory.write(self._frame(state))
 
     def _save(self, carry: Carry) -> None:
-        marks = {"thermo": self.thermo.mark(), "trajectory": self.trajectory.mark(), **self.lookout.marks()}
-        save_restart(self.files.restart, carry, self.atoms, {"settings": self._identity(), "marks": marks})
+        marks = {"thermo": self.thermo.mark(), "trajectory": self.trajectory.mark()}
+        if self.kept is not None:
+            marks["watched"] = self.kept.mark()
+        save_restart(self.files.restart, carry, self.atoms, {"identity": self.identity, "marks": marks})
         from ase.io.extxyz import write_extxyz
 
         text = io.StringIO()
-        write_extxyz(text, [self._frame(carry, int(carry.step))])
+        write_extxyz(text, [self._frame(carry.state)])
         write_atomically(self.files.final, text.getvalue().encode())
 
-    def _frame(self, carry: Carry, step: int) -> Atoms:
-        from ase import Atoms
-        from ase.calculators.singlepoint import SinglePointCalculator
+    def _frame(self, state: MDState) -> Atoms:
+        energy = self.dynamics.measure(self.params, state).potential
+        return frame_of(state, energy, self.atoms, self.settings.ensemble.timestep)
 
-        system = self.dynamics.system(self.model, carry)
-        energy = np.sum(np.asarray(self.dynamics.measure(self.model, carry).potential, np.float64))
-        frame = Atoms(
-            self.atoms.numbers,
-            positions=np.asarray(system.positions, np.float64),
-            cell=np.asarray(system.cell, np.float64),
-            pbc=self.atoms.pbc,
-            info={"step": step, "time_fs": step * self.settings.ensemble.timestep},
-        )
-        if not np.array_equal(frame.get_masses(), self.masses):
-            frame.set_masses(self.masses)
-        frame.set_momenta(np.asarray(carry.state.momentum, np.float64))
-        frame.calc = SinglePointCalculator(
-            frame, energy=float(energy), forces=np.asarray(carry.state.force, np.float64)
-        )
-        return frame
-
-    def _fail(self, carry: Carry) -> None:
-        system = self.dynamics.system(self.model, carry)
-        energies = np.asarray(self.dynamics.evaluate(self.model, carry).energies, np.float64)
-
-        def predicted() -> np.ndarray:
-            return np.asarray(self.dynamics.ahead(self.model, carry).positions, np.float64)
-
-        raise SimulationError(explain(carry, system, energies, predicted, self.atoms, self.files.restart))
+    def _failure(self, state: MDState, moved: MDState | None, status: Status) -> SimulationError:
+        energies = np.asarray(self.dynamics.evaluate(self.params, state).energies, np.float64)
+        return SimulationError(explain(state, moved, status, energies, self.atoms, self.files.restart))
 
 
 class _Rates:

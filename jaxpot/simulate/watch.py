@@ -5,18 +5,18 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 from jaxpot.potential import Params
-from jaxpot.simulate.output import Extxyz
 from jaxpot.system import System
 
-__all__ = ["Lookout", "Watch"]
+__all__ = ["MOST_LOOKS", "Looks", "Watch"]
 
 ACTIONS = ("stop", "record")
+MOST_LOOKS = 1024  # between two visits to the host
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Watch:
 
     Attributes:
         measure: ``(params, system, neighbors) -> scalar``, pure, such as
-            :func:`jaxpot.uncertainty.largest_force_spread`; it is compiled together with nothing else.
+            :func:`jaxpot.uncertainty.largest_force_spread`; it is compiled into the loop over time steps.
         threshold: above which something happens, in the unit of the measure.
         action: "stop" ends the run there in good order; "record" writes the frame to ``watched.extxyz`` and goes on.
         every: steps between looks.
@@ -56,53 +56,44 @@ class Watch:
             raise ValueError("the threshold of a watch must be a number, got NaN")
 
 
-class Lookout:
-    """A watch at work: its compiled measure, what it has seen, and the file of the frames that it keeps.
+class Looks(NamedTuple):
+    """What a watch has seen since the time loop was entered; jittable.
 
-    Args:
-        watch: what to look at; None looks at nothing.
-        path: of the file of kept frames.
-        mark: where to cut an existing file off; None starts anew.
+    Attributes:
+        steps: [MOST_LOOKS] int32, at which steps; only the first ``taken`` mean anything.
+        values: [MOST_LOOKS], what the measure gave.
+        taken: [] int32, how many.
+        last: [] int32, the last step at which it looked; -1 before the first.
     """
 
-    def __init__(self, watch: Watch | None, path: Path, mark: int | None = None) -> None:
-        self.watch = watch
-        self.seen: list[tuple[int, float]] = []
-        self.measured = None if watch is None else jax.jit(watch.measure)
-        self.kept = Extxyz(path, mark) if watch is not None and watch.action == "record" else None
+    steps: jax.Array
+    values: jax.Array
+    taken: jax.Array
+    last: jax.Array
 
-    def every(self) -> list[int]:
-        """Steps between looks, if there are any."""
-        return [] if self.watch is None else [self.watch.every]
-
-    def ends(self, step: int, params: Params, system: System, neighbors: Any, frame: Callable[[], Any]) -> bool:
-        """Look, if it is time to; whether the run ends here.
+    @classmethod
+    def none_since(cls, last: Any, dtype: Any) -> Looks:
+        """Nothing seen since a step.
 
         Args:
-            step: steps taken.
-            params: of the potential.
-            system: as it is.
-            neighbors: its list.
-            frame: makes the ASE ``Atoms`` to keep.
+            last: the step of the last look.
+            dtype: of the values.
+
+        Returns:
+            The :class:`Looks`.
         """
-        if self.watch is None or self.measured is None or step % self.watch.every:
-            return False
-        value = float(self.measured(params, system, neighbors))
-        self.seen.append((step, value))
-        if value <= self.watch.threshold:
-            return False
-        if self.kept is None:
-            return True
-        atoms = frame()
-        atoms.info["watched"] = value
-        self.kept.write(atoms)
-        return False
+        steps, values = jnp.zeros(MOST_LOOKS, jnp.int32), jnp.zeros(MOST_LOOKS, dtype)
+        return cls(steps, values, jnp.zeros((), jnp.int32), jnp.array(last, jnp.int32, copy=True))
 
-    def marks(self) -> dict[str, int]:
-        """How long the file of kept frames is, once it is safely on the disk."""
-        return {} if self.kept is None else {"watched": self.kept.mark()}
+    def due(self, watch: Watch, step: jax.Array) -> jax.Array:
+        """Whether it is time for a look that has not been taken."""
+        return (step % watch.every == 0) & (step > self.last)
 
-    def close(self) -> None:
-        """Close the file."""
-        if self.kept is not None:
-            self.kept.close()
+    def with_one(self, step: jax.Array, value: jax.Array) -> Looks:
+        """One look more."""
+        values = self.values.at[self.taken].set(value.astype(self.values.dtype))
+        return Looks(self.steps.at[self.taken].set(step), values, self.taken + 1, step)
+
+    def listed(self) -> list[tuple[int, float]]:
+        """(step, value) of every look, on the host."""
+        return [(int(s), float(v)) for s, v in zip(self.steps[: self.taken], self.values[: self.taken], strict=True)]

@@ -59,7 +59,7 @@ def with_spread(potential: Potential) -> Callable[[Params, System, Neighbors], S
         >>> lj = jaxpot.lennard_jones(cutoff=8.5)
         >>> params = {"epsilon": jnp.array([0.010, 0.012]), "sigma": jnp.array([3.4, 3.4])}
         >>> system = jaxpot.System.create([[0.0, 0.0, 0.0], [0.0, 0.0, 3.4 * 2 ** (1 / 6)]])
-        >>> neighbors = jaxpot.neighbor_list(lj.cutoff).allocate(system)
+        >>> neighbors = jaxpot.neighbor_list(lj).allocate(system)
         >>> found = with_spread(lj)(params, system, neighbors)
         >>> f"{found.energy:.4f} +- {found.energy_spread:.4f}"
         '-0.0110 +- 0.0014'

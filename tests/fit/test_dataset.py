@@ -12,7 +12,7 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from jaxpot.fit import Dataset, Frame, read_dataset
-from jaxpot.io.errors import FileFormatError
+from jaxpot.io.errors import FileFormatError, FileWarning
 from tests import structures
 
 STRESS = np.array([[1.0, 0.6, 0.5], [0.6, 2.0, 0.4], [0.5, 0.4, 3.0]]) * 1e-2  # eV/Å^3
@@ -84,14 +84,15 @@ def test_the_reference_data(shared_data: Path) -> None:
     assert first.forces is not None
     np.testing.assert_allclose(first.forces[0], [0.62737967, 0.61553514, 0.50337361])
     assert molybdenum.check(["Mo"]) == []
-    ethanol = read_dataset(shared_data / "ethanol" / "all.extxyz")[:5]
+    with pytest.warns(FileWarning, match="energy_corrected looks like a label and is not used"):
+        ethanol = read_dataset(shared_data / "ethanol" / "all.extxyz")[:5]
     assert ethanol.elements == ("C", "H", "O") and ethanol[0].stress is None
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "bad.extxyz: ASE cannot read frame 0"),
+        ("", "bad.extxyz: the file is empty"),
         ("2\nenergy=-1.0\nCu 0 0 0\n", "ASE cannot read frame 0"),
         ('1\nProperties=species:S:1:pos:R:3 energy="a b"\nCu 0 0 0\n', "frame 0: energy must be one number"),
         ('1\nProperties=species:S:1:pos:R:3 energy=-1.0 stress="1 2 3"\nCu 0 0 0\n', "read frame 0.*stress"),
@@ -164,6 +165,9 @@ def test_each_kind_of_trouble_is_found() -> None:
     with pytest.raises(ValueError, match="a force is not finite"):
         Dataset((data[0]._replace(forces=np.full((4, 3), np.inf)),)).checked()
     assert data.checked(["Cu"]) is data
+    for size, severity in ((5.0, "warning"), (25.0, "error")):  # 25 kbar, taken for eV/Å^3
+        (found,) = Dataset((data[0]._replace(stress=size * np.eye(3)),)).check()
+        assert (found.kind, found.severity) == ("unit", severity) and "GPa" in found.message
 
 
 def test_statistics_are_those_of_numpy() -> None:

@@ -34,7 +34,7 @@ ALLOY_PARAMS = {"epsilon": np.array([[0.2, 0.25], [0.25, 0.35]]), "sigma": np.ar
 one_calculator = Calculator(SHIFTED, PARAMS)
 
 
-def counting(cutoff: float) -> tuple[jaxpot.Potential, list[int]]:
+def counting(cutoff: float, elements: tuple[str, ...] | None = None) -> tuple[jaxpot.Potential, list[int]]:
     """A potential that counts how often it is traced."""
     traces = [0]
 
@@ -42,7 +42,7 @@ def counting(cutoff: float) -> tuple[jaxpot.Potential, list[int]]:
         traces[0] += 1
         return (params * (1 - r / cutoff) ** 3,)
 
-    return jaxpot.radial_potential(contributions, None, cutoff), traces
+    return jaxpot.radial_potential(contributions, None, cutoff, elements), traces
 
 
 @pytest.mark.parametrize("kind", ["crystal", "primitive", "left_handed", "slab", "wire", "cluster"])
@@ -75,7 +75,7 @@ def test_stress_has_ases_order_and_sign() -> None:
 
 
 def test_one_calculator_for_changing_structures_compiles_per_bucket() -> None:
-    potential, traces = counting(6.0)
+    potential, traces = counting(6.0, ("Ar", "Xe"))
     calc = Calculator(potential, 1.0)
     atoms = structures.crystal(["Ar"], 5.3, seed=1)
     atoms.calc = calc
@@ -246,7 +246,7 @@ def test_what_is_written_to_a_file_can_be_read_again(tmp_path: Path) -> None:
 
 def test_no_stress_without_a_volume() -> None:
     atoms = molecule("H2O")
-    atoms.calc = Calculator(jaxpot.lennard_jones(4.0), {"epsilon": 0.01, "sigma": 1.0})
+    atoms.calc = Calculator(jaxpot.lennard_jones(4.0, ("O", "H")), {"epsilon": 0.01, "sigma": 1.0})
     atoms.get_forces()
     with pytest.raises(PropertyNotImplementedError, match="no stress: the cell has no volume"):
         atoms.get_stress()
@@ -305,6 +305,7 @@ def test_atoms_at_one_place_are_named() -> None:
     assert np.isfinite(atoms.get_potential_energy())
 
 
+@pytest.mark.filterwarnings("ignore:most atoms have a neighbour closer")
 def test_a_cell_that_meets_itself_is_named() -> None:
     atoms = Atoms("Cu", cell=np.diag([0.25, 9.0, 9.0]), pbc=(True, False, False))
     atoms.calc = Calculator(ALLOY, {"epsilon": np.inf, "sigma": 2.5})

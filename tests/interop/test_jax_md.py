@@ -389,6 +389,21 @@ def test_overflow_gives_no_number() -> None:
     assert larger.neighbors.capacity >= neighbor.neighbors.capacity + 40
 
 
+def test_a_list_that_is_out_of_date_gives_no_number() -> None:
+    atoms = argon()
+    positions, box = positions_and_box(atoms, False)
+    neighbor = interop.neighbor_fn(CUTOFF, box, skin=0.5).allocate(positions)
+    energy_fn = interop.energy_fn(potential(), PARAMS, box)
+    force_fn = interop.force_fn(potential(), PARAMS, box)
+    for moved, finite in ((positions.at[3, 0].add(0.24), True), (positions.at[3, 0].add(0.26), False)):
+        value, gradient = jax.jit(jax.value_and_grad(energy_fn))(moved, neighbor=neighbor)
+        for number in (value, gradient, force_fn(moved, neighbor=neighbor)):
+            assert bool(jnp.isfinite(number).all()) == finite
+    assert bool(jnp.isfinite(energy_fn(moved, neighbor=neighbor.update(moved))))
+    # compressed by 20 %, the same atoms have neighbours that the list does not know
+    assert bool(jnp.isnan(energy_fn(0.8 * positions, neighbor=neighbor, box=0.8 * box)))
+
+
 def test_a_sparse_list_that_does_not_fit_is_refused() -> None:
     atoms = argon()
     positions, box = positions_and_box(atoms, True)

@@ -139,10 +139,10 @@ def listed(neighbors: Any, one: Cell) -> tuple[np.ndarray, np.ndarray]:
     atoms = len(one.positions)
     assert rows.min(initial=0) >= 0
     assert rows.max(initial=0) <= len(source)
-    assert sorted(row_of_atom) == sorted(set(row_of_atom)), "two atoms share a central row"
+    assert sorted(row_of_atom) == sorted(set(row_of_atom)), "two atoms share a row"
     real = one.species >= 0
-    assert (source[row_of_atom] == np.arange(atoms))[real].all(), "a central row does not show its atom"
-    owner = np.full(len(rows), -1)
+    assert (source[row_of_atom] == np.arange(atoms))[real].all(), "an atom's row does not show it"
+    owner = np.full(len(source), -1)
     owner[row_of_atom] = np.arange(atoms)
     row, slot = np.nonzero(rows < len(source))
     assert (owner[row] >= 0).all(), "a row without an atom has neighbours"

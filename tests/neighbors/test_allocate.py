@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import jaxpot
-from jaxpot.neighbors import allocation, pairs
+from jaxpot.neighbors import layout, pairs
 from tests import structures
 from tests.conftest import FLOAT32
 from tests.neighbors.reference import PATTERNS, as_cell, assert_complete, brute_force, listed, random_cell
@@ -18,6 +18,7 @@ from tests.neighbors.reference import PATTERNS, as_cell, assert_complete, brute_
 CUTOFF, SKIN = 4.0, 0.4
 # float32 positions of atoms a few cells away are good to about 1e-5 Å
 TOLERANCE = 1e-4 if FLOAT32 else 1e-9
+pytestmark = pytest.mark.filterwarnings("ignore:most atoms have a neighbour closer")  # in random cells
 
 
 @pytest.mark.parametrize("pbc", PATTERNS, ids=lambda p: "".join("FT"[x] for x in p))
@@ -150,7 +151,7 @@ def test_sheets_and_atoms_far_apart(pbc: tuple[bool, bool, bool]) -> None:
 
 def test_a_dilute_system_has_not_many_more_bins_than_atoms() -> None:
     corners = np.array([[a, b, c] for a in (0.0, 1e7) for b in (0.0, 1e7) for c in (0.0, 1e7)])
-    bins, _ = allocation._choose_bins(corners, np.full(3, 5.0), np.zeros(3, bool), 1.15)
+    bins, _ = layout.choose_bins(corners, np.full(3, 5.0), np.zeros(3, bool), 1.15)
     assert np.prod(bins) <= 2 * len(corners) + 64
 
 
@@ -220,3 +221,20 @@ def test_allocate_refuses_positions_and_cells_without_sense() -> None:
         allocate(dataclasses.replace(good, cell=good.cell.at[2].set(good.cell[1])))
     with pytest.raises(ValueError, match="cell is not finite"):
         allocate(dataclasses.replace(good, cell=good.cell.at[2, 2].set(jnp.inf)))
+
+
+@pytest.mark.parametrize("native_from", [10**9, 0])
+def test_lengths_in_nm_are_warned_of(native_from: int) -> None:
+    """As many tools write them: an argon crystal of 0.526 nm, water molecules with bonds of 0.0957 nm."""
+    lists = jaxpot.neighbor_list(2.0, native_from=native_from)
+    argon = structures.crystal(["Ar"], 0.526, rattle=0.01)
+    water = np.array([[0.0, 0.0, 0.0], [0.0957, 0.0, 0.0], [-0.024, 0.0927, 0.0]])
+    for system in (jaxpot.System.from_ase(argon), jaxpot.System.create(water)):
+        with pytest.warns(UserWarning, match="are the lengths in nm.*multiply positions and cell by 10") as caught:
+            neighbors = jaxpot.neighbor_list(6.0, native_from=native_from).allocate(system)
+        assert len(caught) == 1
+        neighbors = jaxpot.neighbor_list(6.0, native_from=native_from).reallocate(system, neighbors)
+        lists.allocate(system.replace(positions=10 * system.positions, cell=10 * system.cell))
+    # two atoms on top of each other among others are no sign of it
+    one = jaxpot.System.from_ase(structures.crystal(["Ar"], 5.26))
+    lists.allocate(one.replace(positions=one.positions.at[1].set(one.positions[0])))

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from jaxpot.descriptors.symmetry_functions.cutoffs import compact_function
+from jaxpot.spec import plain_data
 
 __all__ = ["RADIAL_TYPES", "TYPES", "SymmetryFunction", "angular", "in_order", "radial"]
 
@@ -17,6 +18,7 @@ COMPACT_TYPES = (20, 21, 22, 23, 24, 25)
 TYPES = {1: 1, 2: 1, 3: 2, 4: 1, 9: 2, 12: 0, 13: 0, 20: 1, 21: 2, 22: 2, 23: 0, 24: 0, 25: 0}
 
 
+@plain_data
 @dataclasses.dataclass(frozen=True)
 class SymmetryFunction:
     """A symmetry function of the atoms of one element; lengths in Å.

@@ -13,7 +13,8 @@ import numpy as np
 
 from jaxpot.batch.batches import group
 from jaxpot.batch.padding import Sizes, fixed_plan, pad_system, resized, round_up, sizes_used
-from jaxpot.fit.dataset import Frame
+from jaxpot.fit.frame import Frame
+from jaxpot.io.arrays import open_npy
 from jaxpot.neighbors import Neighbors, blank, neighbor_list
 from jaxpot.potential import Potential
 from jaxpot.system import System
@@ -216,7 +217,7 @@ def open_data(folder: str | Path, potential: Potential) -> TrainingData:
         neighbors = None if not potential.cutoff > 0 else blank(fixed_plan([potential.cutoff], 0.0, shape), np.float32)
         labels = [f.name for f in dataclasses.fields(Examples) if f.name not in ("system", "neighbors", "features")]
         tree: Any = jax.tree.structure(Examples(System(0, 0, 0, 0), neighbors, **dict.fromkeys(labels, 0)))  # type: ignore[arg-type]
-        leaves = [np.load(where / f"{k}.npy", mmap_mode="r") for k in range(tree.num_leaves)]
+        leaves = [open_npy(where / f"{k}.npy") for k in range(tree.num_leaves)]
         buckets.append(jax.tree.unflatten(tree, leaves))
     return TrainingData(buckets, potential.cutoff, potential.elements)
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-
-from jaxpot.fit.dataset import VOIGT, Dataset, Frame, read_dataset
-
-if TYPE_CHECKING:
-    from ase import Atoms
+from jaxpot.fit.dataset import Dataset
+from jaxpot.fit.dataset_reading import labelled, read_dataset
+from jaxpot.fit.frame import Frame
+from jaxpot.io.errors import FileWarning
 
 __all__ = ["Frames", "as_dataset"]
 
@@ -34,34 +33,18 @@ def as_dataset(frames: Frames, what: str = "training data") -> Dataset:
     elif isinstance(frames, str | os.PathLike):
         found = read_dataset(Path(frames))
     else:
-        found = Dataset(tuple(_frame(k, one, what) for k, one in enumerate(frames)))
+        found = _from_sequence(frames, what)
     if not len(found):
         raise ValueError(f"the {what} hold no structures; give at least one")
     return found
 
 
-def _frame(place: int, one: Any, what: str) -> Frame:
-    if isinstance(one, Frame):
-        return one
-    if not hasattr(one, "get_chemical_symbols"):
-        raise ValueError(f"{what}, number {place}: expected a jaxpot.fit.Frame or ASE Atoms, got {type(one).__name__}")
-    return _labelled(one)
-
-
-def _labelled(atoms: Atoms) -> Frame:
-    """Energy, forces and stress that the calculator of these atoms holds; nothing is computed."""
-    results = {} if atoms.calc is None else atoms.calc.results
-    stress = results.get("stress")
-    if stress is not None:
-        stress = np.asarray(stress, np.float64)
-        stress = stress[VOIGT] if stress.shape == (6,) else stress.reshape(3, 3)
-    energy, forces = results.get("energy"), results.get("forces")
-    plain = atoms.copy()
-    plain.calc = None
-    return Frame(
-        plain,
-        None if energy is None else float(energy),
-        None if forces is None else np.asarray(forces, np.float64),
-        stress,
-        str(atoms.info.get("config_type", "")),
-    )
+def _from_sequence(given: Sequence[Any], what: str) -> Dataset:
+    for k, one in enumerate(given):
+        if not isinstance(one, Frame) and not hasattr(one, "get_chemical_symbols"):
+            raise ValueError(f"{what}, number {k}: expected a jaxpot.fit.Frame or ASE Atoms, got {type(one).__name__}")
+    found = labelled([one for one in given if not isinstance(one, Frame)], where=what)
+    for message in found.warnings:
+        warnings.warn(f"{what}: {message}", FileWarning, stacklevel=4)
+    rest = iter(found.frames)
+    return Dataset(tuple(one if isinstance(one, Frame) else next(rest) for one in given), found.notes)

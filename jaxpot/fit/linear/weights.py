@@ -282,7 +282,7 @@ class _Fold:
         others = [normal for i, normal in enumerate(normals) if i != k]
         self.matrix = sum((a[np.ix_(free, free)] for a, _ in others), np.diag(penalty))
         self.vector = sum((b[free] for _, b in others), np.zeros(int(free.sum())))
-        self.dual = len(self.target) <= 2 * len(free)
+        self.dual = len(self.target) < int(free.sum())
         if self.dual:
             factor = scipy.linalg.cho_factor(self.matrix, check_finite=False)
             self.base = scipy.linalg.cho_solve(factor, self.vector)
@@ -296,7 +296,7 @@ class _Fold:
         if self.dual:
             matrix = self.cross + np.diag(weight**-2.0)
             left = np.column_stack([self.target - rows[:, free] @ self.base, rows[:, ~free]])
-            solved = scipy.linalg.solve(matrix, left, assume_a="pos", check_finite=False) if len(rows) else left
+            solved = _solved(matrix, left)
             found[~free] = np.linalg.lstsq(rows[:, ~free].T @ solved[:, 1:], rows[:, ~free].T @ solved[:, 0])[0]
             found[free] = self.base + self.reach @ (solved[:, 0] - solved[:, 1:] @ found[~free])
             return found
@@ -311,6 +311,14 @@ class _Fold:
         """Residuals of the energies left out, and the sum of squares of the forces left out."""
         found = self.coefficients(weight[self.inside])
         return self.left_rows @ found - self.left_target, self.forces.loss(found) if self.forces.rows else 0.0
+
+
+def _solved(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """x of matrix x = right for a positive definite matrix, the shortest x where rows depend on each other."""
+    try:
+        return scipy.linalg.cho_solve(scipy.linalg.cho_factor(matrix, check_finite=False), right, check_finite=False)
+    except np.linalg.LinAlgError:  # the same structure twice, with a large weight
+        return np.linalg.lstsq(matrix, right, rcond=None)[0]
 
 
 def _left_out(folds: Sequence[_Fold], energies: EnergyRows, weight: np.ndarray) -> tuple[np.ndarray, float]:

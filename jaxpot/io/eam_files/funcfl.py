@@ -183,9 +183,9 @@ def _read_one(path: Path, element: str | None) -> EAMTables:
         element = CHEMICAL_SYMBOLS[atomic_number]
     grid = read_grid(scan, LEAST_POINTS_FUNCFL)
     embedding = scan.numbers(grid.n_rho, "F(rho)")[None]
-    charge = scan.numbers(grid.n_r, "Z(r)")[None]
-    density = scan.numbers(grid.n_r, "rho(r)")[None]
-    scan.finish()
+    charge = scan.numbers(grid.n_r, "Z(r)", True)[None]
+    density = scan.numbers(grid.n_r, "rho(r)", True)[None]
+    scan.finish(grid.d_r, 4)  # LAMMPS interpolates through four points first
     check_cutoff(scan, grid, [charge, density])
     with np.errstate(over="ignore"):
         r_phi = _pairs(charge)

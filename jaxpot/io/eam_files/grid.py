@@ -32,8 +32,8 @@ class Grid:
 def read_grid(scan: Scanner, least_points: int, is_fs: bool = False) -> Grid:
     """Reads and checks the line."""
     words, line = scan.header(5, "the line 'n_rho d_rho n_r d_r cutoff'")
-    if is_fs and len(words) > 5 and is_number(words[5]):
-        # An fs file read in place of eam/he parses, but its F(rho) would begin at the wrong density.
+    if len(words) > 5 and is_number(words[5]) and (is_fs or _begins_below_0(scan, words, line)):
+        # The file parses, but its F(rho) would begin at the wrong density.
         raise scan.error(
             line,
             "has a sixth number after the cutoff: a file for LAMMPS's eam/he, whose densities may be negative",
@@ -50,6 +50,12 @@ def read_grid(scan: Scanner, least_points: int, is_fs: bool = False) -> Grid:
     if not (np.isfinite(grid.n_rho * grid.d_rho) and np.isfinite(grid.n_r * grid.d_r)):
         raise scan.error(line, f"spacings {grid.d_rho:g} and {grid.d_r:g} are too large", "correct the line")
     return grid
+
+
+def _begins_below_0(scan: Scanner, words: Sequence[bytes], line: int) -> bool:
+    """Whether a table of F(rho) that ends at the sixth number begins at a negative density, as those of eam/he do."""
+    last = (scan.whole(words[0], "n_rho", line, 1) - 1) * scan.positive(words[1], "d_rho", line)
+    return 0 < scan.number(words[5], "the number after the cutoff", line) < last * (1 - 1e-6)
 
 
 def check_cutoff(scan: Scanner, grid: Grid, tables: Sequence[np.ndarray]) -> None:

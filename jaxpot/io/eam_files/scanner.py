@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxpot.io.errors import FileFormatError
+from jaxpot.io.errors import FileFormatError, warn
 
 COMPLETE = "get a complete copy of the file"
 # float() alone would also take 1_000, nan and infinity, and would not take Fortran's 1.0D+00.
 _NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?")
+# What a division by zero leaves at r = 0; LAMMPS reads these words as numbers.
+_UNDEFINED = re.compile(rb"[+-]?(inf|infinity|nan)", re.IGNORECASE)
 # Nine digits are more points than any table has; int() refuses thousands of digits with an error of its own.
 _COUNT = re.compile(rb"\+?\d{1,9}")
 
@@ -46,6 +48,7 @@ class Scanner:
         self._next = comment_lines  # index of the first line that has not been read
         self._rest: list[bytes] = []  # numbers left over on the last line that has been read
         self._last = "the comment lines"
+        self._undefined: list[tuple[int, str, bytes]] = []  # values at r = 0: line, table, word
         if comment_lines >= len(lines):
             raise self.error(self.end_line, f"has no more than its {comment_lines} comment line(s)", COMPLETE)
         units = re.search(r"(?:^|\s)UNITS:\s+(\S+)", self.comments[0])
@@ -83,8 +86,12 @@ class Scanner:
         self._last = what
         return words, first + 1
 
-    def numbers(self, count: int, what: str) -> np.ndarray:
-        """The next `count` numbers as float64; `what` names their table in messages."""
+    def numbers(self, count: int, what: str, of_distance: bool = False) -> np.ndarray:
+        """The next `count` numbers as float64; `what` names their table in messages.
+
+        Functions `of_distance` may be infinite or undefined at r = 0, where no atoms are: a straight line through the
+        next two points takes the place of that value, and `finish` warns of it.
+        """
         words, self._rest = self._rest, []
         carried, first = len(words), self._next
         in_blocks = True
@@ -100,7 +107,13 @@ class Scanner:
             words += block
             self._next = min(self._next + taken, len(self.lines))
         words, self._rest = words[:count], words[count:]
+        undefined = of_distance and len(words) > 2 and _UNDEFINED.fullmatch(words[0]) is not None
+        if undefined:
+            self._undefined.append((first + (0 if carried else 1), what, words[0]))
+            words[0] = b"0"
         values = self._convert(words, count, what, carried, first)
+        if undefined:
+            values[0] = 2.0 * values[1] - values[2]
         if len(words) < count:
             raise self.error(
                 self.end_line, f"the file ends after {len(words)} of the {count} numbers of {what}", COMPLETE
@@ -108,8 +121,8 @@ class Scanner:
         self._last = what
         return values
 
-    def finish(self) -> None:
-        """Makes sure that nothing but white space is left."""
+    def finish(self, d_r: float, steps: int = 3) -> None:
+        """Makes sure that nothing but white space is left, and warns of what is undefined below so many steps of r."""
         line = self._next
         left = list(self._rest)
         for index in range(self._next, len(self.lines)):
@@ -117,12 +130,27 @@ class Scanner:
             if words and not left:
                 line = index + 1
             left += words
+        if len(left) > 2 and _COUNT.fullmatch(left[0]) and len(left) == int(left[0]) + 2 and all(map(is_number, left)):
+            # LAMMPS finds them on the last line of a file that is setfl up to there
+            raise self.error(
+                self.end_line,
+                f"ends with the {len(left) - 1} coefficients of a function h(x): a file for LAMMPS's eam/cd, whose "
+                "pair potential depends on the concentration",
+                "eam/cd is not supported; use a file for eam, eam/alloy, eam/fs or adp",
+            )
         if left:
             raise self.error(
                 line,
                 f"{len(left)} more word(s), {_show(left[0])} the first, after the last number of {self._last}",
                 "check the style and the numbers of elements and points in the header, or remove the surplus",
             )
+
+        for line, what, word in self._undefined:
+            warn(
+                self.path, line,
+                f"{what} is {_decode(word)} at r = 0; energies of atoms closer than {steps * d_r:g} Å ({steps} steps "
+                "of the table) are not those of the file",
+            )  # fmt: skip
 
     def number(self, word: bytes, what: str, line: int) -> float:
         """One finite number of a header."""

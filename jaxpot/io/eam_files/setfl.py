@@ -151,11 +151,11 @@ def _read(path: str | os.PathLike[str], style: Style) -> EAMTables:
         structures.append(" ".join(map(text_of, rest)))
         embedding.append(scan.numbers(grid.n_rho, f"F(rho) of {element}"))
         for at in elements if style == "fs" else [""]:
-            density.append(scan.numbers(grid.n_r, f"rho(r) of {element}" + (f" at {at}" if at else "")))
+            density.append(scan.numbers(grid.n_r, f"rho(r) of {element}" + (f" at {at}" if at else ""), True))
     r_phi = _read_pairs(scan, grid.n_r, elements, "r*phi(r)")
     dipole = _read_pairs(scan, grid.n_r, elements, "u(r)") if style == "adp" else None
     quadrupole = _read_pairs(scan, grid.n_r, elements, "w(r)") if style == "adp" else None
-    scan.finish()
+    scan.finish(grid.d_r)
     densities = np.stack(density)
     if style == "fs":
         densities = densities.reshape(count, count, grid.n_r).swapaxes(0, 1)
@@ -188,7 +188,7 @@ def _read_elements(scan: Scanner) -> tuple[str, ...]:
 def _read_pairs(scan: Scanner, n_r: int, elements: tuple[str, ...], what: str) -> np.ndarray:
     # Lists and not an array made beforehand: a damaged header may ask for more numbers than any memory holds.
     found = [
-        (a, b, scan.numbers(n_r, f"{what} of {elements[a]}-{elements[b]}"))
+        (a, b, scan.numbers(n_r, f"{what} of {elements[a]}-{elements[b]}", True))
         for a in range(len(elements))
         for b in range(a + 1)
     ]

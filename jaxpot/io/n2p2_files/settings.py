@@ -9,26 +9,31 @@ from typing import Any
 
 from jaxpot.descriptors.symmetry_functions import CUTOFF_FUNCTIONS, SymmetryFunction
 from jaxpot.descriptors.symmetry_functions.functions import TYPES
-from jaxpot.io.errors import FileFormatError
+from jaxpot.heads import ACTIVATIONS
+from jaxpot.io.errors import FileFormatError, warn
 from jaxpot.io.n2p2_files.keywords import (
+    ALIASES,
+    CHARGES,
     COLUMNS,
     ENERGIES,
-    IGNORED,
     LENGTHS,
     MANY,
     ONCE,
     POWERS,
     REFUSED,
+    RUNNER,
     STYLES,
+    TRAINING,
     WORDS,
 )
-from jaxpot.io.n2p2_files.lines import Words, read_text, words_of
-from jaxpot.potentials.hdnnp import ACTIVATIONS
+from jaxpot.io.n2p2_files.lines import Words, words_of
 
-__all__ = ["InputFile", "read_settings"]
+__all__ = ["InputFile", "declared_units", "read_settings"]
 
 
 SHORT_RANGED = ("2G", "2G-HDNNP", "2", "1", "0")  # n2p2's and RuNNer's names and numbers of the same
+LATER_GENERATION = "this is a potential with charges (3G or 4G-HDNNP), of which the short-range part alone is no energy"
+ONLY_SHORT = "only short-range networks (2G) are supported"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -54,17 +59,19 @@ class InputFile:
     mean_energy: float
 
 
-def read_settings(path: str | os.PathLike[str], style: str) -> InputFile:
-    """Reads an ``input.nn``.
+def read_settings(path: str | os.PathLike[str], style: str, text: str) -> InputFile:
+    """Reads the text of an ``input.nn``.
 
     Raises:
         FileFormatError: a keyword is missing, wrong, twice there, not known or not supported.
     """
-    text = read_text(path)
     once: dict[str, Words] = {}
     many: dict[str, list[Words]] = {name: [] for name in MANY}
-    for line in words_of(path, text):
-        keyword = line.words[0]
+    lines = list(words_of(path, text))
+    _check_generation(lines)
+    ignored: dict[str, int] = {}
+    for line in lines:
+        keyword = ALIASES.get(line.words[0], line.words[0])
         if keyword in many:
             many[keyword].append(line)
         elif keyword in ONCE:
@@ -73,10 +80,19 @@ def read_settings(path: str | os.PathLike[str], style: str) -> InputFile:
             once[keyword] = line
         elif keyword in REFUSED:
             raise line.error(f"{keyword} is not supported", REFUSED[keyword])
-        elif not IGNORED.fullmatch(keyword):
+        elif TRAINING.fullmatch(keyword):
+            continue
+        elif RUNNER.fullmatch(keyword):
+            ignored.setdefault(keyword, line.line)
+        else:
             raise line.error(
-                f"{keyword} is no keyword known here", "remove the line if the energy does not depend on it"
+                f"{keyword} is a keyword neither of n2p2 nor of RuNNer that is known here, and may change the energy",
+                "correct it, or put # before it if the program that made the file ignores it",
             )
+
+    if ignored:
+        message = f"keywords of RuNNer that the energy does not depend on are ignored: {', '.join(ignored)}"
+        warn(path, next(iter(ignored.values())), message)
 
     def get(keyword: str) -> Words:
         if keyword not in once:
@@ -86,7 +102,6 @@ def read_settings(path: str | os.PathLike[str], style: str) -> InputFile:
     def number(keyword: str, default: float) -> float:
         return once[keyword].number(1, keyword) if keyword in once else default
 
-    _check_generation(once)
     length, energy = _units(path, text, style)
     elements = _elements(get("elements"), once.get("number_of_elements"))
     functions = [_function(line, elements, length) for line in many["symfunction_short"]]
@@ -121,19 +136,28 @@ def read_settings(path: str | os.PathLike[str], style: str) -> InputFile:
     return InputFile(text, elements, arguments, atoms, length, energy, mean)
 
 
-def _check_generation(once: dict[str, Words]) -> None:
-    for keyword, allowed in (("nnp_type", SHORT_RANGED), ("nn_type", SHORT_RANGED), ("nnp_gen", ("2",)),
-                             ("nn_type_short", ("1",))):  # fmt: skip
-        if keyword in once and once[keyword].word(1, keyword) not in allowed:
-            line = once[keyword]
-            raise line.error(f"{keyword} {line.words[1]} is not supported", "only short-range networks (2G) are")
+def _check_generation(lines: list[Words]) -> None:
+    """Refuses networks that need more than the environment of each atom, in one sentence for all of their keywords."""
+    for line in lines:
+        keyword = ALIASES.get(line.words[0], line.words[0])
+        allowed = {"nnp_type": SHORT_RANGED, "nnp_gen": ("2", "2G"), "nn_type_short": ("1",)}.get(keyword)
+        if allowed is not None and line.word(1, keyword) not in allowed:
+            said = f"{line.words[0]} {line.words[1]}"
+            if keyword == "nn_type_short":
+                raise line.error(f"{said} is not supported", REFUSED["global_nodes_pair"])
+            raise line.error(f"{said} is not supported: {LATER_GENERATION}", ONLY_SHORT)
+    for line in lines:
+        if CHARGES.fullmatch(line.words[0]):
+            raise line.error(f"{line.words[0]} is not supported: {LATER_GENERATION}", ONLY_SHORT)
 
 
-def _units(path: str | os.PathLike[str], text: str, style: str) -> tuple[float, float]:
-    """Å and eV of the file's units."""
-    if style in STYLES:
-        return STYLES[style]
-    found = list(STYLES["n2p2/atomic"])
+def declared_units(path: str | os.PathLike[str], text: str) -> tuple[float | None, float | None]:
+    """Å and eV of the units that comments of an ``input.nn`` name ("# Length unit : Bohr"); None where none does.
+
+    Raises:
+        FileFormatError: a unit is not known.
+    """
+    found: list[float | None] = [None, None]
     for k, (what, known) in enumerate((("Length", LENGTHS), ("Energy", ENERGIES))):
         for number, line in enumerate(text.splitlines(), 1):
             said = re.fullmatch(rf"#\s*{what} unit\s*:\s*(\S+)\s*", line, re.IGNORECASE)
@@ -148,6 +172,15 @@ def _units(path: str | os.PathLike[str], text: str, style: str) -> tuple[float, 
                 )
             found[k] = known[said[1].lower()]
     return found[0], found[1]
+
+
+def _units(path: str | os.PathLike[str], text: str, style: str) -> tuple[float, float]:
+    """Å and eV of the file's units: Bohr and Hartree where neither the style nor a comment says."""
+    if style in STYLES:
+        return STYLES[style]
+    length, energy = declared_units(path, text)
+    atomic = STYLES["n2p2/atomic"]
+    return atomic[0] if length is None else length, atomic[1] if energy is None else energy
 
 
 def _elements(line: Words, count: Words | None) -> tuple[str, ...]:

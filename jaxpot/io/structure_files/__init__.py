@@ -1,0 +1,6 @@
+"""Structures from files: those that ASE reads, without its guesses, and LAMMPS's, RuNNer's and FitSNAP's."""
+
+from jaxpot.io.structure_files.by_ase import line_of_frame
+from jaxpot.io.structure_files.reading import FORMATS, UNITS, FileKind, files_in, read_frames
+
+__all__ = ["FORMATS", "UNITS", "FileKind", "files_in", "line_of_frame", "read_frames"]

@@ -1,0 +1,202 @@
+"""Bins, images and candidates of the compiled cell list; importing this module imports numba."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from pathlib import Path
+
+import numba
+import numpy as np
+
+__all__ = [
+    "GRID_FINGERPRINT",
+    "add_images",
+    "bin_keys",
+    "candidates",
+    "compiled",
+    "counting_sort",
+    "grid_of",
+    "order_atoms",
+    "place_atoms",
+    "sorted_positions",
+]
+
+# numba keeps what is compiled from here with functions of other files, and does not see when this one changes
+GRID_FINGERPRINT = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
+
+compiled = numba.njit(nogil=True, error_model="numpy")
+
+
+@compiled
+def grid_of(fractional, real, margin, pbc, total, low, per_unit, number, steps):  # type: ignore[no-untyped-def]
+    """Lower end, bins per unit, number of bins and reach in bins, for each direction; returns the number of bins."""
+    width = np.zeros(3)
+    for d in range(3):
+        low[d], width[d] = -margin[d], 1.0 + 2.0 * margin[d]
+        if not pbc[d]:
+            least, most = np.inf, -np.inf
+            for i in range(fractional.shape[0]):
+                if real[i]:
+                    least = min(least, fractional[i, d])
+                    most = max(most, fractional[i, d])
+            if most < least:
+                least, most = 0.0, 0.0
+            low[d], width[d] = least, most - least
+        number[d] = max(1, min(1024, int(width[d] / (0.5 * margin[d]))))
+    # a dilute system gets wider bins instead of more bins than atoms
+    while number[0] * number[1] * number[2] > 2 * total + 64:
+        d = 0
+        for e in range(1, 3):
+            if number[e] > number[d]:
+                d = e
+        number[d] = (number[d] + 1) // 2
+    for d in range(3):
+        per_unit[d] = number[d] / width[d] if width[d] > 0 else 0.0
+        steps[d] = math.ceil(margin[d] * per_unit[d] * (1.0 + 1e-6))
+    return number[0] * number[1] * number[2]
+
+
+@compiled
+def bin_keys(coordinates, count, low, per_unit, number, keys):  # type: ignore[no-untyped-def]
+    """The bin of each row."""
+    for r in range(count):
+        key = 0
+        for d in range(3):
+            place = math.floor((coordinates[r, d] - low[d]) * per_unit[d])
+            key = key * number[d] + min(max(place, 0), number[d] - 1)
+        keys[r] = key
+
+
+@compiled
+def counting_sort(keys, count, starts, order):  # type: ignore[no-untyped-def]
+    """Start of each bin and the rows in the order of their bins; a negative key is left out."""
+    starts[:] = 0
+    for i in range(count):
+        if keys[i] >= 0:
+            starts[keys[i] + 2] += 1
+    for b in range(2, starts.shape[0]):
+        starts[b] += starts[b - 1]
+    # one place ahead, so that counting up the rows of a bin leaves its start where it belongs
+    for i in range(count):
+        if keys[i] >= 0:
+            order[starts[keys[i] + 1]] = i
+            starts[keys[i] + 1] += 1
+    return starts[starts.shape[0] - 1]
+
+
+@compiled
+def order_atoms(real, sort, keys, starts, order):  # type: ignore[no-untyped-def]
+    """Atoms sorted by bins, padded atoms last; or as they are."""
+    atoms = real.shape[0]
+    if not sort:
+        for i in range(atoms):
+            order[i] = i
+        return
+    for i in range(atoms):
+        if not real[i]:
+            keys[i] = -1
+    place = counting_sort(keys, atoms, starts, order)
+    for i in range(atoms):
+        if not real[i]:
+            order[place] = i
+            place += 1
+
+
+@compiled
+def place_atoms(  # type: ignore[no-untyped-def]
+    real, is_center, fractional, wraps, order, centers, others, source, offset, row_of_atom, coordinates, held
+):
+    """Rows of the centres, and behind them of the other atoms; whether there was room for all."""
+    center, other = 0, centers
+    for k in range(real.shape[0]):
+        i = order[k]
+        if is_center[i]:
+            r = min(center, centers - 1)
+            center += 1
+        else:
+            r = min(other, centers + others - 1)
+            other += 1
+        source[r], row_of_atom[i], held[r] = i, r, real[i]
+        for d in range(3):
+            coordinates[r, d] = fractional[i, d]
+            offset[r, d] = -wraps[i, d]
+    return center <= centers and other <= centers + others
+
+
+@compiled
+def add_images(margin, pbc, atom_rows, source, offset, coordinates, held):  # type: ignore[no-untyped-def]
+    """The images within the margin around the cell, behind the atoms, one direction after the other; returns the rows
+    needed."""
+    rows = source.shape[0]
+    needed = atom_rows
+    for d in range(3):
+        if not pbc[d]:
+            continue
+        last = math.ceil(margin[d])
+        present = min(needed, rows)
+        for s in range(-last, last + 1):
+            if s == 0:
+                continue
+            for r in range(present):
+                f = coordinates[r, d] + s
+                if f < -margin[d] or f > 1.0 + margin[d]:
+                    continue
+                if r < atom_rows and not held[r]:
+                    continue
+                if needed < rows:
+                    source[needed] = source[r]
+                    for e in range(3):
+                        coordinates[needed, e] = coordinates[r, e]
+                        offset[needed, e] = offset[r, e]
+                    coordinates[needed, d] = f
+                    offset[needed, d] += s
+                needed += 1
+    return needed
+
+
+@compiled
+def sorted_positions(positions, cell, source, offset, order, points, place, centers):  # type: ignore[no-untyped-def]
+    """Coordinates [3, rows] in the order of the bins, and where each centre stands among them."""
+    for k in range(order.shape[0]):
+        r = order[k]
+        i = source[r]
+        for e in range(3):
+            shift = offset[r, 0] * cell[0, e] + offset[r, 1] * cell[1, e] + offset[r, 2] * cell[2, e]
+            points[e, k] = positions[i, e] + shift
+        if r < centers:
+            place[r] = k
+
+
+@compiled
+def candidates(  # type: ignore[no-untyped-def]
+    key, points, order, starts, number, steps, edge, squared, near, near_row, write
+):
+    """Coordinates and numbers of the rows in the bins around a bin, one after another; returns how many there are."""
+    orthogonal = edge[3] == 0.0
+    bc = key % number[2]
+    bb = key // number[2] % number[1]
+    ba = key // (number[2] * number[1])
+    count = 0
+    for a in range(max(ba - steps[0], 0), min(ba + steps[0], number[0] - 1) + 1):
+        gap_a = max(abs(a - ba) - 1, 0) * edge[0]
+        for b in range(max(bb - steps[1], 0), min(bb + steps[1], number[1] - 1) + 1):
+            first, last = max(bc - steps[2], 0), min(bc + steps[2], number[2] - 1)
+            if orthogonal:
+                gap_b = max(abs(b - bb) - 1, 0) * edge[1]
+                left = squared - 0.999 * (gap_a * gap_a + gap_b * gap_b)
+                if left <= 0.0:
+                    continue
+                if edge[2] > 0.0:
+                    depth = int(math.sqrt(left) / edge[2]) + 1
+                    first, last = max(bc - depth, first), min(bc + depth, last)
+            column = (a * number[1] + b) * number[2]
+            begin, length = starts[column + first], starts[column + last + 1] - starts[column + first]
+            if write > 0:
+                for k in range(length):
+                    near[0, count + k] = points[0, begin + k]
+                    near[1, count + k] = points[1, begin + k]
+                    near[2, count + k] = points[2, begin + k]
+                    near_row[count + k] = order[begin + k]
+            count += length
+    return count

@@ -1,1 +1,0 @@
-"""Active learning and forced sampling."""
