@@ -13,20 +13,22 @@ from jaxpot.derived import (
     stress,
     virial,
 )
+from jaxpot.descriptors import Descriptor, descriptor
 from jaxpot.engine import (
+    DescriptorPotential,
     DesignRows,
     Environment,
     Graph,
-    LinearForm,
     PairSpecies,
+    descriptor_potential,
     environment_potential,
     graph_potential,
-    linear_potential,
     pair_potential,
     radial_potential,
 )
 from jaxpot.errors import JaxpotError, UnusableListError
 from jaxpot.evaluation import Evaluation, Functions, Outputs, Prepared
+from jaxpot.heads import DesignHead, ElementHead, FlaxHead, Head, LinearHead, NetworkHead
 from jaxpot.io.errors import FileFormatError
 from jaxpot.io.load import load, save
 from jaxpot.io.mmff94 import MolecularModel, mmff94
@@ -56,17 +58,24 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Batch",
+    "Descriptor",
+    "DescriptorPotential",
+    "DesignHead",
     "DesignRows",
+    "ElementHead",
     "Environment",
     "Evaluation",
     "FileFormatError",
+    "FlaxHead",
     "Functions",
     "Graph",
+    "Head",
     "JaxpotError",
-    "LinearForm",
+    "LinearHead",
     "MolecularModel",
     "NeighborList",
     "Neighbors",
+    "NetworkHead",
     "Outputs",
     "PairSpecies",
     "Potential",
@@ -86,6 +95,8 @@ __all__ = [
     "buckingham",
     "chain",
     "committee",
+    "descriptor",
+    "descriptor_potential",
     "dtnn",
     "eam",
     "energy",
@@ -102,7 +113,6 @@ __all__ = [
     "kinds",
     "lennard_jones",
     "lennard_jones_mixing",
-    "linear_potential",
     "load",
     "mmff94",
     "morse",

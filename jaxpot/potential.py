@@ -58,8 +58,6 @@ class Potential:
     needs: frozenset[str] = frozenset()
     gives: frozenset[str] = frozenset()
     ranges: tuple[float, ...] = ()
-    source: Any = None  # these two go when heads no longer use them
-    linear: Any = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.unchecked, Functions):

@@ -277,7 +277,11 @@ def plain(value: Any) -> Any:
         raise NotPlainError(f"{value.name} is made of functions, not by a factory that is a potential_kind")
     if value is None or isinstance(value, bool | int | float | str | Spec | _LeftOut):
         return value
-    if isinstance(value, tuple(_PLAIN_DATA.values())):
+    if _PLAIN_DATA.get(type(value).__name__) is type(value):  # not of a subclass, which may hold more
+        kind: Any = type(value)
+        names = getattr(kind, "_fields", None) or [field.name for field in dataclasses.fields(kind)]
+        for name in names:
+            plain(getattr(value, name))
         return value
     if isinstance(value, np.generic | np.ndarray | jax.Array) and not isinstance(value, jax.core.Tracer):
         return plain(np.asarray(value).tolist())

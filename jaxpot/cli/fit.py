@@ -95,7 +95,8 @@ def fit_snap(
         subtract_isolated=atom_energies is not None or chem,
     )  # fmt: skip
     core = None if zbl is None else _core(zbl, symbols)
-    click.echo(f"{potential.name} of {', '.join(symbols)}: {potential.linear.features} coefficients an element")  # type: ignore[union-attr]
+    size = len(potential.init()["coefficients"][0])
+    click.echo(f"{potential.name} of {', '.join(symbols)}: {size} coefficients an element")
     click.echo(str(train.statistics()))
     fitted = fit_linear(
         potential, train, _weights(weights), reference=core,

@@ -78,14 +78,15 @@ def hdnnp(cutoff: float, hidden: str, like: Path | None, **options: Any) -> None
     }  # fmt: skip
 
     def build(elements: Sequence[str], learned: Dataset) -> Potential:
-        from jaxpot.fit.symmetry_functions import varying
+        from jaxpot.descriptors.symmetry_functions import symmetry_functions
+        from jaxpot.fit import varying_values
         from jaxpot.io.load import load
         from jaxpot.potentials.hdnnp import hdnnp as factory
 
         layers = _whole_numbers("--hidden", hidden)
         if like is None:
-            functions = varying(_usual_set(elements, cutoff), elements, learned)
-            return factory(elements, functions, layers, scaling="scale_center")
+            kept = varying_values(symmetry_functions(elements, _usual_set(elements, cutoff)), learned)
+            return factory(elements, kept.functions, layers, scaling="scale_center")
         found = load(like)[0]
         if found.elements != tuple(elements):
             raise ValueError(f"--like {like}: has elements {found.elements}, the structures {tuple(elements)}")
@@ -147,17 +148,21 @@ def _usual_set(elements: Sequence[str], cutoff: float) -> list[SymmetryFunction]
 
 def _remade(found: Potential) -> Potential:
     """The same symmetry functions and layers, in eV and Å, with scaling around the mean."""
-    from jaxpot.potentials.hdnnp import HDNNPSettings
+    from jaxpot.descriptors.symmetry_functions import SymmetryFunctions
+    from jaxpot.engine import DescriptorPotential
+    from jaxpot.heads import NetworkHead
     from jaxpot.potentials.hdnnp import hdnnp as factory
 
-    source = found.source
-    if not isinstance(source, HDNNPSettings):
-        raise ValueError(f"--like names a {found.name}; name a folder with input.nn")
-    functions = [f for each in source.functions.values() for f in each]
-    return factory(
-        source.elements, functions, source.hidden, source.activations, source.cutoff_function, source.inner,
-        "scale_center", source.scale_range, source.normalize_nodes,
-    )  # fmt: skip
+    if isinstance(found, DescriptorPotential):
+        functions, head = found.descriptor, found.head
+        if isinstance(functions, SymmetryFunctions) and isinstance(head, NetworkHead):
+            elements = functions.elements
+            return factory(
+                elements, functions.functions, {s: head.hidden_of(k) for k, s in enumerate(elements)},
+                {s: head.letters_of(k) for k, s in enumerate(elements)}, functions.cutoff_function, functions.inner,
+                "scale_center", head.scale_range, head.normalize_nodes,
+            )  # fmt: skip
+    raise ValueError(f"--like names a {found.name}; name a folder with input.nn")
 
 
 def network_commands() -> list[click.Command]:
@@ -178,7 +183,7 @@ def _fit(build: Build, options: dict[str, Any], defaults: dict[str, Any]) -> Non
 
     if options["precision"] != "float32":
         jax.config.update("jax_enable_x64", True)
-    from jaxpot.fit import TrainSettings, decorrelation, network_start, train
+    from jaxpot.fit import TrainSettings, can_decorrelate, decorrelation, network_start, train
     from jaxpot.io.folders import MARKERS, give_up, kinds_in
     from jaxpot.io.load import save
     from jaxpot.potentials.committee import committee
@@ -205,7 +210,7 @@ def _fit(build: Build, options: dict[str, Any], defaults: dict[str, Any]) -> Non
         potential, start, learned, settings, validation=held_back, members=members, output=output,
         trainable=lambda name: not any(word in name for word in NOT_TRAINED),
         resume=options["resume"], minutes=options["minutes"],
-        transform=decorrelation(potential, learned) if potential.name == "hdnnp" else None,
+        transform=decorrelation(potential, learned) if can_decorrelate(potential) else None,
     )  # fmt: skip
     minutes = (time.perf_counter() - began) / 60
     click.echo(f"{result.reason} after {result.epochs} epochs and {minutes:.1f} minutes")

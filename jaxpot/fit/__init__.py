@@ -17,7 +17,9 @@ from jaxpot.fit.gradient import (
     train,
 )
 from jaxpot.fit.linear import LinearFit, Weights, fit_linear
-from jaxpot.fit.networks import atom_energies, decorrelation, network_start
+from jaxpot.fit.start import atom_energies, can_decorrelate, decorrelation, network_start
+from jaxpot.fit.values import select_values, values_by_element, varying_values
+from jaxpot.heads import scaling_of
 
 __all__ = [
     "Dataset",
@@ -34,6 +36,7 @@ __all__ = [
     "TrainingError",
     "Weights",
     "atom_energies",
+    "can_decorrelate",
     "decorrelation",
     "errors",
     "fit_linear",
@@ -42,5 +45,9 @@ __all__ = [
     "open_data",
     "prepare_data",
     "read_dataset",
+    "scaling_of",
+    "select_values",
     "train",
+    "values_by_element",
+    "varying_values",
 ]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,35 +12,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxpot.descriptors.symmetry_functions import SymmetryFunctions
+from jaxpot.engine import DescriptorPotential
+from jaxpot.evaluation import Params
+from jaxpot.heads import NetworkHead
 from jaxpot.io.folders import write_together
+from jaxpot.io.n2p2_files.lines import read_text
 from jaxpot.io.n2p2_files.scaling import read_scaling, scaling_text
 from jaxpot.io.n2p2_files.settings import InputFile, read_settings
 from jaxpot.io.n2p2_files.settings_text import new_settings_text, with_atom_energies
 from jaxpot.io.n2p2_files.weights import read_weights, weights_name, weights_text
-from jaxpot.potential import Params, Potential
-from jaxpot.potentials.hdnnp import HDNNPSettings, check_params, hdnnp
+from jaxpot.potential import Potential
+from jaxpot.potentials.hdnnp import NetworkFiles, hdnnp
 
 __all__ = ["N2P2_STYLES", "is_n2p2", "load_n2p2", "save_n2p2"]
 
 MARKER = "input.nn"
 N2P2_STYLES = ("n2p2", "n2p2/metal", "n2p2/atomic")
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class N2P2Source:
-    """What a directory said: its files as they stand, and the numbers that were made of them.
-
-    Attributes:
-        input: of ``input.nn``.
-        params: as they were loaded; what has not changed is written as it was read.
-        exact: the same in float64, from which they were rounded.
-        texts: of ``scaling.data`` and the files of weights, by name.
-    """
-
-    input: InputFile
-    params: Params
-    exact: Params
-    texts: dict[str, str]
 
 
 def is_n2p2(path: str | os.PathLike[str]) -> bool:
@@ -76,26 +64,44 @@ def load_n2p2(
     if cutoff is not None:
         raise ValueError(f"n2p2: the cutoff is that of the symmetry functions; leave out cutoff={cutoff}")
     folder = Path(paths[0]).parent if _is_settings(paths[0]) else Path(paths[0])
-    file = read_settings(folder / MARKER, style or "n2p2")
+    style = style or "n2p2"
+    texts = {MARKER: read_text(folder / MARKER)}
+    file = read_settings(folder / MARKER, style, texts[MARKER])
     order = file.elements if elements is None else tuple(elements)
     if set(order) != set(file.elements) or len(order) != len(file.elements):
         raise ValueError(f"n2p2: {folder} is for {file.elements}, not for {order}; a network needs all its elements")
-    made = hdnnp(order, **file.arguments)
-    settings = made.source
-    assert isinstance(settings, HDNNPSettings)
-    names = {symbol: weights_name(symbol) for symbol in file.elements}
+    potential = hdnnp(order, **file.arguments)
+    names = [weights_name(symbol) for symbol in file.elements]
+    names += ["scaling.data"] if _parts(potential)[1].scaling != "none" else []
+    texts |= {name: read_text(folder / name) for name in names}
+    exact = _numbers(folder, texts, file, potential)
+    params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(float)), exact)
+    return potential.with_file(NetworkFiles(style, tuple(texts.items()))), params
+
+
+def _parts(potential: Potential) -> tuple[SymmetryFunctions, NetworkHead]:
+    """The symmetry functions and the networks of a potential made by :func:`jaxpot.hdnnp`."""
+    assert isinstance(potential, DescriptorPotential)
+    functions, head = potential.descriptor, potential.head
+    assert isinstance(functions, SymmetryFunctions) and isinstance(head, NetworkHead)
+    return functions, head
+
+
+def _numbers(folder: Path, texts: Mapping[str, str], file: InputFile, potential: Potential) -> dict[str, Any]:
+    """The params that the texts of a directory hold, in float64."""
+    functions, head = _parts(potential)
+    networks = {}
+    for species, symbol in enumerate(functions.elements):
+        name, sizes = weights_name(symbol), head.layer_sizes(functions, species)
+        networks[symbol] = read_weights(folder / name, texts[name], sizes, symbol)
     exact: dict[str, Any] = {
-        "networks": {symbol: read_weights(folder / names[symbol], settings, symbol) for symbol in order},
-        "atom_energies": {symbol: np.float64(file.atom_energies.get(symbol, 0.0)) for symbol in order},
+        "networks": networks,
+        "atom_energies": {symbol: np.float64(file.atom_energies.get(symbol, 0.0)) for symbol in functions.elements},
     }
-    kept = list(names.values())
-    if settings.scaling != "none":
-        exact["scaling"] = read_scaling(folder / "scaling.data", settings, file.elements)
-        kept.append("scaling.data")
-    params = _rounded(exact)
-    source = N2P2Source(file, _rounded(exact), exact, {name: (folder / name).read_text() for name in kept})
-    potential = dataclasses.replace(made, source=dataclasses.replace(settings, file=source))
-    return potential, params
+    if head.scaling != "none":
+        counts = {symbol: len(functions.functions_of(symbol)) for symbol in file.elements}
+        exact["scaling"] = read_scaling(folder / "scaling.data", texts["scaling.data"], head.scaling, counts)
+    return exact
 
 
 def save_n2p2(path: str | os.PathLike[str], potential: Potential, params: Params, style: str | None) -> None:
@@ -112,16 +118,9 @@ def save_n2p2(path: str | os.PathLike[str], potential: Potential, params: Params
         FileFormatError: the files cannot be written.
         ValueError: the params are not those of the potential, or n2p2 cannot express it.
     """
-    settings = potential.source
-    assert isinstance(settings, HDNNPSettings)
     if style is not None and style not in N2P2_STYLES:
         raise ValueError(f"n2p2: style is {style!r}; use one of {', '.join(N2P2_STYLES)}")
-    texts = _texts(settings, params, style)
-    write_together(path, texts, MARKER)
-
-
-def _rounded(exact: Params) -> Params:
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(float)), exact)
+    write_together(path, _texts(potential, params, style), MARKER)
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -130,42 +129,42 @@ def _same(one: Any, other: Any) -> bool:
     return all(np.array_equal(np.asarray(a), np.asarray(b)) for a, b in pairs)
 
 
-def _texts(settings: HDNNPSettings, params: Params, style: str | None) -> dict[str, str]:
+def _texts(potential: Potential, params: Params, style: str | None) -> dict[str, str]:
     """The text of each file."""
     from ase.data import atomic_numbers
 
-    check_params(settings, params)
-    if "functions" in params:
+    functions, head = _parts(potential)
+    if "descriptor" in params:
         raise ValueError(
             "n2p2: trained symmetry functions would change the order of its files; save with style='safetensors'"
         )
-    source = settings.file if isinstance(settings.file, N2P2Source) and style in (None, "n2p2") else None
-    elements = tuple(sorted(settings.elements, key=atomic_numbers.__getitem__))
-    exact = {name: params[name] for name in params}
-    old = {}
-    if source is not None:
-        # numbers that have not changed since they were read are those of the file, not those rounded to float32
-        exact = jax.tree.map(
-            lambda new, read, full: np.where(np.asarray(new) == np.asarray(read), full, np.asarray(new, float)),
-            exact, {name: source.params[name] for name in params}, {name: source.exact[name] for name in params},
-        )  # fmt: skip
-        old = source.texts
-    energies = {symbol: float(exact["atom_energies"][symbol]) for symbol in elements}
-    texts = {}
-    if source is None:
+    head.check(functions, params)
+    said = potential.spec.file if potential.spec is not None else None
+    elements = tuple(sorted(functions.elements, key=atomic_numbers.__getitem__))
+    texts: dict[str, str] = {}
+    if not isinstance(said, NetworkFiles) or style not in (None, "n2p2"):
+        energies = {symbol: float(params["atom_energies"][symbol]) for symbol in elements}
         default = "n2p2/metal" if style in (None, "n2p2") else style
         assert default is not None
-        texts[MARKER] = new_settings_text(settings, elements, energies, default)
-    elif _same(exact["atom_energies"], source.exact["atom_energies"]):
-        texts[MARKER] = source.input.text
-    else:
-        changed = {s: e for s, e in energies.items() if e != source.exact["atom_energies"][s]}
-        texts[MARKER] = with_atom_energies(source.input, changed)
+        texts[MARKER] = new_settings_text(functions, head, elements, energies, default)
+        if "scaling" in params:
+            texts["scaling.data"] = scaling_text(params["scaling"], elements)
+        return texts | {weights_name(symbol): weights_text(params["networks"][symbol]) for symbol in elements}
+    old = dict(said.texts)
+    with warnings.catch_warnings(action="ignore"):  # what was said when the files were loaded
+        file = read_settings(MARKER, said.style, old[MARKER])
+    read = _numbers(Path(), old, file, potential)
+    # numbers that have not changed since they were read are those of the file, not those rounded to float32
+    exact = jax.tree.map(
+        lambda new, full: np.where(np.asarray(new) == full.astype(np.asarray(new).dtype), full, np.asarray(new, float)),
+        dict(params), {name: read[name] for name in params},
+    )  # fmt: skip
+    changed = {s: float(e) for s, e in exact["atom_energies"].items() if e != read["atom_energies"][s]}
+    texts[MARKER] = with_atom_energies(file, changed) if changed else old[MARKER]
     if "scaling" in exact:
-        unchanged = source is not None and _same(exact["scaling"], source.exact["scaling"])
+        unchanged = _same(exact["scaling"], read["scaling"])
         texts["scaling.data"] = old["scaling.data"] if unchanged else scaling_text(exact["scaling"], elements)
     for symbol in elements:
         name, layers = weights_name(symbol), exact["networks"][symbol]
-        unchanged = source is not None and _same(layers, source.exact["networks"][symbol])
-        texts[name] = old[name] if unchanged else weights_text(layers)
+        texts[name] = old[name] if _same(layers, read["networks"][symbol]) else weights_text(layers)
     return texts

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 
 import jax.numpy as jnp
 import numpy as np
 
-from jaxpot.descriptors.bispectrum import bispectrum_triples
+from jaxpot.descriptors.bispectrum import Bispectrum, bispectrum_triples
+from jaxpot.engine import DescriptorPotential
+from jaxpot.evaluation import Params
+from jaxpot.heads import LinearHead
 from jaxpot.io.eam_files.writing import write_text
 from jaxpot.io.errors import FileFormatError
 from jaxpot.io.snap_files import Coefficients, Parameters, read_coefficients, read_parameters, read_script
-from jaxpot.potential import Params, Potential
-from jaxpot.potentials.snap import SnapSource, snap
+from jaxpot.potential import Potential
+from jaxpot.potentials.snap import SnapFile, snap
 from jaxpot.potentials.zbl import zbl
 
 __all__ = ["SNAP_STYLES", "has_snap_content", "has_snap_name", "load_snap", "save_snap", "snap_files"]
@@ -180,15 +182,18 @@ def _assemble(
         )
     except ValueError as error:
         raise FileFormatError(parameters_path, None, str(error), "correct the file") from error
-    source = dataclasses.replace(
-        potential.source,
-        rcutfac=factor,
-        texts=tuple(file.texts[k] for k in order),
-        coefficient_comments=file.comments,
-        parameter_comments=parameters.comments,
-    )
-    numbers = np.array([[float(text) for text in source.texts[k]] for k in range(len(chosen))])
-    return dataclasses.replace(potential, source=source), {"coefficients": jnp.asarray(numbers)}
+    texts = tuple(file.texts[k] for k in order)
+    numbers = np.array([[float(text) for text in each] for each in texts])
+    said = SnapFile(factor, texts, file.comments, parameters.comments)
+    return potential.with_file(said), {"coefficients": jnp.asarray(numbers)}
+
+
+def _parts(potential: Potential) -> tuple[Bispectrum, LinearHead]:
+    """The bispectrum and the head of a potential made by :func:`jaxpot.snap`."""
+    assert isinstance(potential, DescriptorPotential)
+    bispectrum, head = potential.descriptor, potential.head
+    assert isinstance(bispectrum, Bispectrum) and isinstance(head, LinearHead)
+    return bispectrum, head
 
 
 def _number(values: Mapping[str, tuple[float, ...]], elements: int, quadratic: bool, by_elements: bool) -> int:
@@ -201,42 +206,41 @@ def save_snap(path: Path, potential: Potential, params: Params, style: str | Non
     """What :func:`jaxpot.save` does for these potentials: writes ``.snapcoeff`` and ``.snapparam``."""
     if style not in (None, *SNAP_STYLES):
         raise ValueError(f"{potential.name} cannot be written as {style!r}; use 'snap' or leave style out")
-    source, form = potential.source, potential.linear
-    assert isinstance(source, SnapSource) and form is not None
+    settings, head = _parts(potential)
+    said = potential.spec.file if potential.spec is not None else None
+    file = said if isinstance(said, SnapFile) else SnapFile(settings.cutoff, ())
     stem, ending = os.path.splitext(os.fspath(path))
     stem = stem if ending.lower() in ENDINGS else os.fspath(path)
     numbers = np.asarray(params["coefficients"])
-    if numbers.shape != (len(source.elements), form.features):
-        raise ValueError(
-            f"coefficients must have shape [{len(source.elements)}, {form.features}], got {list(numbers.shape)}"
-        )
+    size = head.size(settings)
+    if numbers.shape != (len(settings.elements), size):
+        raise ValueError(f"coefficients must have shape [{len(settings.elements)}, {size}], got {list(numbers.shape)}")
     if not np.isfinite(numbers).all():
         raise ValueError("coefficients are not all finite; there is no file of such a potential")
 
     def text(species: int, k: int) -> str:
         value = numbers[species, k]
-        if source.texts is not None and numbers.dtype.type(source.texts[species][k]) == value:
-            return source.texts[species][k]  # as it was read
+        if file.texts and numbers.dtype.type(file.texts[species][k]) == value:
+            return file.texts[species][k]  # as it was read
         return repr(float(value))
 
-    settings = source.settings
-    factor = source.rcutfac
-    parts = [f"{line}\n" for line in source.coefficient_comments or ("# SNAP coefficients UNITS: metal",)]
-    parts.append(f"{len(source.elements)} {form.features}\n")
-    for k, symbol in enumerate(source.elements):
+    factor = file.rcutfac
+    parts = [f"{line}\n" for line in file.coefficient_comments or ("# SNAP coefficients UNITS: metal",)]
+    parts.append(f"{len(settings.elements)} {size}\n")
+    for k, symbol in enumerate(settings.elements):
         parts.append(f"{symbol} {_short(settings.radii[k] / factor)} {settings.weights[k]!r}\n")
-        parts += [f"{text(k, n)}\n" for n in range(form.features)]
+        parts += [f"{text(k, n)}\n" for n in range(size)]
     lines = {
         "rcutfac": repr(factor), "twojmax": settings.twojmax, "rfac0": repr(settings.rfac0),
         "rmin0": repr(settings.rmin0), "switchflag": int(settings.switch),
-        "bzeroflag": int(settings.subtract_isolated), "quadraticflag": int(source.quadratic),
+        "bzeroflag": int(settings.subtract_isolated), "quadraticflag": int(not head.plain),
         "bnormflag": int(settings.normalize), "chemflag": int(settings.by_elements),
         "wselfallflag": int(settings.self_in_all),
     }  # fmt: skip
     if settings.inner is not None:
         sinner, dinner = (" ".join(map(repr, values)) for values in settings.inner)
         lines |= {"switchinnerflag": 1, "sinner": sinner, "dinner": dinner}
-    comments = source.parameter_comments or ("# SNAP parameters UNITS: metal",)
+    comments = file.parameter_comments or ("# SNAP parameters UNITS: metal",)
     with contextlib.suppress(FileNotFoundError):  # old parameters never stand beside new coefficients
         os.remove(stem + ".snapparam")
     write_text(stem + ".snapcoeff", parts)

@@ -5,40 +5,28 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-import jax
-import jax.numpy as jnp
+from jaxpot.descriptors.bispectrum import Bispectrum
+from jaxpot.engine import DescriptorPotential, descriptor_potential
+from jaxpot.heads import LinearHead
+from jaxpot.spec import plain_data, potential_kind
 
-from jaxpot.descriptors.bispectrum import Bispectrum, bispectrum, bispectrum_energy, bispectrum_triples
-from jaxpot.descriptors.bispectrum_slopes import bispectrum_jacobian
-from jaxpot.engine import Environment, linear_potential
-from jaxpot.evaluation import Params
-from jaxpot.potential import Potential
-from jaxpot.spec import potential_kind
-
-__all__ = ["SnapSource", "snap"]
-
-BLOCK = 384  # atoms at once: products of matrices are most of the work
+__all__ = ["SnapFile", "snap"]
 
 
+@plain_data
 @dataclasses.dataclass(frozen=True)
-class SnapSource:
-    """What a SNAP potential is besides its coefficients, and how its files had it.
+class SnapFile:
+    """What the files of a SNAP potential said besides its numbers.
 
     Attributes:
-        elements: chemical symbols.
-        settings: those of the bispectrum.
-        quadratic: whether products of components count.
         rcutfac: Å, the unit of radii in the file.
-        texts: the coefficients of each element as the file wrote them, or None.
+        texts: the coefficients of each element as the file wrote them.
         coefficient_comments: lines at the head of ``.snapcoeff``.
         parameter_comments: lines at the head of ``.snapparam``.
     """
 
-    elements: tuple[str, ...]
-    settings: Bispectrum
-    quadratic: bool
     rcutfac: float
-    texts: tuple[tuple[str, ...], ...] | None = None
+    texts: tuple[tuple[str, ...], ...]
     coefficient_comments: tuple[str, ...] = ()
     parameter_comments: tuple[str, ...] = ()
 
@@ -58,11 +46,11 @@ def snap(
     normalize: bool = False,
     by_elements: bool = False,
     self_in_all: bool = False,
-) -> Potential:
-    """The spectral neighbor analysis potential (SNAP).
+) -> DescriptorPotential:
+    """The spectral neighbor analysis potential (SNAP): a linear head on the bispectrum.
 
     E = sum_i beta_0 + beta . B_i  (+ B_i . alpha . B_i / 2), with the bispectrum B_i of the neighbours of atom i
-    (:func:`jaxpot.descriptors.bispectrum.bispectrum`) and coefficients beta, alpha of its element.
+    (:func:`jaxpot.descriptors.bispectrum.values.bispectrum`) and coefficients beta, alpha of its element.
 
     The params are ``{"coefficients": [species, features]}``, eV: beta_0, beta and, if quadratic, the upper triangle of
     alpha row by row, in the order of a ``.snapcoeff`` file.
@@ -84,7 +72,7 @@ def snap(
         self_in_all: whether the atom itself is in the density of every element (``wselfallflag``).
 
     Returns:
-        The :class:`jaxpot.Potential`, with ``linear``.
+        The :class:`jaxpot.DescriptorPotential`.
 
     Raises:
         ValueError: no elements, a degree, length, fraction or weight that makes no sense, or lists of another length
@@ -93,7 +81,7 @@ def snap(
     Example:
         >>> import jaxpot, numpy as np
         >>> potential = jaxpot.snap(["Ta"], twojmax=2, cutoff=4.7)
-        >>> potential.linear.names
+        >>> potential.head.names(potential.descriptor)
         ('1', 'B[0,0,0]', 'B[1,0,1]', 'B[1,1,2]', 'B[2,0,2]', 'B[2,2,2]')
         >>> system = jaxpot.System.create([[0.0, 0.0, 0.0], [0.0, 0.0, 2.5]])
         >>> neighbors = jaxpot.neighbor_list(potential).allocate(system)
@@ -107,8 +95,9 @@ def snap(
     """
     elements = tuple(elements)
     cutoffs = (cutoff,) * len(elements) if isinstance(cutoff, int | float) else tuple(cutoff)
-    settings = Bispectrum(
-        twojmax=twojmax,
+    bispectrum = Bispectrum(
+        elements,
+        twojmax,
         radii=tuple(0.5 * float(c) for c in cutoffs),
         weights=tuple(float(w) for w in weights) if weights is not None else (1.0,) * len(elements),
         rfac0=rfac0,
@@ -120,59 +109,5 @@ def snap(
         by_elements=by_elements,
         self_in_all=self_in_all,
     )
-    check(settings, elements)
-
-    def descriptors(environment: Environment) -> jax.Array:
-        return bispectrum(settings, environment)
-
-    def contract(environment: Environment, coefficients: jax.Array) -> jax.Array:
-        return bispectrum_energy(settings, coefficients, environment)
-
-    def jacobian(environment: Environment) -> tuple[jax.Array, tuple[jax.Array, jax.Array, jax.Array]]:
-        return bispectrum_jacobian(settings, environment)
-
-    names = [f"B[{j1},{j2},{j}]" for j1, j2, j in bispectrum_triples(twojmax)]
-    if by_elements:
-        names = [f"{n}({a},{b},{c})" for a in elements for b in elements for c in elements for n in names]
-    size = 1 + settings.number + (settings.number * (settings.number + 1) // 2 if quadratic else 0)
-
-    def init() -> Params:
-        return {"coefficients": jnp.zeros((len(elements), size))}
-
-    return linear_potential(
-        descriptors,
-        settings.number,
-        settings.cutoff,
-        elements,
-        "quadratic snap" if quadratic else "snap",
-        expand="quadratic" if quadratic else None,
-        names=names,
-        contract=contract,
-        jacobian=jacobian,
-        together=True,
-        block=BLOCK,
-        init=init,
-        source=SnapSource(elements, settings, quadratic, settings.cutoff),
-    )
-
-
-def check(settings: Bispectrum, elements: tuple[str, ...]) -> None:
-    """Raise ValueError for settings that make no sense."""
-    number = len(elements)
-    if number == 0:
-        raise ValueError("snap: no elements; give at least one chemical symbol")
-    if not isinstance(settings.twojmax, int) or settings.twojmax < 0:
-        raise ValueError(f"snap: twojmax is {settings.twojmax!r}; it must be an integer, not negative")
-    lengths = [("cutoff", settings.radii), ("weights", settings.weights)]
-    if settings.inner is not None:
-        lengths += [("the centres of inner", settings.inner[0]), ("the half widths of inner", settings.inner[1])]
-    for name, values in lengths:
-        if len(values) != number:
-            raise ValueError(f"snap: {name} has {len(values)} numbers for {number} elements; give one an element")
-    for name, values in [lengths[0], *lengths[3:]]:
-        if not all(0 < v < float("inf") for v in values):
-            raise ValueError(f"snap: {name} must be positive lengths in Å, got {values}")
-    if not 0 <= settings.rmin0 < 2 * min(settings.radii):
-        raise ValueError(f"snap: rmin0 is {settings.rmin0} Å; it must be between 0 and the cutoff")
-    if not 0 < settings.rfac0 <= 1:
-        raise ValueError(f"snap: rfac0 is {settings.rfac0}; it must be a fraction between 0 and 1")
+    head = LinearHead("quadratic" if quadratic else None)
+    return descriptor_potential(bispectrum, head, "quadratic snap" if quadratic else "snap")

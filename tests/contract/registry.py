@@ -224,7 +224,7 @@ def hdnnp() -> tuple[jaxpot.Potential, Params]:
         NETWORK, network_functions(), (5, 4), "tcl", "poly2", scaling="scale_sigma", energy_unit=0.5
     )
     params = network_params()
-    return potential, params | {"functions": potential.init(jax.random.key(0), train_functions=True)["functions"]}
+    return potential, params | {"descriptor": potential.init(jax.random.key(0), train_descriptor=True)["descriptor"]}
 
 
 def message_params(potential: jaxpot.Potential) -> Params:
@@ -267,6 +267,39 @@ def dtnn() -> tuple[jaxpot.Potential, Params]:
 
 example(("Si", "O"), 4.2, isolated=schnet_alone())(schnet)
 example(("Si", "O"), 4.2, isolated=dtnn_alone())(dtnn)
+
+
+@example(("Si", "O"), 4.2)
+def message_passing_toy() -> tuple[jaxpot.Potential, Params]:
+    """Scalars and vectors on the atoms, messages that depend on both ends, and an energy of their invariants."""
+    features = 4
+
+    def message(p: Params, edges: jaxpot.Environment, scalars: jax.Array, vectors: Any, own: jax.Array) -> Any:
+        end = jnp.where(edges.mask, (1 - (edges.distances / 4.0) ** 2) ** 3, 0.0)[:, :, None]
+        kinds = p["kinds"][edges.own_species[:, None], edges.species]
+        strength = end * kinds * jnp.tanh(scalars @ p["theirs"] + own @ p["own"])
+        units = [(d / edges.distances)[:, :, None] for d in (edges.x, edges.y, edges.z)]
+        return strength, [strength * unit + end * vector for unit, vector in zip(units, vectors, strict=True)]
+
+    def energies(p: Params, graph: jaxpot.Graph) -> jax.Array:
+        scalars = p["embedding"][graph.species]
+        vectors = [jnp.zeros_like(scalars)] * 3
+        for layer in p["layers"]:
+            more, bonds = graph.sum(functools.partial(message, layer), scalars, vectors, own=scalars)
+            vectors = graph.map(lambda old, new: [a + 0.3 * b for a, b in zip(old, new, strict=True)], vectors, bonds)
+            scalars = scalars + jnp.tanh(more + sum(v * v for v in vectors) @ layer["norm"])
+        alone = jnp.tanh(p["embedding"] @ p["out"]).sum(axis=1)
+        return jnp.tanh(scalars @ p["out"]).sum(axis=1) - alone[graph.species]
+
+    rng = np.random.default_rng(11)
+    square = (features, features)
+    layers = [
+        {"theirs": rng.normal(size=square), "own": rng.normal(size=square), "norm": rng.normal(size=square)}
+        | {"kinds": rng.uniform(0.5, 1.5, (2, 2, features))}
+        for _ in range(2)
+    ]
+    params = {"embedding": rng.normal(size=(2, features)), "layers": layers, "out": rng.normal(size=square)}
+    return jaxpot.graph_potential(energies, 4.0, ("Si", "O"), "message_passing_toy"), params
 
 
 @example(("Si", "W"), 3.9)
@@ -356,10 +389,10 @@ def snap_quadratic_of_two_densities() -> tuple[jaxpot.Potential, Params]:
     return potential, {"coefficients": snap_coefficients(potential)}
 
 
-def snap_coefficients(potential: jaxpot.Potential) -> np.ndarray:
+def snap_coefficients(potential: jaxpot.DescriptorPotential) -> np.ndarray:
     """Coefficients as large as a fit gives, with no energy for an isolated atom."""
-    assert potential.linear is not None
-    size = np.array([0.0, *(0.3 / (1 + name.count("*")) ** 6 for name in potential.linear.names[1:])])
+    names = potential.head.names(potential.descriptor)
+    size = np.array([0.0, *(0.3 / (1 + name.count("*")) ** 6 for name in names[1:])])
     return np.random.default_rng(8).normal(size=(len(potential.elements or ()), len(size))) * size
 
 
@@ -372,7 +405,8 @@ def linear_toy() -> tuple[jaxpot.Potential, Params]:
         dipole = sum(env.sum(end * d) ** 2 for d in (env.x, env.y, env.z))
         return jnp.stack([env.sum(end * env.species), env.sum(end * env.distances), dipole])
 
-    potential = jaxpot.linear_potential(descriptors, 3, 4.5, ("Cu", "Ag"), "linear_toy", expand="quadratic")
+    descriptor = jaxpot.descriptor(descriptors, 3, 4.5, ("Cu", "Ag"))
+    potential = jaxpot.descriptor_potential(descriptor, jaxpot.LinearHead("quadratic"), "linear_toy")
     coefficients = np.random.default_rng(9).normal(size=(2, 10)) * 0.1
     return potential, {"coefficients": np.where(np.arange(10) == 0, 0.0, coefficients)}
 

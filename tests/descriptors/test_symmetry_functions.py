@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -13,11 +12,11 @@ from ase import Atoms
 from ase.data import atomic_numbers
 
 import jaxpot
+from jaxpot.descriptors.selection import select_columns
 from jaxpot.descriptors.symmetry_functions import (
     CUTOFF_FUNCTIONS,
     SymmetryFunction,
     angular,
-    compact_set,
     cutoff_function,
     evaluator,
     grid_set,
@@ -25,9 +24,8 @@ from jaxpot.descriptors.symmetry_functions import (
     radial,
     standard_set,
 )
-from jaxpot.fit.symmetry_functions import scaling_of, values_by_element
+from jaxpot.fit import scaling_of, values_by_element
 from jaxpot.io.n2p2_files.settings import read_settings
-from jaxpot.potentials.hdnnp import symmetry_function_values
 from tests import structures
 from tests.conftest import needs_float64
 
@@ -158,7 +156,7 @@ def found_values(
     potential = jaxpot.hdnnp(elements, functions, [], cutoff_function=kind, inner=inner, scaling="none")
     system = jaxpot.System.from_ase(atoms, elements)
     neighbors = jaxpot.neighbor_list(potential.cutoff).allocate(system)
-    return np.asarray(jax.jit(symmetry_function_values(potential))(system, neighbors))
+    return np.asarray(jax.jit(potential.values)(system, neighbors))
 
 
 @pytest.mark.parametrize("kind", ["slab", "primitive"])
@@ -224,15 +222,14 @@ N2P2 = {
 
 @needs_float64
 @pytest.mark.parametrize("formula", list(N2P2))
-def test_every_type_equals_n2p2(formula: str, tmp_path: Path) -> None:
+def test_every_type_equals_n2p2(formula: str) -> None:
     atoms = Atoms(formula, positions=FOUR[: len(Atoms(formula))])
     center, elements = atoms.get_chemical_symbols()[0], sorted(set(atoms.get_chemical_symbols()))
     lines = [f"number_of_elements {len(elements)}", f"elements {' '.join(elements)}", "cutoff_type 2 0.0"]
     lines += ["global_hidden_layers_short 0", "global_nodes_short", "global_activation_short l"]
     lines += [f"symfunction_short {center} {words}" for words in N2P2[formula]]
     lines += [f"symfunction_short {symbol} 1 {symbol} 10.0" for symbol in elements if symbol != center]
-    (tmp_path / "input.nn").write_text("\n".join(lines))
-    arguments = read_settings(tmp_path / "input.nn", "n2p2/metal").arguments
+    arguments = read_settings("input.nn", "n2p2/metal", "\n".join(lines)).arguments
     functions = [f for f in arguments["functions"] if f.center == center]
     found = found_values(arguments["functions"], atoms, tuple(elements), arguments["cutoff_function"], 0.0)[0]
     ordered = in_order(functions, sorted(elements, key=atomic_numbers.__getitem__))
@@ -246,7 +243,7 @@ def test_slopes_of_every_type() -> None:
     elements = ("O", "Zr", "Ti")
     functions = all_types(elements)
     potential = jaxpot.hdnnp(elements, functions, [], scaling="none")
-    values = symmetry_function_values(potential)
+    values = potential.values
     atoms = Atoms("OZrTiO", positions=[[0.0, 0.0, 0.0], [0.3, 2.0, 0.2], [1.9, 0.4, -0.3], [-1.1, 0.6, 1.7]])
     system = jaxpot.System.from_ase(atoms, elements)
     neighbors = jaxpot.neighbor_list(potential.cutoff).allocate(system)
@@ -272,7 +269,7 @@ def test_compact_functions_of_neighbours_in_a_line() -> None:
         for subtype in ("p1", "p2", "e")
     ]
     potential = jaxpot.hdnnp(["Ar"], functions, [], scaling="none")
-    values = jax.jit(symmetry_function_values(potential))
+    values = jax.jit(potential.values)
     straight = jnp.array([[0.0, 0.0, 0.0], [0.0, 0.0, 2.0], [0.0, 0.0, 4.0]])
     system = jaxpot.System.create(straight)
     neighbors = jaxpot.neighbor_list(5.0).allocate(system)
@@ -351,7 +348,7 @@ def test_an_ensemble_of_gaussians() -> None:
     atoms = structures.make("cluster", ("Li", "B"), 3.6, "fcc", seed=1)
     system = jaxpot.System.from_ase(atoms, potential.elements)
     neighbors = jaxpot.neighbor_list(potential.cutoff).allocate(system)
-    params = potential.init(jax.random.key(1), train_functions=True)
+    params = potential.init(jax.random.key(1), train_descriptor=True)
     members = [jax.tree.map(lambda leaf, s=s: s * leaf, params) for s in (1.0, 1.1)]
     together = jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
     energy = jaxpot.energy(potential)
@@ -434,12 +431,12 @@ def test_usual_sets_and_a_compact_one_from_data() -> None:
     rng = np.random.default_rng(0)
     by_chance = np.median([unexplained(rng.choice(unit.shape[1], 6, replace=False)) for _ in range(40)])
     for method in ("fps", "cur"):
-        chosen = compact_set(values, 6, method)
+        chosen = select_columns(values, 6, method)
         assert len(set(chosen.tolist())) == 6
         assert unexplained(chosen) < by_chance
     with pytest.raises(ValueError, match="count must be from 1"):
-        compact_set(values, 1000)
+        select_columns(values, 1000)
     with pytest.raises(ValueError, match="method must be"):
-        compact_set(values, 3, "best")  # type: ignore[arg-type]
+        select_columns(values, 3, "best")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="elements must be"):
         standard_set("Mo", 5.0)

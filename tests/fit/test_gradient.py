@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import jaxpot
@@ -19,6 +20,7 @@ from jaxpot.fit.gradient.loader import Loader
 from jaxpot.fit.gradient.loss import batch_loss
 from jaxpot.fit.gradient.settings import weight_at
 from jaxpot.fit.gradient.step import compiled_steps, split_params
+from jaxpot.io.folders import FolderInUseError
 from tests.fit.gradient_examples import crystals, labelled, wang_frenkel
 
 START = {"epsilon": 0.0120, "sigma": 3.35}
@@ -179,6 +181,45 @@ def test_goes_on_bit_for_bit(optimizer: str, tmp_path: Path) -> None:
         )  # fmt: skip
     with pytest.raises(ValueError, match="no checkpoint"):
         run(output=tmp_path / "nothing", resume=True)
+
+
+def test_goes_on_with_nothing_else(tmp_path: Path) -> None:
+    """Another potential, other params, data or settings: refused, by hashes of what is too large to be written down."""
+    potential, _, frames = wang_frenkel()
+    settings = dataclasses.replace(
+        FAST, epochs=2, checkpoint_every=1, energy_weight=lambda step: 1.0 / (1 + step), optimizer=optax.sgd(1e-6)
+    )
+    begun: dict[str, Any] = {"potential": potential, "params": START, "data": frames, "settings": settings}
+    train(**begun, output=tmp_path, progress=False)
+    turned = [frames[0]._replace(atoms=frames[0].atoms.copy()), *frames[1:]]
+    turned[0].atoms.positions[0, 0] += 1e-4
+    others: dict[str, dict[str, Any]] = {
+        "potential": {"potential": jaxpot.wang_frenkel(6.0, mu=2.0)},
+        "params": {"params": {**START, "sigma": 1.0001 * START["sigma"]}},
+        "data": {"data": [frames[0]._replace(energy=(frames[0].energy or 0) + 1e-3), *frames[1:]]},
+        "data ": {"data": turned},
+        "energy_weight": {"settings": dataclasses.replace(settings, energy_weight=lambda step: 2.0 / (1 + step))},
+        "optimizer": {"settings": dataclasses.replace(settings, optimizer=optax.sgd(2e-6))},
+        "transform": {"transform": lambda params: params},
+    }
+    for name, changes in others.items():
+        with pytest.raises(ValueError, match=f"started with other.*{name.strip()}"):
+            train(**{**begun, **changes}, output=tmp_path, resume=True, progress=False)
+    # another function of equal values
+    more = dataclasses.replace(settings, energy_weight=lambda step: 1.0 / (step + 1), optimizer=optax.sgd(1e-6))
+    again = train(**{**begun, "settings": more}, output=tmp_path, resume=True, progress=False)
+    assert again.epochs == 2
+
+
+def test_two_trainings_do_not_write_into_one_folder(tmp_path: Path) -> None:
+    potential, _, frames = wang_frenkel()
+
+    def second(row: dict[str, float]) -> None:
+        train(potential, START, frames, FAST, output=tmp_path, progress=False)
+
+    with pytest.raises(FolderInUseError, match="is being written to by another"):
+        train(potential, START, frames, FAST, output=tmp_path, progress=False, on_epoch=second)
+    train(potential, START, frames, dataclasses.replace(FAST, epochs=1), output=tmp_path, progress=False)
 
 
 def test_stops_where_a_loss_is_not_finite(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def features(env: jaxpot.Environment) -> jax.Array:
 @functools.cache
 def declared() -> jaxpot.Potential:
     """Linear in coefficients [species, 4], and says so."""
-    return jaxpot.linear_potential(features, 3, 4.2, ELEMENTS, "bumps")
+    return jaxpot.descriptor_potential(jaxpot.descriptor(features, 3, 4.2, ELEMENTS), jaxpot.LinearHead(), "bumps")
 
 
 @functools.cache
@@ -306,7 +306,7 @@ def test_what_cannot_be_fitted_is_refused() -> None:
         fit_linear(radial(), data(), params={"coefficients": TRUTH}, leaf="weights")
     guess = {"epsilon": 0.02, "sigma": 2.3}
     with pytest.raises(ValueError, match=r"lennard_jones is not linear in sigma"):
-        fit_linear(jaxpot.lennard_jones(4.0), data(), Weights(), params=guess, leaf="sigma")
+        fit_linear(jaxpot.lennard_jones(4.0, ELEMENTS), data(), Weights(), params=guess, leaf="sigma")
     with pytest.raises(ValueError, match="nothing to fit to"):
         fit_linear(declared(), Dataset((Frame(data()[0].atoms, None, None, None),)))
     with pytest.raises(ValueError, match="frame 0: atom 0 is"):

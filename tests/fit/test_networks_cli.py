@@ -87,8 +87,8 @@ def test_the_usual_functions_are_those_that_the_structures_have(
     arguments = ["--train", str(tmp_path / "water.extxyz"), "--output", str(tmp_path / "water"), "--epochs", "1"]
     assert run(["fit", "hdnnp", *arguments, "--cutoff", "4.0", "--no-plots"]) == 0
     potential, _ = jaxpot.load(tmp_path / "water")
-    assert {f.neighbors for f in potential.source.functions["O"]} == {("H",), ("H", "H")}
-    assert {f.neighbors for f in potential.source.functions["H"]} == {("H",), ("O",), ("H", "O")}
+    assert {f.neighbors for f in potential.descriptor.functions_of("O")} == {("H",), ("H", "H")}
+    assert {f.neighbors for f in potential.descriptor.functions_of("H")} == {("H",), ("O",), ("H", "O")}
     ase.io.write(tmp_path / "water.extxyz", molecules[:2])  # one to learn from, one held back
     capsys.readouterr()
     assert run(["fit", "hdnnp", *arguments, "--cutoff", "4.0", "--no-plots", "--force"]) == 2

@@ -27,7 +27,7 @@ RELATIVE = 1e-10
 def evaluate(potential: jaxpot.Potential, params: Any, atoms: Atoms) -> tuple[float, np.ndarray, np.ndarray]:
     system = jaxpot.System.from_ase(atoms, potential.elements)
     neighbors = jaxpot.neighbor_list(potential.cutoff).allocate(system)
-    energies, forces, virial = jax.jit(potential.evaluate)(params, system, neighbors)
+    energies, forces, virial = jax.jit(potential.evaluate)(params, system, neighbors)[:3]
     return float(energies.sum()), np.asarray(forces), np.asarray(virial)
 
 
@@ -171,7 +171,7 @@ def plain_energy(
     scaling: str, limits: tuple[float, float], divide: bool,
 ) -> float:  # fmt: skip
     """The energy of the networks alone, from plain numpy."""
-    functions = [f for each in potential.source.functions.values() for f in each]
+    functions = list(potential.descriptor.functions)
     values = plain_values(atoms, in_order(functions, ("Li", "O")), kind, alpha)
     total = 0.0
     for symbol, g in zip(atoms.get_chemical_symbols(), values, strict=True):

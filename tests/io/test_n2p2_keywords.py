@@ -54,7 +54,7 @@ element_nodes_electrostatic use_charge_constraint use_atom_charges scale_max_ele
 def read(folder: Path, text: str) -> object:
     path = folder / "input.nn"
     path.write_text(text)
-    return read_settings(path, "n2p2/metal")
+    return read_settings(path, "n2p2/metal", path.read_text())
 
 
 def test_other_names_mean_the_same(tmp_path: Path) -> None:
@@ -117,5 +117,6 @@ def test_other_generations_say_so_at_once(line: str, message: str, tmp_path: Pat
 
 
 def test_the_published_potential_with_charges(shared_data: Path) -> None:
+    file = shared_data / "n2p2" / "AlAuMgO_4G" / "input.nn"
     with pytest.raises(FileFormatError, match=r"input.nn:11: nnp_generation 4 is not supported: .*\(3G or 4G-HDNNP\)"):
-        read_settings(shared_data / "n2p2" / "AlAuMgO_4G" / "input.nn", "n2p2")
+        read_settings(file, "n2p2", file.read_text())

@@ -1,16 +1,15 @@
-"""Usual sets of symmetry functions, and compact ones picked from data."""
+"""Usual sets of symmetry functions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations_with_replacement
-from typing import Literal
 
 import numpy as np
 
 from jaxpot.descriptors.symmetry_functions.functions import SymmetryFunction, angular, radial
 
-__all__ = ["compact_set", "grid_set", "standard_set"]
+__all__ = ["grid_set", "standard_set"]
 
 
 def grid_set(
@@ -27,7 +26,8 @@ def grid_set(
     Radial functions "centred": shift 0, eta_m = (n^(m/n) / cutoff)^2 for m = 0 ... n; and "shifted" on a geometric
     grid of distances r_m = cutoff n^(-m/n) for m = 1 ... n, with eta_m = 1 / (r_(m-1) - r_m)^2; n = ``radial_count``.
     Angular functions for each pair of elements: the ``angular_count`` centred eta of such a grid, each zeta, and lambda
-    = 1 and -1. Meant as candidates: :func:`compact_set` leaves out what tells nothing new.
+    = 1 and -1. Meant as candidates: :func:`jaxpot.fit.select_values`
+    leaves out what tells nothing new.
 
     Args:
         elements: chemical symbols.
@@ -141,76 +141,3 @@ def _all(
             for sign in (1.0, -1.0)
         ]
     return functions
-
-
-def compact_set(values: np.ndarray, count: int, method: Literal["fps", "cur"] = "fps") -> np.ndarray:
-    """Picks the columns of a matrix that tell most, such as symmetry functions of the atoms of one element.
-
-    Columns are centred and scaled to unit variance first. "fps", farthest point sampling: begins with the column most
-    correlated with all others, then takes the one farthest from its nearest chosen one, up to the sign. "cur":
-    takes the column of the largest leverage, the weight in the first right singular vector, and makes all others
-    orthogonal to it, again and again.
-
-    Args:
-        values: [atoms, functions].
-        count: how many columns to pick.
-        method: as above.
-
-    Returns:
-        [count] int, places of the chosen columns, the first chosen first.
-
-    Raises:
-        ValueError: ``count`` is not from 1 to the number of columns that are not constant, or another method.
-
-    Example:
-        >>> import numpy as np
-        >>> from jaxpot.descriptors.symmetry_functions.sets import compact_set
-        >>> x = np.random.default_rng(0).normal(size=(50, 2))
-        >>> twice = np.concatenate([x, x + 1e-3 * x[::-1]], axis=1)  # the last two are almost the first two
-        >>> sorted(int(k) % 2 for k in compact_set(twice, 2))
-        [0, 1]
-
-    Reference:
-        G. Imbalzano, A. Anelli, D. Giofré, S. Klees, J. Behler and M. Ceriotti, J. Chem. Phys. 148, 241730 (2018).
-    """
-    values = np.asarray(values, np.float64)
-    if values.ndim != 2:
-        raise ValueError(f"values must be [atoms, functions], got {list(values.shape)}")
-    spread = values.std(axis=0)
-    useful = np.flatnonzero(spread > 1e-12 * max(float(spread.max(initial=0.0)), 1e-300))
-    if not 1 <= count <= len(useful):
-        raise ValueError(f"count must be from 1 to {len(useful)}, the columns that are not constant; got {count}")
-    x = (values[:, useful] - values[:, useful].mean(axis=0)) / spread[useful]
-    if method == "fps":
-        chosen = _farthest(x, count)
-    elif method == "cur":
-        chosen = _cur(x, count)
-    else:
-        raise ValueError(f"method must be 'fps' or 'cur', got {method!r}")
-    return useful[chosen]
-
-
-def _farthest(x: np.ndarray, count: int) -> list[int]:
-    squares = (x.T @ x / len(x)) ** 2  # squared correlations: distances up to the sign fall with them
-    chosen = [int(np.argmax(squares.sum(axis=0)))]
-    while len(chosen) < count:
-        nearest = squares[chosen].max(axis=0)
-        nearest[chosen] = np.inf
-        chosen.append(int(np.argmin(nearest)))
-    return chosen
-
-
-def _cur(x: np.ndarray, count: int) -> list[int]:
-    rest = x.copy()
-    chosen: list[int] = []
-    for _ in range(count):
-        _, vectors = np.linalg.eigh(rest.T @ rest)
-        weight = vectors[:, -1] ** 2
-        weight[chosen] = -1.0
-        best = int(np.argmax(weight))
-        chosen.append(best)
-        column = rest[:, best]
-        size = float(column @ column)
-        if size > 0:
-            rest = rest - np.outer(column, column @ rest) / size
-    return chosen

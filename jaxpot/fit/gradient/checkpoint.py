@@ -19,7 +19,7 @@ class Checkpoints:
 
     Args:
         folder: where they are.
-        identity: settings and data, which must be the same when a training goes on.
+        identity: potential, params, data and settings, which must be the same when a training goes on.
     """
 
     def __init__(self, folder: Path, identity: dict[str, Any]) -> None:

@@ -34,7 +34,18 @@ class _Best:
 
 
 class Training:
-    """One training: data on the devices, compiled steps, files."""
+    """One training: data on the devices, compiled steps, files.
+
+    Args:
+        predict: the model.
+        parts: of the params.
+        training: data.
+        held_back: data to choose the best epoch by, or None.
+        settings: of the training.
+        members: of an ensemble, None for a single set of params.
+        folder: of everything written, or None.
+        identity: ``(steps of the training) -> what must be the same for it to go on``.
+    """
 
     def __init__(
         self,
@@ -45,6 +56,7 @@ class Training:
         settings: TrainSettings,
         members: int | None,
         folder: Path | None,
+        identity: Callable[[int], dict[str, Any]],
     ) -> None:
         self.parts, self.settings, self.members, self.folder = parts, settings, members, folder
         place, self.replicated, devices = _placement(settings.devices)
@@ -64,10 +76,7 @@ class Training:
         )
         self.rate = settings.rate(self.total) if isinstance(settings.optimizer, str) else None
         self.multiplicity = self._resampled(training.counts.structures) if settings.bootstrap and members else None
-        counts = [training.counts] if held_back is None else [training.counts, held_back.counts]
-        facts = {"structures": [list(count) for count in counts], "members": members}
-        identity = {**settings.identity(), **facts}
-        self.checkpoints = None if folder is None else Checkpoints(folder / "checkpoint", identity)
+        self.checkpoints = None if folder is None else Checkpoints(folder / "checkpoint", identity(self.total))
 
     def _resampled(self, structures: int) -> jax.Array:
         """[members, structures], how often a member's resample holds each structure."""

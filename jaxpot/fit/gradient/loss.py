@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxpot.evaluation import Evaluation, Params
 from jaxpot.fit.gradient.data import Counts, Examples
 from jaxpot.fit.gradient.settings import TrainSettings, weight_at
 from jaxpot.neighbors import Neighbors
-from jaxpot.potential import Evaluation, Params
 from jaxpot.system import System
 
 __all__ = ["Predict", "Sums", "batch_loss"]

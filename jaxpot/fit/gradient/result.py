@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxpot.potential import Params
+from jaxpot.evaluation import Params
 
 __all__ = ["TrainResult", "TrainingError"]
 

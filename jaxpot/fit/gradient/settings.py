@@ -67,7 +67,7 @@ class TrainSettings:
         bootstrap: with an ensemble, each member sees its own resample (with replacement) of the training structures.
         checkpoint_every: epochs between checkpoints.
         devices: over how many devices a batch is split; None uses one.
-        store_descriptors: compute the descriptors of an HDNNP and their derivatives once, where they fit into memory
+        store_descriptors: compute the values of a descriptor and their derivatives once, where they fit into memory
             (4 GB) and are not trained themselves: the same numbers, many times faster.
 
     Raises:

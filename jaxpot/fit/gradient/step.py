@@ -10,10 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxpot.evaluation import Params
 from jaxpot.fit.gradient.data import Counts, Examples
 from jaxpot.fit.gradient.loss import Predict, Sums, batch_loss
 from jaxpot.fit.gradient.settings import TrainSettings
-from jaxpot.potential import Params
 
 __all__ = ["Parts", "State", "Steps", "compiled_steps", "split_params"]
 

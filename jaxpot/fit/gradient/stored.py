@@ -1,40 +1,39 @@
-"""Training on stored descriptors: where only what follows the descriptors is trained, they are computed once.
+"""Training on stored values: where only what follows a descriptor is trained, its values are computed once.
 
-With descriptors G of every atom and their derivatives D = dG/dR stored, E = sum_i e(params, G_i) and
+With the values G of every atom and their derivatives D = dG/dR stored, E = sum_i e(params, G_i) and
 F = -sum_i D_i de/dG_i: an epoch costs a few matrix products, and the second derivatives that training on forces needs
 never touch a distance.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxpot.engine import Environment
+from jaxpot.engine import DescriptorPotential, Slopes, descriptor_slopes
+from jaxpot.evaluation import Evaluation, Params
 from jaxpot.fit.gradient.data import Features
 from jaxpot.fit.gradient.loss import Predict
 from jaxpot.neighbors import Neighbors
-from jaxpot.potential import Evaluation, Params
 from jaxpot.system import System
 
-__all__ = ["Stored", "stored_bytes", "stored_descriptors"]
+__all__ = ["Stored", "stored_bytes", "stored_values"]
 
 VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 
 
 class Stored(NamedTuple):
-    """Descriptors of one structure and their derivatives.
+    """Values of a descriptor for one structure, and their derivatives.
 
     Attributes:
-        values: [atoms, descriptors].
-        slopes: [atoms, 3, centres, descriptors], derivative of a centre's descriptors with the position of an atom.
-            Centres are all atoms where they are few, else those of ``centers``.
+        values: [atoms, values].
+        slopes: [atoms, 3, centres, values], derivative of a centre's values with the position of an atom. Centres are
+            all atoms where they are few, else those of ``centers``.
         centers: [atoms, centres] int32, atoms that have this one in their environment; None for all.
-        strain: [6, atoms, descriptors], derivative with the strains xx, yy, zz, yz, xz, xy.
+        strain: [6, atoms, values], derivative with the strains xx, yy, zz, yz, xz, xy.
     """
 
     values: Any
@@ -43,54 +42,36 @@ class Stored(NamedTuple):
     strain: Any
 
 
-def stored_descriptors(
-    values: Callable[[Environment], jax.Array],
-    energy: Callable[[Params, jax.Array, jax.Array], jax.Array],
-    cutoff: float,
-) -> tuple[Predict, Features]:
-    """The model of a potential E = sum_i e(G(environment of i)) on stored descriptors G.
+def stored_values(potential: DescriptorPotential, numbers: Any = None) -> tuple[Predict, Features]:
+    """A potential on stored values of its descriptor.
 
     Args:
-        values: ``environment -> [descriptors]``, G, which no trained parameter enters.
-        energy: ``(params, [descriptors], own_species) -> scalar``, e.
-        cutoff: Å.
+        potential: any descriptor with a head.
+        numbers: of the descriptor, which stay as they are; None for its own.
 
     Returns:
-        ``(predict, features)`` as :func:`jaxpot.fit.train` takes them for ``model``.
+        ``(predict, features)`` as :func:`jaxpot.fit.train` takes them for ``model``: the same numbers as the potential
+        gives, as long as the descriptor's numbers are not trained.
     """
-
-    def around(vectors: jax.Array, species: jax.Array, own: jax.Array, mask: jax.Array) -> jax.Array:
-        x, y, z = vectors
-        return values(Environment(x, y, z, jnp.sqrt(x * x + y * y + z * z), species, own, mask))
+    descriptor, head = potential.descriptor, potential.head
 
     @jax.jit
-    def compiled(
-        vectors: jax.Array, species: jax.Array, own: jax.Array, mask: jax.Array
-    ) -> tuple[jax.Array, jax.Array]:
-        """Descriptors [atoms, descriptors] and their derivatives [descriptors, atoms, 3, capacity] with edges."""
-        found, pull = jax.vjp(lambda v: jax.vmap(around)(v, species, own, mask), vectors)
-
-        def slopes(number: jax.Array) -> jax.Array:
-            # an atom's descriptors depend on its own edges alone: one pull for all atoms
-            chosen = (jnp.arange(found.shape[1]) == number).astype(found.dtype)
-            (slope,) = pull(jnp.broadcast_to(chosen[None, :], found.shape))
-            return jnp.where(mask[:, None, :], slope, 0.0)
-
-        return found, jax.lax.map(slopes, jnp.arange(found.shape[1]))
+    def compiled(system: System, neighbors: Neighbors) -> tuple[Slopes, jax.Array]:
+        return descriptor_slopes(descriptor, system, neighbors, numbers), neighbors.others
 
     def features(system: System, neighbors: Neighbors | None) -> Stored:
-        assert neighbors is not None
-        edges = _edges(system, neighbors, cutoff)
-        found, slopes = (np.asarray(part) for part in compiled(edges.vectors, edges.species, edges.own, edges.mask))
-        real = np.asarray(system.species) >= 0
-        return _assembled(edges, np.where(real[:, None], found, 0), np.where(real[None, :, None, None], slopes, 0))
+        slopes, others = jax.device_get(compiled(system, neighbors))
+        return _assembled(slopes, others)
 
     def predict(params: Params, system: System, neighbors: Neighbors | None, stored: Any) -> Evaluation:
-        own = jnp.maximum(system.species, 0)
-        real = system.species >= 0
+        del neighbors
+        own, real = jnp.maximum(system.species, 0), system.species >= 0
+        rest = {name: value for name, value in params.items() if name != "descriptor"}
+        head.check(descriptor, rest)
+        prepared = head.prepare(descriptor, rest)
 
-        def energies(descriptors: jax.Array) -> jax.Array:
-            return jnp.where(real, jax.vmap(energy, (None, 0, 0))(params, descriptors, own), 0.0)
+        def energies(values: jax.Array) -> jax.Array:
+            return jnp.where(real, head.energies(descriptor, prepared, values, own), 0.0)
 
         each, pull = jax.vjp(energies, stored.values)
         (slopes,) = pull(jnp.ones_like(each))
@@ -106,16 +87,16 @@ def stored_descriptors(
     return predict, features
 
 
-def stored_bytes(atoms: int, capacity: int, descriptors: int, itemsize: int) -> int:
+def stored_bytes(atoms: int, capacity: int, values: int, itemsize: int) -> int:
     """Memory of the stored derivatives of one structure, about.
 
     Args:
         atoms: after padding.
         capacity: slots for neighbours.
-        descriptors: of an atom.
+        values: of an atom.
         itemsize: bytes of a number.
     """
-    return 3 * atoms * _centers(atoms, capacity) * descriptors * itemsize
+    return 3 * atoms * _centers(atoms, capacity) * values * itemsize
 
 
 def _all_centers(atoms: int, capacity: int) -> bool:
@@ -127,57 +108,35 @@ def _centers(atoms: int, capacity: int) -> int:
     return atoms if _all_centers(atoms, capacity) else min(atoms, capacity + 1)
 
 
-class _Edges(NamedTuple):
-    vectors: np.ndarray  # [atoms, 3, capacity]
-    others: np.ndarray  # [atoms, capacity]
-    species: np.ndarray
-    own: np.ndarray
-    mask: np.ndarray
-
-
-def _edges(system: System, neighbors: Neighbors, cutoff: float) -> _Edges:
-    """Edges of a list as an environment sees them: those beyond the cutoff are harmless ones as long as it."""
-    positions, cell = np.asarray(system.positions), np.asarray(system.cell)
-    rows, source = np.asarray(neighbors.rows), np.asarray(neighbors.source)
-    offset, own_row = np.asarray(neighbors.offset), np.asarray(neighbors.row_of_atom)
-    places = positions[source] + (offset @ cell).astype(positions.dtype)
-    slots = rows[own_row]
-    filled = slots < len(source)
-    slots = np.where(filled, slots, 0)
-    vectors = places[slots] - places[own_row][:, None, :]
-    mask = filled & ((vectors**2).sum(axis=2) < cutoff * cutoff)
-    angle = np.arange(slots.shape[1]).astype(positions.dtype)
-    spare = cutoff * np.stack([0.8 * np.cos(angle), 0.8 * np.sin(angle), np.full_like(angle, 0.6)], axis=1)
-    vectors = np.where(mask[:, :, None], vectors, spare.astype(positions.dtype)[None])
-    kinds = np.maximum(np.asarray(system.species), 0)
-    others = source[slots]
-    return _Edges(np.ascontiguousarray(vectors.transpose(0, 2, 1)), others, kinds[others], kinds, mask)
-
-
-def _assembled(edges: _Edges, values: np.ndarray, slopes: np.ndarray) -> Stored:
-    """From derivatives with edges [descriptors, atoms, 3, capacity] to derivatives with positions."""
-    atoms, capacity = edges.others.shape
+def _assembled(slopes: Slopes, others: np.ndarray) -> Stored:
+    """From derivatives with edges to derivatives with positions."""
+    atoms, capacity = others.shape
+    values, vectors = slopes.values, slopes.vectors
     number = values.shape[1]
-    by_edge = slopes.transpose(1, 3, 2, 0)  # [centre, slot, 3, descriptor]
+    by_edge = np.stack(
+        [d.transpose(0, 2, 1) for d in (slopes.x, slopes.y, slopes.z)], axis=2
+    )  # [centre, slot, 3, value]
+    mask = (vectors != 0).any(axis=1)
     strain = np.stack(
-        [np.einsum("ckf,ck->cf", by_edge[:, :, a], edges.vectors[:, b]) for a, b in VOIGT]
-    )  # G is invariant under rotation, so that these are symmetric
+        [np.einsum("ckf,ck->cf", by_edge[:, :, a], vectors[:, b]) for a, b in VOIGT]
+    )  # values are invariant under rotation, so that these are symmetric
     width = _centers(atoms, capacity)
     moved = np.zeros((atoms, width, 3, number), values.dtype)
     centers: Any = None
     own = np.arange(atoms)
     if _all_centers(atoms, capacity):
-        place = np.broadcast_to(own[:, None], edges.others.shape)
+        place = np.broadcast_to(own[:, None], others.shape)
         own_place = own
     else:
         pairs = np.zeros((atoms, atoms), bool)
-        pairs[edges.others[edges.mask], np.broadcast_to(own[:, None], edges.mask.shape)[edges.mask]] = True
+        pairs[others[mask], np.broadcast_to(own[:, None], mask.shape)[mask]] = True
         pairs[own, own] = True
         where = np.cumsum(pairs, axis=1) - 1
         centers = np.zeros((atoms, width), np.int32)
         a, c = np.nonzero(pairs)
         centers[a, where[a, c]] = c
-        place, own_place = where[edges.others, own[:, None]], where[own, own]
-    np.add.at(moved, (edges.others[edges.mask], place[edges.mask]), by_edge[edges.mask])
+        place = where[np.minimum(others, atoms - 1), own[:, None]]
+        own_place = where[own, own]
+    np.add.at(moved, (others[mask], place[mask]), by_edge[mask])
     moved[own, own_place] -= by_edge.sum(axis=1)
     return Stored(values, np.ascontiguousarray(moved.transpose(0, 2, 1, 3)), centers, strain.astype(values.dtype))

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 
+from jaxpot.engine import DescriptorPotential
+from jaxpot.evaluation import Params
 from jaxpot.fit.dataset import Dataset
 from jaxpot.fit.gradient.data import Features, TrainingData, prepare_data
 from jaxpot.fit.gradient.frames import Frames, as_dataset
-from jaxpot.fit.gradient.hdnnp import stored_hdnnp
+from jaxpot.fit.gradient.identity import identity_of
 from jaxpot.fit.gradient.loop import Training
 from jaxpot.fit.gradient.loss import Predict
 from jaxpot.fit.gradient.result import TrainResult
 from jaxpot.fit.gradient.settings import TrainSettings
 from jaxpot.fit.gradient.step import split_params
-from jaxpot.fit.gradient.stored import stored_bytes
-from jaxpot.potential import Params, Potential
-from jaxpot.potentials.hdnnp import HDNNPSettings
+from jaxpot.fit.gradient.stored import stored_bytes, stored_values
+from jaxpot.io.folders import locked
+from jaxpot.potential import Potential
 
 __all__ = ["train"]
 
-MOST_STORED = 4_000_000_000  # bytes of stored descriptors
+MOST_STORED = 4_000_000_000  # bytes of stored values
 LIKELY_NEIGHBORS = 60
 
 
@@ -61,7 +64,7 @@ def train(
         minutes: after which it stops at the end of an epoch, as if asked to; it can go on later.
         progress: shows a bar on a terminal.
         on_epoch: called after every epoch with its row of the table, of the first member.
-        model: another way to the same numbers, ``(predict, features)``, such as one with stored descriptors.
+        model: another way to the same numbers, ``(predict, features)``, such as one with stored values.
         transform: makes the potential's params of those that are trained, for coordinates in which the optimiser has an
             easier way, such as :func:`jaxpot.fit.decorrelation`; the result is transformed.
 
@@ -69,7 +72,9 @@ def train(
         The :class:`TrainResult`.
 
     Raises:
-        ValueError: data, params or settings make no sense, or there is nothing to resume.
+        ValueError: data, params or settings make no sense, there is nothing to resume, or it was begun with another
+            potential, other params, data or settings.
+        FolderInUseError: another training is writing to ``output``.
         TrainingError: a loss is not finite; parameters and files are as they were before that step.
 
     Example:
@@ -91,7 +96,7 @@ def train(
         frames: Any = data
     else:
         frames = as_dataset(data)
-        model = model or _stored(potential, params, frames, settings)
+        model = model or _stored(potential, params, frames, settings, trainable, members)
     predict, features = model or (_evaluate(potential), None)
     if transform is not None:
         predict = _transformed(predict, transform)
@@ -109,8 +114,14 @@ def train(
     training = prepared(frames)
     held_back = None if validation is None else prepared(validation)
     parts = split_params(params, members, trainable, types.state)
-    run = Training(predict, parts, training, held_back, settings, members, None if output is None else Path(output))
-    result = run.go(resume, minutes, progress, on_epoch)
+
+    def identity(steps: int) -> dict[str, Any]:
+        return identity_of(potential, parts, training, held_back, settings, members, steps, transform)
+
+    folder = None if output is None else Path(output)
+    run = Training(predict, parts, training, held_back, settings, members, folder, identity)
+    with contextlib.nullcontext() if folder is None else locked(folder):
+        result = run.go(resume, minutes, progress, on_epoch)
     if transform is None:
         return result
     whole = transform if members is None else jax.vmap(transform)
@@ -122,16 +133,26 @@ def _transformed(predict: Predict, transform: Callable[[Params], Params]) -> Pre
 
 
 def _stored(
-    potential: Potential, params: Params, data: Dataset, settings: TrainSettings
+    potential: Potential,
+    params: Params,
+    data: Dataset,
+    settings: TrainSettings,
+    trainable: Callable[[str], bool] | None,
+    members: int | None,
 ) -> tuple[Predict, Features | None] | None:
-    """The model on stored descriptors, where there is one for this potential and it fits into memory."""
-    if not settings.store_descriptors or not isinstance(potential.source, HDNNPSettings) or "functions" in params:
+    """The model on stored values, where a descriptor's numbers are not trained and its values fit into memory."""
+    if not settings.store_descriptors or not isinstance(potential, DescriptorPotential):
         return None
-    functions = max(len(each) for each in potential.source.functions.values())
+    numbers = params.get("descriptor") if isinstance(params, Mapping) else None
+    if numbers is not None:
+        names = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path({"descriptor": numbers})]
+        if members is not None or trainable is None or any(map(trainable, names)):
+            return None
     itemsize = settings.types().model.itemsize
-    needed = sum(stored_bytes(len(frame.atoms), LIKELY_NEIGHBORS, functions, itemsize) for frame in data)
-    return stored_hdnnp(potential) if needed <= MOST_STORED else None
+    number = potential.descriptor.number
+    needed = sum(stored_bytes(len(frame.atoms), LIKELY_NEIGHBORS, number, itemsize) for frame in data)
+    return stored_values(potential, numbers) if needed <= MOST_STORED else None
 
 
 def _evaluate(potential: Potential) -> Predict:
-    return lambda params, system, neighbors, _: potential.evaluate(params, system, neighbors)  # type: ignore[arg-type]
+    return lambda params, system, neighbors, _: potential.unchecked.evaluate(params, system, neighbors)  # type: ignore[arg-type]

@@ -10,12 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxpot.evaluation import Params
 from jaxpot.fit.dataset import Dataset
 from jaxpot.fit.linear.factor import Factor
 from jaxpot.fit.linear.rows import LinearProblem, linear_problem, rows_of, targets_of
 from jaxpot.fit.linear.solvers import Solver, Stack, least_squares, penalised
 from jaxpot.fit.linear.weights import EnergyRows, Validation, Weights, choose_weights, first_factors, merged
-from jaxpot.potential import Params, Potential, add
+from jaxpot.potential import Potential, add
 
 __all__ = ["LinearFit", "fit_linear"]
 
@@ -129,8 +130,8 @@ def fit_linear(
     does not grow with the data; nothing but the order of the additions differs from one large least-squares problem.
 
     Args:
-        potential: one that is linear in its coefficients, such as :func:`jaxpot.snap`; or any that is linear in one
-            leaf of its params, then with ``params`` and ``leaf``.
+        potential: a descriptor with a head that is linear in its coefficients, such as :func:`jaxpot.snap`; or any that
+            is linear in one leaf of its params, then with ``params`` and ``leaf``.
         dataset: the frames. Labels that a frame lacks are left out.
         weights: of energies, forces and stresses; by default chosen by cross-validation, see :func:`choose_weights`,
             together with the strength of a ridge.
@@ -138,7 +139,8 @@ def fit_linear(
         reference: a potential and its params, such as ZBL, that are subtracted from the data before the fit.
         atom_energies: eV, energy of an isolated atom of every element, subtracted likewise; it goes into the constant
             of a potential that has one, and is not fitted then.
-        params: of a potential that does not say that it is linear: all leaves.
+        params: of a potential that does not say that it is linear: all leaves. Of one that does: what its features
+            depend on besides, such as numbers of the descriptor.
         leaf: of such a potential: which of them is fitted.
         folds: number of parts of the data for cross-validation and bootstrap.
         seed: of the folds.

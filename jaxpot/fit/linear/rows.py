@@ -12,11 +12,13 @@ import numpy as np
 
 from jaxpot.batch import Result, batch, evaluate
 from jaxpot.batch.checks import checked_dtype, checked_params
-from jaxpot.engine import DesignRows
-from jaxpot.evaluation import Evaluation, Params
+from jaxpot.engine import DescriptorPotential, DesignRows
+from jaxpot.evaluation import Evaluation, Params, cast_params
 from jaxpot.fit.dataset import Dataset
+from jaxpot.heads import DesignHead
 from jaxpot.neighbors import Neighbors
 from jaxpot.potential import Potential
+from jaxpot.spec import once_for_each
 from jaxpot.system import System
 
 __all__ = ["LinearProblem", "Rows", "linear_problem", "rows_of", "targets_of"]
@@ -31,22 +33,36 @@ class LinearProblem(NamedTuple):
         potential: the potential.
         names: of the columns.
         constant: [columns] bool, the columns whose feature is 1 for every atom of one element; no fit shrinks them.
-        rows: ``(system, neighbors) -> DesignRows``, whose last two axes are the columns.
-        offset: ``(system, neighbors) -> Evaluation`` of what does not depend on them; None for nothing.
+        leaf: of the params that is fitted by differentiation; None for a head that says that it is linear.
+        fixed: params that stay as they are, as rows and offset take them.
         params: makes the potential's params of the coefficients [columns].
     """
 
     potential: Potential
     names: tuple[str, ...]
     constant: np.ndarray
-    rows: Callable[[System, Neighbors], DesignRows]
-    offset: Callable[[System, Neighbors], Evaluation] | None
+    leaf: str | None
+    fixed: Params
     params: Callable[[np.ndarray], Params]
 
     @property
     def columns(self) -> int:
         """How many coefficients there are."""
         return len(self.names)
+
+    def rows(self, stress: bool = True) -> Callable[[System, Neighbors | None], DesignRows]:
+        """The compiled function ``(systems, neighbors) -> DesignRows`` of a batch, whose last two axes are the columns.
+
+        Args:
+            stress: whether virials are wanted; else they are 0.
+        """
+        return functools.partial(_programs(self.potential)(self.leaf, "rows", stress), self.fixed)
+
+    def offset(self) -> Callable[[System, Neighbors | None], Evaluation] | None:
+        """The compiled function ``(systems, neighbors) -> Evaluation`` of what no column changes; None for nothing."""
+        if self.leaf is None:
+            return None
+        return functools.partial(_programs(self.potential)(self.leaf, "offset", True), self.fixed)
 
 
 class Rows(NamedTuple):
@@ -69,10 +85,11 @@ def linear_problem(potential: Potential, params: Params = None, leaf: str | None
     """What a linear fit needs to know of a potential.
 
     Args:
-        potential: one with ``linear``; or any other that is linear (with or without an offset) in one leaf of its
-            params, whose rows then come from forward-mode differentiation.
+        potential: a descriptor with a head that is linear in coefficients, such as :func:`jaxpot.snap`; or any other
+            that is linear (with or without an offset) in one leaf of its params, whose rows then come from forward-mode
+            differentiation.
         params: of the latter: all leaves, those that stay as they are and the one that is fitted, of which only shape
-            counts.
+            counts. Of the former: numbers of the descriptor, if they are not its own.
         leaf: of the latter: the key of the leaf that is fitted, such as ``"epsilon"``.
 
     Returns:
@@ -81,53 +98,69 @@ def linear_problem(potential: Potential, params: Params = None, leaf: str | None
     Raises:
         ValueError: the potential does not say that it is linear and no leaf is named, or there is no such leaf.
     """
-    form = potential.linear
-    if form is not None and leaf is None:
-        species = 1 if potential.elements is None else len(potential.elements)
-        symbols = ("",) if potential.elements is None or species == 1 else tuple(f"{e} " for e in potential.elements)
-        shape = (species, form.features)
+    if leaf is None and isinstance(potential, DescriptorPotential) and isinstance(potential.head, DesignHead):
+        descriptor, form = potential.descriptor, potential.head.names(potential.descriptor)
+        species = descriptor.species
+        symbols = ("",) if species == 1 else tuple(f"{symbol} " for symbol in descriptor.symbols)
+        shape = (species, len(form))
+        fixed = {name: value for name, value in (params or {}).items() if name != "coefficients"}
 
-        return LinearProblem(
-            potential,
-            tuple(f"{symbol}{name}" for symbol in symbols for name in form.names),
-            np.tile(np.array([name == "1" for name in form.names]), species),
-            form.rows,
-            None,
-            lambda coefficients: {"coefficients": jnp.asarray(coefficients.reshape(shape), jnp.result_type(float))},
-        )
+        def whole(coefficients: Any) -> Params:
+            return {**fixed, "coefficients": jnp.asarray(coefficients.reshape(shape), jnp.result_type(float))}
+
+        names = tuple(f"{symbol}{name}" for symbol in symbols for name in form)
+        constant = np.tile(np.array([name == "1" for name in form]), species)
+        return LinearProblem(potential, names, constant, None, fixed, whole)
     if leaf is None or params is None:
         raise ValueError(
             f"{potential.name} does not say that it is linear in coefficients; name the leaf of its params in which it "
             "is, leaf=..., and give all params, of which the others stay as they are"
         )
-    return _by_differentiation(potential, params, leaf)
-
-
-def _by_differentiation(potential: Potential, params: Params, name: str) -> LinearProblem:
-    if not isinstance(params, Mapping) or name not in params:
+    if not isinstance(params, Mapping) or leaf not in params:
         known = ", ".join(params) if isinstance(params, Mapping) else type(params).__name__
-        raise ValueError(f"{potential.name} has no params called {name!r}, but {known}; name one of them")
-    shape = np.shape(params[name])
-    size = int(np.prod(shape, dtype=int))
+        raise ValueError(f"{potential.name} has no params called {leaf!r}, but {known}; name one of them")
+    shape = np.shape(params[leaf])
 
-    def whole(coefficients: Any) -> Params:
-        return {**params, name: jnp.reshape(jnp.asarray(coefficients, jnp.result_type(float)), shape)}
+    def filled(coefficients: Any) -> Params:
+        return {**params, leaf: jnp.reshape(jnp.asarray(coefficients, jnp.result_type(float)), shape)}
 
-    def evaluation(coefficients: jax.Array, system: System, neighbors: Neighbors) -> Evaluation:
-        dtype = system.positions.dtype
-        cast = {key: jnp.asarray(value, dtype) for key, value in params.items()}
-        return potential.evaluate({**cast, name: coefficients.reshape(shape)}, system, neighbors)
+    names = tuple(f"{leaf}{list(map(int, at)) if shape else ''}" for at in np.ndindex(*shape))
+    return LinearProblem(potential, names, np.zeros(len(names), bool), leaf, dict(params), filled)
 
-    def rows(system: System, neighbors: Neighbors) -> DesignRows:
-        zero = jnp.zeros(size, system.positions.dtype)
-        slope = jax.jacfwd(evaluation)(zero, system, neighbors)
+
+@once_for_each
+def _programs(potential: Potential) -> Callable[..., Callable[..., Any]]:
+    """What is compiled for a potential, once however often it is fitted."""
+
+    def evaluation(
+        leaf: str, coefficients: jax.Array, params: Params, system: System, neighbors: Neighbors
+    ) -> Evaluation:
+        cast = cast_params(params, system.positions.dtype)
+        return potential.evaluate({**cast, leaf: coefficients.reshape(jnp.shape(cast[leaf]))}, system, neighbors)
+
+    def design(leaf: str | None, params: Params, system: System, neighbors: Neighbors) -> DesignRows:
+        if leaf is None:
+            assert isinstance(potential, DescriptorPotential)
+            return potential.design(system, neighbors, params)
+        zero = jnp.zeros(jnp.size(params[leaf]), system.positions.dtype)
+        slope = jax.jacfwd(evaluation, 1)(leaf, zero, params, system, neighbors)
         return DesignRows(slope.energies.sum(axis=0)[None], slope.forces[:, :, None], slope.virial[:, :, None])
 
-    def offset(system: System, neighbors: Neighbors) -> Evaluation:
-        return evaluation(jnp.zeros(size, system.positions.dtype), system, neighbors)
+    def offset(leaf: str, params: Params, system: System, neighbors: Neighbors) -> Evaluation:
+        zero = jnp.zeros(jnp.size(params[leaf]), system.positions.dtype)
+        return evaluation(leaf, zero, params, system, neighbors)
 
-    names = tuple(f"{name}{list(map(int, at)) if shape else ''}" for at in np.ndindex(*shape))
-    return LinearProblem(potential, names, np.zeros(size, bool), rows, offset, whole)
+    @functools.cache
+    def program(leaf: str | None, what: str, stress: bool) -> Callable[..., Any]:
+        function: Callable[..., Any] = {"rows": design, "offset": offset}[what]
+
+        def one(params: Params, leaves: Any) -> Any:
+            found = function(leaf, params, *leaves)
+            return found if stress else found._replace(virial=jnp.zeros_like(found.virial))
+
+        return jax.jit(lambda params, *batch: jax.lax.map(functools.partial(one, params), batch))
+
+    return program
 
 
 def targets_of(
@@ -184,10 +217,9 @@ def rows_of(
         batch_size = max(BUDGET // (largest * 3 * problem.columns * dtype.itemsize * 4), 1)
     # compiling takes longer than some padding
     shapes = 1 if largest * len(systems) < 3 * sum(len(s.positions) for s in systems) else 2
-    batches = batch(systems, potential.cutoff, max_shapes=shapes, batch_size=batch_size)
-    compute = _compiled(problem.rows, stress)
-    offset = None if problem.offset is None else _compiled(problem.offset)
-    if problem.offset is not None:
+    batches = batch(systems, potential, max_shapes=shapes, batch_size=batch_size)
+    compute, offset = problem.rows(stress), problem.offset()
+    if offset is not None:
         _check_linear(problem, batches[0], stress)
     with _bar(len(dataset), progress) as advance:
         for one in batches:
@@ -246,9 +278,10 @@ def _check_linear(problem: LinearProblem, one: Any, stress: bool) -> None:
     random = np.random.default_rng(0).normal(size=problem.columns) + 0.5
     dtype = one.system.positions.dtype
     params = checked_params(problem.params(random), np.dtype(dtype))
-    rows = _compiled(problem.rows, stress)(one.system, one.neighbors)
-    assert problem.offset is not None
-    start = _compiled(problem.offset)(one.system, one.neighbors)
+    rows = problem.rows(stress)(one.system, one.neighbors)
+    offset = problem.offset()
+    assert offset is not None
+    start = offset(one.system, one.neighbors)
     found = jax.jit(jax.vmap(problem.potential.evaluate, (None, 0, 0)))(params, one.system, one.neighbors)
     tolerance = 1e-3 if dtype == jnp.float32 else 1e-9
     pairs = (
@@ -262,17 +295,6 @@ def _check_linear(problem: LinearProblem, one: Any, stress: bool) -> None:
             raise ValueError(
                 f"{problem.potential.name} is not linear in {problem.names[0]} ...; fit it by gradients instead"
             )
-
-
-@functools.lru_cache(maxsize=32)
-def _compiled(function: Callable[..., Any], stress: bool = True) -> Callable[..., Any]:
-    """A batch of it, compiled once however often a potential is fitted; virials only where they are wanted."""
-
-    def one(leaves: Any) -> Any:
-        found = function(*leaves)
-        return found if stress else found._replace(virial=jnp.zeros_like(found.virial))
-
-    return jax.jit(lambda *batch: jax.lax.map(one, batch))
 
 
 class _bar:

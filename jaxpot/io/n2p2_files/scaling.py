@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from jaxpot.io.errors import FileFormatError
-from jaxpot.io.n2p2_files.lines import read_text, words_of
-from jaxpot.potentials.hdnnp import HDNNPSettings
+from jaxpot.io.n2p2_files.lines import words_of
 
 __all__ = ["read_scaling", "scaling_text"]
 
@@ -32,18 +31,24 @@ HEADER = """\
 
 
 def read_scaling(
-    path: str | os.PathLike[str], settings: HDNNPSettings, elements: Sequence[str]
+    path: str | os.PathLike[str], text: str, scaling: str, counts: Mapping[str, int]
 ) -> dict[str, dict[str, np.ndarray]]:
-    """The numbers of a file, for elements in the order of their atomic numbers; RuNNer's last line is left out.
+    """The numbers of a file; RuNNer's last line is left out.
+
+    Args:
+        path: for messages.
+        text: of the file.
+        scaling: its kind, which says what columns are needed.
+        counts: how many functions each element has, in the order of the atomic numbers.
 
     Raises:
         FileFormatError: a function is missing, twice there, or of no width, or the columns needed are not there.
     """
-    counts = {symbol: len(settings.functions[symbol]) for symbol in elements}
+    elements = tuple(counts)
     found = {symbol: np.full((counts[symbol], 4), np.nan) for symbol in elements}
     place: dict[tuple[str, int], Any] = {}
-    need = 4 if settings.scaling == "scale_sigma" else 3 if "center" in settings.scaling else 2
-    for line in words_of(path, read_text(path)):
+    need = 4 if scaling == "scale_sigma" else 3 if "center" in scaling else 2
+    for line in words_of(path, text):
         if len(line.words) == 2:  # RuNNer: least and largest energy of the training set
             continue
         element, function = line.whole(0, "the index of the element", 1), line.whole(1, "that of the function", 1)
@@ -61,8 +66,8 @@ def read_scaling(
             line.number(2 + k, name) if k < need or len(line.words) > 2 + k else 1.0 for k, name in enumerate(COLUMNS)
         ]
         line.ends_before(6)
-        width = row[3] if settings.scaling == "scale_sigma" else row[1] - row[0]
-        if settings.scaling != "center" and width == 0:
+        width = row[3] if scaling == "scale_sigma" else row[1] - row[0]
+        if scaling != "center" and width == 0:
             raise line.error(
                 f"function {function} of {symbol} had one value only, {row[0]:g}: it cannot be scaled",
                 "leave the function out of input.nn, and train again",

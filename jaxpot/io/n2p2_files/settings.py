@@ -9,6 +9,7 @@ from typing import Any
 
 from jaxpot.descriptors.symmetry_functions import CUTOFF_FUNCTIONS, SymmetryFunction
 from jaxpot.descriptors.symmetry_functions.functions import TYPES
+from jaxpot.heads import ACTIVATIONS
 from jaxpot.io.errors import FileFormatError, warn
 from jaxpot.io.n2p2_files.keywords import (
     ALIASES,
@@ -25,8 +26,7 @@ from jaxpot.io.n2p2_files.keywords import (
     TRAINING,
     WORDS,
 )
-from jaxpot.io.n2p2_files.lines import Words, read_text, words_of
-from jaxpot.potentials.hdnnp import ACTIVATIONS
+from jaxpot.io.n2p2_files.lines import Words, words_of
 
 __all__ = ["InputFile", "declared_units", "read_settings"]
 
@@ -59,13 +59,12 @@ class InputFile:
     mean_energy: float
 
 
-def read_settings(path: str | os.PathLike[str], style: str) -> InputFile:
-    """Reads an ``input.nn``.
+def read_settings(path: str | os.PathLike[str], style: str, text: str) -> InputFile:
+    """Reads the text of an ``input.nn``.
 
     Raises:
         FileFormatError: a keyword is missing, wrong, twice there, not known or not supported.
     """
-    text = read_text(path)
     once: dict[str, Words] = {}
     many: dict[str, list[Words]] = {name: [] for name in MANY}
     lines = list(words_of(path, text))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from jaxpot.io.errors import FileFormatError
-from jaxpot.io.n2p2_files.lines import read_text, words_of
-from jaxpot.potentials.hdnnp import HDNNPSettings
+from jaxpot.io.n2p2_files.lines import words_of
 
 __all__ = ["read_weights", "weights_name", "weights_text"]
 
@@ -39,15 +37,23 @@ def weights_name(symbol: str) -> str:
     return f"weights.{atomic_numbers[symbol]:03d}.data"
 
 
-def read_weights(path: str | os.PathLike[str], settings: HDNNPSettings, symbol: str) -> list[dict[str, np.ndarray]]:
+def read_weights(
+    path: str | os.PathLike[str], text: str, layer_sizes: Sequence[tuple[int, int]], symbol: str
+) -> list[dict[str, np.ndarray]]:
     """The layers of a network.
+
+    Args:
+        path: for messages.
+        text: of the file.
+        layer_sizes: nodes before and in each layer.
+        symbol: of the element.
 
     Raises:
         FileFormatError: a connection is missing, twice there, or none of a network of the sizes in ``input.nn``.
     """
-    sizes = [len(settings.functions[symbol]), *settings.hidden[symbol], 1]
-    layers = [{"weights": np.full((a, b), np.nan), "biases": np.full(b, np.nan)} for a, b in itertools.pairwise(sizes)]
-    for line in words_of(path, read_text(path)):
+    sizes = [layer_sizes[0][0], *(after for _, after in layer_sizes)]
+    layers = [{"weights": np.full((a, b), np.nan), "biases": np.full(b, np.nan)} for a, b in layer_sizes]
+    for line in words_of(path, text):
         value = line.number(0, "the value")
         kind = line.word(1, "the kind of connection")
         layer, node = line.whole(3, "the layer"), line.whole(4, "the node", 1)

@@ -1,96 +1,28 @@
-"""The SO(4) bispectrum of one atom's environment."""
+"""The components of the SO(4) bispectrum, and sums of them times coefficients."""
 
 from __future__ import annotations
 
 import functools
 import itertools
 import operator
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxpot.descriptors.bispectrum.settings import BispectrumSettings, bispectrum_triples
 from jaxpot.descriptors.environment import Environment
 from jaxpot.numerics.hyperspherical import Rule, at_pole, moments, rule, rule_degrees
 
-__all__ = ["Bispectrum", "bispectrum", "bispectrum_energy", "bispectrum_triples"]
+__all__ = [
+    "Key", "bispectrum", "bispectrum_energy", "by_rule", "density_weights", "factor_keys", "isolated", "keys_of",
+    "norms", "on_points", "point_of", "with_pole",
+]  # fmt: skip
 
 Key = tuple[int, int]  # a density, by its element, and a degree j
 
 
-class Bispectrum(NamedTuple):
-    """The static choices of a bispectrum, named as LAMMPS names them in brackets.
-
-    Attributes:
-        twojmax: 2J, the largest degree of the hyperspherical harmonics.
-        radii: one an element, Å; atoms of elements a and b see each other up to radii[a] + radii[b] (``rcutfac`` times
-            the ``R`` of ``.snapcoeff``).
-        weights: one an element, of its atoms in the density.
-        rfac0: fraction of the half circle that distances up to the cutoff are mapped to.
-        rmin0: Å, the distance that is mapped to the pole.
-        switch: whether atoms fade out between ``rmin0`` and the cutoff (``switchflag``).
-        inner: None, or (centres, half widths), Å, one of each an element, of an inner switch that fades atoms out as
-            they come close (``switchinnerflag``, ``sinner``, ``dinner``).
-        subtract_isolated: whether that of an isolated atom is subtracted (``bzeroflag``).
-        normalize: whether components are divided by j + 1 (``bnormflag``).
-        by_elements: whether every element has its own density (``chemflag``).
-        self_in_all: whether the atom itself is in the density of every element rather than only its own
-            (``wselfallflag``).
-    """
-
-    twojmax: int
-    radii: tuple[float, ...]
-    weights: tuple[float, ...]
-    rfac0: float = 0.99363
-    rmin0: float = 0.0
-    switch: bool = True
-    inner: tuple[tuple[float, ...], tuple[float, ...]] | None = None
-    subtract_isolated: bool = True
-    normalize: bool = False
-    by_elements: bool = False
-    self_in_all: bool = False
-
-    @property
-    def cutoff(self) -> float:
-        """Å, the largest distance at which two atoms see each other."""
-        return 2.0 * max(self.radii)
-
-    @property
-    def densities(self) -> int:
-        """How many densities there are: one, or one an element."""
-        return len(self.radii) if self.by_elements else 1
-
-    @property
-    def number(self) -> int:
-        """How many components there are."""
-        return len(bispectrum_triples(self.twojmax)) * self.densities**3
-
-
-def bispectrum_triples(twojmax: int) -> tuple[tuple[int, int, int], ...]:
-    """The triples (j1, j2, j) of degrees of the distinct components, in LAMMPS's order; j2 <= j1 <= j.
-
-    Args:
-        twojmax: 2J, the largest degree.
-
-    Returns:
-        The triples, of doubled angular momenta, so that all are integers.
-
-    Example:
-        >>> from jaxpot.descriptors.bispectrum import bispectrum_triples
-        >>> bispectrum_triples(2)
-        ((0, 0, 0), (1, 0, 1), (1, 1, 2), (2, 0, 2), (2, 2, 2))
-    """
-    return tuple(
-        (j1, j2, j)
-        for j1 in range(twojmax + 1)
-        for j2 in range(j1 + 1)
-        for j in range(j1 - j2, min(twojmax, j1 + j2) + 1, 2)
-        if j >= j1
-    )
-
-
-def bispectrum(settings: Bispectrum, environment: Environment) -> jax.Array:
+def bispectrum(settings: BispectrumSettings, environment: Environment) -> jax.Array:
     """The bispectrum components of an environment, or of many along leading axes.
 
     A neighbour at r is mapped to the point q = (cos t, sin t r/|r|) of the unit sphere in four dimensions, with
@@ -120,12 +52,12 @@ def bispectrum(settings: Bispectrum, environment: Environment) -> jax.Array:
     Example:
         >>> import jax.numpy as jnp
         >>> import jaxpot
-        >>> from jaxpot.descriptors.bispectrum import Bispectrum, bispectrum
+        >>> from jaxpot.descriptors.bispectrum import Bispectrum
         >>> one = jnp.ones(1)
         >>> environment = jaxpot.Environment(
         ...     one, 0 * one, one, 2**0.5 * one, species=jnp.zeros(1, int), own_species=jnp.int32(0), mask=one > 0
         ... )
-        >>> found = bispectrum(Bispectrum(2, radii=(2.0,), weights=(1.0,)), environment)
+        >>> found = Bispectrum(("W",), twojmax=2, radii=(2.0,), weights=(1.0,)).values(environment)
         >>> found.shape
         (5,)
 
@@ -146,7 +78,7 @@ def bispectrum(settings: Bispectrum, environment: Environment) -> jax.Array:
     return means * spread(norms(settings), means) - isolated(settings, environment.own_species, means)
 
 
-def bispectrum_energy(settings: Bispectrum, coefficients: jax.Array, environment: Environment) -> jax.Array:
+def bispectrum_energy(settings: BispectrumSettings, coefficients: jax.Array, environment: Environment) -> jax.Array:
     """sum_t coefficients_t B_t, without the components one by one, which take longer.
 
     Args:
@@ -174,18 +106,18 @@ def bispectrum_energy(settings: Bispectrum, coefficients: jax.Array, environment
 
 
 @functools.cache
-def factor_keys(settings: Bispectrum) -> list[tuple[Key, Key, Key]]:
+def factor_keys(settings: BispectrumSettings) -> list[tuple[Key, Key, Key]]:
     """The three factors of each component."""
     triples, elements = bispectrum_triples(settings.twojmax), range(settings.densities)
     return [((a, j1), (b, j2), (c, j)) for a, b, c in itertools.product(elements, repeat=3) for j1, j2, j in triples]
 
 
-def keys_of(settings: Bispectrum, components: list[int]) -> list[Key]:
+def keys_of(settings: BispectrumSettings, components: list[int]) -> list[Key]:
     """All factors of some components."""
     return sorted({key for k in components for key in factor_keys(settings)[k]})
 
 
-def by_rule(settings: Bispectrum, most: int | None = None) -> list[tuple[Rule, list[int]]]:
+def by_rule(settings: BispectrumSettings, most: int | None = None) -> list[tuple[Rule, list[int]]]:
     """Quadrature rules, and the components that each is for: means of low degrees take fewer points.
 
     Args:
@@ -203,13 +135,13 @@ def by_rule(settings: Bispectrum, most: int | None = None) -> list[tuple[Rule, l
     return [(rule(settings.twojmax, degree), found[degree]) for degree in sorted(found)]
 
 
-def norms(settings: Bispectrum) -> np.ndarray:
+def norms(settings: BispectrumSettings) -> np.ndarray:
     """[components] what the mean of the three densities is multiplied by."""
     each = [1.0 if settings.normalize else j + 1.0 for *_, j in bispectrum_triples(settings.twojmax)]
     return np.tile(each, settings.densities**3)
 
 
-def isolated(settings: Bispectrum, own_species: jax.Array, like: jax.Array) -> jax.Array:
+def isolated(settings: BispectrumSettings, own_species: jax.Array, like: jax.Array) -> jax.Array:
     """[..., components] the components of an isolated atom, or zeros where they are not subtracted."""
     if not settings.subtract_isolated:
         return spread(np.zeros(settings.number), like)
@@ -227,7 +159,7 @@ def spread(values: np.ndarray, like: jax.Array) -> jax.Array:
     return jnp.asarray(values, like.dtype).reshape((1,) * (like.ndim - 1) + (-1,))
 
 
-def all_moments(settings: Bispectrum, environment: Environment) -> dict[Key, jax.Array]:
+def all_moments(settings: BispectrumSettings, environment: Environment) -> dict[Key, jax.Array]:
     """sum_k w_k Y_j(q_k), [..., (j + 1)^2], for each density and each j."""
     weights = density_weights(settings, environment)
     each = moments(settings.twojmax, weights, point_of(settings, environment))
@@ -238,7 +170,7 @@ def all_moments(settings: Bispectrum, environment: Environment) -> dict[Key, jax
     }
 
 
-def with_pole(settings: Bispectrum, key: Key, moment: jax.Array, own_species: jax.Array) -> jax.Array:
+def with_pole(settings: BispectrumSettings, key: Key, moment: jax.Array, own_species: jax.Array) -> jax.Array:
     """[..., (j + 1)^2] moments of a density, with the atom itself, which is at the pole, where it counts."""
     element, j = key
     pole = jnp.asarray(at_pole(settings.twojmax)[j], moment.dtype).reshape((1,) * own_species.ndim + (-1,))
@@ -252,21 +184,23 @@ def on_points(moments: dict[Key, jax.Array], chosen: Rule, keys: list[Key]) -> d
     return {key: moments[key] @ jnp.asarray(chosen.values[key[1]], moments[key].dtype) for key in keys}
 
 
-def fraction_of(settings: Bispectrum, environment: Environment) -> jax.Array:
+def fraction_of(settings: BispectrumSettings, environment: Environment) -> jax.Array:
     """[..., neighbors] how far the neighbours are on the way from rmin0 to the cutoff."""
     radii = jnp.asarray(settings.radii, environment.distances.dtype)
     reach = radii[environment.own_species[..., None]] + radii[environment.species]
     return (environment.distances - settings.rmin0) / (reach - settings.rmin0)
 
 
-def point_of(settings: Bispectrum, environment: Environment) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+def point_of(
+    settings: BispectrumSettings, environment: Environment
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """The points of the sphere that neighbours are mapped to."""
     angle = settings.rfac0 * jnp.pi * fraction_of(settings, environment)
     outward = jnp.sin(angle) / environment.distances
     return jnp.cos(angle), outward * environment.x, outward * environment.y, outward * environment.z
 
 
-def density_weights(settings: Bispectrum, environment: Environment) -> list[jax.Array]:
+def density_weights(settings: BispectrumSettings, environment: Environment) -> list[jax.Array]:
     """[..., neighbors] how much neighbours count in each density; 0 for slots without one."""
     distances, species = environment.distances, environment.species
     dtype = distances.dtype

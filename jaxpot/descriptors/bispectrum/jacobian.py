@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxpot.descriptors.bispectrum import (
-    Bispectrum,
+from jaxpot.descriptors.bispectrum.settings import BispectrumSettings
+from jaxpot.descriptors.bispectrum.values import (
     Key,
     by_rule,
     density_weights,
@@ -26,7 +26,7 @@ __all__ = ["bispectrum_jacobian"]
 
 
 def bispectrum_jacobian(
-    settings: Bispectrum, environment: Environment
+    settings: BispectrumSettings, environment: Environment
 ) -> tuple[jax.Array, tuple[jax.Array, jax.Array, jax.Array]]:
     """All components of many environments and their derivatives with respect to all edges.
 
@@ -39,8 +39,8 @@ def bispectrum_jacobian(
         environment: what the atoms see, which lie along the first axis of every array.
 
     Returns:
-        [atoms, components], as :func:`jaxpot.descriptors.bispectrum.bispectrum` gives them, and d/dx, d/dy, d/dz, each
-        [atoms, components, neighbors].
+        [atoms, components], as :func:`jaxpot.descriptors.bispectrum.values.bispectrum` gives them, and d/dx, d/dy,
+        d/dz, each [atoms, components, neighbors].
     """
     twojmax, own_species = settings.twojmax, environment.own_species
     x, y, z = environment.x, environment.y, environment.z

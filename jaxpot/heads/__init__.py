@@ -1,0 +1,21 @@
+"""Heads: what makes an energy of an atom from the values of its descriptor."""
+
+from jaxpot.heads.by_element import ElementHead
+from jaxpot.heads.flax_modules import FlaxHead
+from jaxpot.heads.head import Head
+from jaxpot.heads.linear import DesignHead, LinearHead
+from jaxpot.heads.networks import ACTIVATIONS, DecorrelatingHead, NetworkHead
+from jaxpot.heads.scaling import scaling_of, whitening
+
+__all__ = [
+    "ACTIVATIONS",
+    "DecorrelatingHead",
+    "DesignHead",
+    "ElementHead",
+    "FlaxHead",
+    "Head",
+    "LinearHead",
+    "NetworkHead",
+    "scaling_of",
+    "whitening",
+]

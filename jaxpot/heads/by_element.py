@@ -1,0 +1,197 @@
+"""One function an element, of scaled values: what networks of all makes have in common."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxpot.descriptors.descriptor import Descriptor
+from jaxpot.heads.head import Head, Params
+from jaxpot.heads.scaling import SCALINGS, STATISTICS, Scaling, scaled, scaling_of, statistics_of, whitening
+
+__all__ = ["ElementHead"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ElementHead(Head):
+    """One function, such as a network, for each element, of the scaled values of a descriptor.
+
+    E_i = energy_unit f_a(G'_i) + E0_a for atoms i of element a, with the values G of the descriptor scaled to G' from
+    what they are in a training set (:func:`jaxpot.heads.scaling.scaled` has the table). A subclass has
+    :meth:`init_function` and :meth:`function`.
+
+    The params are ``{"networks": {element: what init_function makes}, "scaling": {element: {"min", "max", "mean",
+    "sigma": [values]}}, "atom_energies": {element: eV}}``, the last being E0. Without scaling there is no
+    ``"scaling"``, and with ``"decorrelate"`` it is ``{"mean": [values], "matrix": [values, values]}``. Training moves
+    the networks; scaling and atom energies come from the training set. A descriptor that does not tell elements apart
+    has the one element ``"X"``.
+
+    Attributes:
+        scaling: of the values.
+        scale_range: S of the scaling.
+        energy_unit: eV; what the functions' results are in.
+
+    Raises:
+        ValueError: an unknown scaling; at evaluation, params of other names or shapes.
+    """
+
+    scaling: Scaling = "scale_center"
+    scale_range: tuple[float, float] = (0.0, 1.0)
+    energy_unit: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.scaling not in SCALINGS:
+            raise ValueError(f"scaling must be one of {', '.join(SCALINGS)}, got {self.scaling!r}")
+
+    @property
+    def wants_values(self) -> bool:
+        """Whether a scaling is to be found."""
+        return self.scaling != "none"
+
+    def init_function(self, descriptor: Descriptor, species: int, key: jax.Array) -> Any:
+        """Random params of the function of one element.
+
+        Args:
+            descriptor: that the head is put on.
+            species: index of the element.
+            key: of random numbers.
+        """
+        raise NotImplementedError(f"{type(self).__name__} needs init_function(descriptor, species, key)")
+
+    def function(self, descriptor: Descriptor, species: int, params: Any, values: jax.Array) -> jax.Array:
+        """The function of one element.
+
+        Args:
+            descriptor: that the head is put on.
+            species: index of the element.
+            params: of this function.
+            values: [atoms, values of this element], scaled.
+
+        Returns:
+            [atoms] in ``energy_unit``.
+        """
+        raise NotImplementedError(f"{type(self).__name__} needs function(descriptor, species, params, values)")
+
+    def check_function(self, descriptor: Descriptor, species: int, params: Any) -> None:
+        """Raise ValueError where params of the function of one element are not shaped as they should.
+
+        Args:
+            descriptor: that the head is put on.
+            species: index of the element.
+            params: of this function.
+        """
+
+    def init(
+        self,
+        descriptor: Descriptor,
+        key: jax.Array,
+        scaling: Mapping[str, Mapping[str, Any]] | None = None,
+        atom_energies: Mapping[str, float] | None = None,
+    ) -> Params:
+        """Random functions; scaling and energies of atoms as given.
+
+        Args:
+            descriptor: that the head is put on.
+            key: of random numbers.
+            scaling: as :func:`jaxpot.fit.scaling_of` finds it in a training set; by default such that G' is near G.
+            atom_energies: eV, by element; 0 for those not named.
+        """
+        for given in (scaling or {}, atom_energies or {}):
+            strange = [symbol for symbol in given if symbol not in descriptor.symbols]
+            if strange:
+                raise ValueError(f"init was given {strange[0]}, which is not among the elements {descriptor.symbols}")
+        dtype = jnp.result_type(float)
+        keys = jax.random.split(key, descriptor.species)
+        known = atom_energies or {}
+        params: dict[str, Any] = {
+            "networks": {s: self.init_function(descriptor, k, keys[k]) for k, s in enumerate(descriptor.symbols)},
+            "atom_energies": {symbol: jnp.asarray(known.get(symbol, 0.0), dtype) for symbol in descriptor.symbols},
+        }
+        if self.scaling == "none":
+            return params
+        params["scaling"] = {}
+        for species, symbol in enumerate(descriptor.symbols):
+            count = len(descriptor.names_of(species))
+            usual = {**dict(zip(STATISTICS, (0.0, 1.0, 0.0, 1.0), strict=True)), "matrix": np.eye(count)}
+            values = usual if scaling is None else scaling[symbol]
+            params["scaling"][symbol] = {
+                name: jnp.broadcast_to(jnp.asarray(values[name], dtype), _shape(name, count))
+                for name in statistics_of(self.scaling)
+            }
+        return params
+
+    def start(
+        self,
+        descriptor: Descriptor,
+        key: jax.Array,
+        values: Mapping[str, np.ndarray] | None,
+        atom_energies: Mapping[str, float],
+    ) -> Params:
+        """Random functions, with the scaling and the energies of atoms of a training set.
+
+        Args:
+            descriptor: that the head is put on.
+            key: of random numbers.
+            values: {element: [atoms, values]} of the training set.
+            atom_energies: eV, by element.
+        """
+        scaling = None
+        if self.wants_values and values is not None:
+            scaling = scaling_of(values)
+            if self.scaling == "decorrelate":
+                scaling = {s: {"mean": scaling[s]["mean"], "matrix": whitening(values[s])} for s in scaling}
+        return self.init(descriptor, key, scaling, atom_energies)
+
+    def check(self, descriptor: Descriptor, params: Params) -> None:
+        """Raise ValueError where params are not named and shaped as they should.
+
+        Args:
+            descriptor: that the head is put on.
+            params: of the head.
+        """
+        needed = {"networks", "atom_energies"} | ({"scaling"} if self.scaling != "none" else set())
+        if not isinstance(params, Mapping) or set(params) != needed:
+            got = ", ".join(map(str, params)) if isinstance(params, Mapping) else type(params).__name__
+            raise ValueError(f"params must have {', '.join(sorted(needed))}; got {got}")
+        for name in needed:
+            if set(params[name]) != set(descriptor.symbols):
+                raise ValueError(f"params[{name!r}] must have {descriptor.symbols}, got {[*params[name]]}")
+        for species, symbol in enumerate(descriptor.symbols):
+            self.check_function(descriptor, species, params["networks"][symbol])
+            if "scaling" in params:
+                count, given = len(descriptor.names_of(species)), params["scaling"][symbol]
+                wanted = {name: _shape(name, count) for name in statistics_of(self.scaling)}
+                found = {name: jnp.shape(given[name]) if name in given else "nothing" for name in wanted}
+                if found != wanted:
+                    raise ValueError(f"scaling of {symbol} must have shapes {wanted}, got {found}")
+
+    def energies(self, descriptor: Descriptor, params: Params, values: jax.Array, own_species: jax.Array) -> jax.Array:
+        """The energies of many atoms, [atoms] eV.
+
+        Args:
+            descriptor: that the head is put on.
+            params: of the head.
+            values: [atoms, number].
+            own_species: [atoms] int32.
+        """
+        total = jnp.zeros(len(values), values.dtype)
+        for species, symbol in enumerate(descriptor.symbols):
+            # other elements' functions see zeros: what they make of strange values must not spoil derivatives
+            own = own_species == species
+            used = values[:, : len(descriptor.names_of(species))]
+            seen = scaled(self.scaling, self.scale_range, params.get("scaling", {}).get(symbol, {}), used)
+            if descriptor.species > 1:
+                seen = jnp.where(own[:, None], seen, 0.0)
+            each = self.function(descriptor, species, params["networks"][symbol], seen)
+            each = self.energy_unit * each + jnp.asarray(params["atom_energies"][symbol], values.dtype)
+            total = total + (jnp.where(own, each, 0.0) if descriptor.species > 1 else each)
+        return total
+
+
+def _shape(name: str, count: int) -> tuple[int, ...]:
+    return (count, count) if name == "matrix" else (count,)
