@@ -11,17 +11,23 @@ import jax.numpy as jnp
 __all__ = ["differences", "inner"]
 
 
-def differences(function: Callable[[float], Any], step: float) -> Any:
-    """(f(h) - f(-h)) / 2h.
+def differences(function: Callable[[Any], Any], at: Any, direction: Any, step: float) -> Any:
+    """The slope along a direction, [f(x + h v) - f(x - h v)] / 2h.
 
     Args:
-        function: of one number.
+        function: f, of a pytree.
+        at: x, pytree.
+        direction: v, pytree of the same structure.
         step: h.
 
     Returns:
         What the function gives, divided.
     """
-    return (function(step) - function(-step)) / (2 * step)
+
+    def along(h: float) -> Any:
+        return function(jax.tree.map(lambda x, v: x + h * v, at, direction))
+
+    return (along(step) - along(-step)) / (2 * step)
 
 
 def inner(a: Any, b: Any) -> float:

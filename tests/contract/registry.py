@@ -15,7 +15,7 @@ from ase import Atoms
 from ase.build import molecule
 
 import jaxpot
-from jaxpot.descriptors.symmetry_functions import SymmetryFunction
+from jaxpot.descriptors.symmetry_functions import SymmetryFunction, symmetry_functions
 from jaxpot.evaluation import Params
 
 
@@ -409,6 +409,14 @@ def linear_toy() -> tuple[jaxpot.Potential, Params]:
     potential = jaxpot.descriptor_potential(descriptor, jaxpot.LinearHead("quadratic"), "linear_toy")
     coefficients = np.random.default_rng(9).normal(size=(2, 10)) * 0.1
     return potential, {"coefficients": np.where(np.arange(10) == 0, 0.0, coefficients)}
+
+
+@example(NETWORK, 3.8)
+def linear_in_symmetry_functions() -> tuple[jaxpot.Potential, Params]:
+    descriptor = symmetry_functions(NETWORK, network_functions())
+    coefficients = np.random.default_rng(10).normal(size=(2, 1 + NETWORK_INPUTS)) * 0.3
+    coefficients[:, 0] = 0.0
+    return jaxpot.descriptor_potential(descriptor, jaxpot.LinearHead()), {"coefficients": coefficients}
 
 
 def edges(system: jaxpot.System, neighbors: jaxpot.Neighbors, cutoff: float) -> tuple[jax.Array, jax.Array, jax.Array]:

@@ -9,10 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from ase import Atoms
+from ase.build import molecule
 
 import jaxpot
 from jaxpot.evaluation import Evaluation, Functions, Outputs, Params
-from jaxpot.testing import Bench, checks, run
+from jaxpot.testing import Bench, ContractError, checks, run, validate
 from tests.conftest import needs_float64
 from tests.contract import registry
 

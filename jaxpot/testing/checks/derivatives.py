@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from ase import Atoms
 
-from jaxpot.evaluation import Evaluation, evaluate_by_autodiff
+from jaxpot.evaluation import Evaluation, Params, evaluate_by_autodiff
 from jaxpot.testing.bench import Bench
 from jaxpot.testing.calculus import differences, inner
 from jaxpot.testing.findings import Finding, close, holds
@@ -32,13 +32,26 @@ def forces(b: Bench) -> Iterator[Finding]:
     """Forces are the negative slope of the energy."""
     system, neighbors = b.padded(b.atoms)
     numbers = np.zeros((len(b.atoms), 3))
+
+    def energy(positions: jax.Array) -> float:
+        return b.energy(b.params, system.replace(positions=positions), neighbors)
+
     for i, d in np.ndindex(*numbers.shape):
         direction = jnp.zeros_like(system.positions).at[i, d].set(1.0)
-        numbers[i, d] = -differences(
-            lambda h, v=direction: b.energy(b.params, system.replace(positions=system.positions + h * v), neighbors),
-            1e-5,
-        )
+        numbers[i, d] = -differences(energy, system.positions, direction, 1e-5)
     yield close("forces", b.reference.forces, numbers, 1e-7 * b.scale + 1e-9)
+
+
+def strained(b: Bench, atoms: Atoms) -> Callable[[jax.Array], float]:
+    """The energy as a function of a strain of positions and cell, [3, 3]."""
+    system, neighbors = b.padded(atoms)
+
+    def energy(strain: jax.Array) -> float:
+        factor = jnp.eye(3) + strain
+        moved = system.replace(positions=system.positions @ factor, cell=system.cell @ factor)
+        return b.energy(b.params, moved, neighbors)
+
+    return energy
 
 
 @check(f"{TWO_FORMULAS}; the cell must take part in the strain", ("float64",))
@@ -49,16 +62,10 @@ def virial(b: Bench) -> Iterator[Finding]:
         structures["slab"] = b.atoms.copy()
         structures["slab"].pbc = (True, False, True)
     for what, atoms in structures.items():
-        system, neighbors = b.padded(atoms)
         numbers = np.zeros((3, 3))
-
-        def strained(h: float, i: int, j: int, system: Any = system, neighbors: Any = neighbors) -> float:
-            factor = jnp.eye(3).at[i, j].add(h)
-            moved = system.replace(positions=system.positions @ factor, cell=system.cell @ factor)
-            return b.energy(b.params, moved, neighbors)
-
         for i, j in np.ndindex(3, 3):
-            numbers[i, j] = differences(functools.partial(strained, i=i, j=j), 1e-6)
+            direction = jnp.zeros((3, 3)).at[i, j].set(1.0)
+            numbers[i, j] = differences(strained(b, atoms), jnp.zeros((3, 3)), direction, 1e-6)
         scale = np.abs(numbers).max()
         yield holds(f"{what}: there is a virial", scale > 1e-3, f"it is {scale:.3g} eV")
         yield close(f"{what}: virial", b.of(atoms).virial, numbers, 1e-7 * scale + 1e-8)
@@ -84,7 +91,7 @@ def parameter_gradient(b: Bench) -> Iterator[Finding]:
     seen = 0.0
     for name, direction in b.directions:
         found = inner(gradient, direction)
-        numbers = differences(lambda h, v=direction: b.energy(b.moved(v, h), system, neighbors), 1e-6)
+        numbers = differences(lambda params: b.energy(params, system, neighbors), b.params, direction, 1e-6)
         yield slope(f"params{name}", found, numbers, 1e-6, 1e-7 * b.scale)
         seen += abs(found)
     yield holds("the energy depends on the params", seen > 0, "all gradients are 0")
@@ -99,11 +106,12 @@ def parameter_gradient_of_forces(b: Bench) -> Iterator[Finding]:
     def projection(found: Evaluation) -> jax.Array:
         return (weights * found.forces).sum() + (weights[:3] * found.virial).sum()
 
+    def projected(params: Params) -> float:
+        return float(projection(b.evaluate(params, system, neighbors)))
+
     gradient = jax.jit(jax.grad(lambda params: projection(b.potential.evaluate(params, system, neighbors))))(b.params)
     for name, direction in b.directions:
-        numbers = differences(
-            lambda h, v=direction: float(projection(b.evaluate(b.moved(v, h), system, neighbors))), 1e-6
-        )
+        numbers = differences(projected, b.params, direction, 1e-6)
         yield slope(f"params{name}", inner(gradient, direction), numbers, 1e-5, 1e-6 * b.scale)
 
 
@@ -115,16 +123,15 @@ def data_gradient(b: Bench) -> Iterator[Finding]:
     smooth = [name for name in names if jnp.issubdtype(system.extras[name].dtype, jnp.floating)]
     if not smooth:
         return
-    gradient = jax.grad(lambda extras: b.evaluate(b.params, system.with_extras(**extras), neighbors).energies.sum())(
-        {name: system.extras[name] for name in smooth}
-    )
+
+    def energy(extras: dict[str, jax.Array]) -> jax.Array:
+        return b.evaluate(b.params, system.with_extras(**extras), neighbors).energies.sum()
+
+    gradient = jax.grad(energy)({name: system.extras[name] for name in smooth})
     for name in smooth:
         value = system.extras[name]
         direction = jnp.asarray(np.random.default_rng(6).normal(size=value.shape))
-        numbers = differences(
-            lambda h, n=name, x=value, v=direction: b.energy(b.params, system.with_extras(**{n: x + h * v}), neighbors),
-            1e-6,
-        )
+        numbers = differences(energy, {name: value}, {name: direction}, 1e-6)
         yield slope(name, inner(gradient[name], direction), numbers, 1e-6, 1e-7 * b.scale)
 
 
@@ -140,14 +147,13 @@ def hessian(b: Bench) -> Iterator[Finding]:
     scale = float(np.abs(matrix).max())
     yield close("transposed", matrix, matrix.T, 1e-10 * scale)
     yield close("all atoms moved", found.sum(axis=2), 0.0, 1e-10 * scale * count)
+
+    def forces_at(positions: jax.Array) -> np.ndarray:
+        return np.asarray(b.evaluate(b.params, system.replace(positions=positions), neighbors).forces)
+
     for i, d in ((0, 0), (min(3, count - 1), 1), (count - 1, 2)):
         direction = jnp.zeros_like(system.positions).at[i, d].set(1.0)
-        numbers = -differences(
-            lambda h, v=direction: np.asarray(
-                b.evaluate(b.params, system.replace(positions=system.positions + h * v), neighbors).forces
-            ),
-            1e-5,
-        )
+        numbers = -differences(forces_at, system.positions, direction, 1e-5)
         yield close(f"column {i}, {d}", found[:, :, i, d], numbers, 1e-6 * scale)
 
 

@@ -24,6 +24,15 @@ MASK = (
 )
 
 
+PARTS = ("energies", "forces", "virial")
+
+
+def results(found: Evaluation, wanted: Evaluation) -> Iterator[tuple[str, Any, Any]]:
+    """Names and values of the named results of two evaluations."""
+    for name, value in wanted.extras.items():
+        yield name, found.extras[name], value
+
+
 def finite(tree: Any) -> bool:
     """Whether all numbers of a pytree are finite."""
     return all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(tree))
@@ -40,10 +49,8 @@ def padding(b: Bench) -> Iterator[Finding]:
     yield holds("results are those that the potential gives", names == b.potential.gives, f"they are {sorted(names)}")
     for what in ("energies", "forces"):
         yield holds(f"{what} of padded atoms are 0", not getattr(with_padding, what)[count:].any(), "they are not")
-    for what, found, wanted in zip(Evaluation._fields, without, b.reference, strict=True):
-        for name in found if isinstance(found, dict) else [None]:
-            one, other = (found, wanted) if name is None else (found[name], wanted[name])
-            yield close(name or what, one, other, allowance * max(b.scale, float(np.abs(other).max())))
+    for what, one, other in (*zip(PARTS, without, b.reference, strict=False), *results(without, b.reference)):
+        yield close(what, one, other, allowance * max(b.scale, float(np.abs(other).max())))
     first, second = b.gradient(b.params, *exact), b.gradient(b.params, *padded)
     for name, direction in b.directions:
         plain = inner(first, direction)
@@ -68,7 +75,7 @@ def empty_structure(b: Bench) -> Iterator[Finding]:
     """A structure of padded atoms alone has no energy, and no gradient with respect to params."""
     given = b.nothing()
     found = b.evaluate(b.params, *given)
-    for what, value in zip(Evaluation._fields[:3], found, strict=False):
+    for what, value in zip(PARTS, found, strict=False):
         yield close(what, value, 0.0, 0.0)
     for path, leaf in jax.tree_util.tree_leaves_with_path(b.gradient(b.params, *given)):
         yield close(f"gradient of params{jax.tree_util.keystr(path)}", leaf, 0.0, 0.0)
@@ -115,7 +122,7 @@ def as_in_a_loop(b: Bench, together: Evaluation, each: list[Evaluation]) -> Iter
     """Evaluations along a leading axis, against one after another."""
     allowance = 1e-11 if b.double else 1e-4
     for k, alone in enumerate(each):
-        for what, many, one in zip(Evaluation._fields[:3], together, alone, strict=False):
+        for what, many, one in zip(PARTS, together, alone, strict=False):
             yield close(f"{what} of number {k}", many[k], one, allowance * max(b.scale, float(jnp.abs(one).max())))
 
 
@@ -158,6 +165,6 @@ def preparation(b: Bench) -> Iterator[Finding]:
     given = b.padded(b.atoms)
     prepared = b.potential.prepare(b.params, given[0].positions.dtype)
     found = b.evaluate(prepared, *given)
-    for what, one, other in zip(Evaluation._fields[:3], found, b.evaluate(b.params, *given), strict=False):
+    for what, one, other in zip(PARTS, found, b.evaluate(b.params, *given), strict=False):
         size = max(b.scale, float(jnp.abs(other).max()))
         yield close(what, one, other, (1e-12 if b.double else 1e-4) * size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -22,8 +23,9 @@ DIRECTIONS = "components of vectors that the formula does not combine to scalars
 
 def copies(evaluation: Evaluation, number: int) -> Evaluation:
     """What so many copies of a structure have."""
-    energies, forces, virial, _ = evaluation
-    return Evaluation(np.tile(energies, number), np.tile(forces, (number, 1)), number * virial)
+    energies, forces, virial = (np.asarray(value) for value in evaluation[:3])
+    tiled: Any = (np.tile(energies, number), np.tile(forces, (number, 1)), number * virial)
+    return Evaluation(*tiled)
 
 
 def rotation(seed: int) -> np.ndarray:
