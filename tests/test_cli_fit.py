@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from ase.calculators.singlepoint import SinglePointCalculator
 
 import jaxpot
+from jaxpot.io.eam_files import read_adp, write_adp
 from tests import structures
 from tests.conftest import FLOAT32
 from tests.oracles import lammps
@@ -109,3 +111,16 @@ def test_bad_input_is_one_line(case: str, tmp_path: Path, monkeypatch: pytest.Mo
     assert run(*base, *arguments, "--output", "out") == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1 and said in lines[0]
+
+
+def test_verify_says_why_an_adp_differs_beyond_its_table(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ase.io.write("dense.traj", structures.crystal(["Al", "Cu"], 3.7, repeat=(2, 1, 1), seed=1))
+    whole = read_adp(lammps.POTENTIALS / "AlCu.adp")
+    points = whole.n_rho // 50  # of which most atoms are beyond
+    write_adp("a.adp", dataclasses.replace(whole, n_rho=points, embedding=whole.embedding[:, :points]))
+    assert run("verify", "-p", "a.adp", "-s", "dense.traj") == 1
+    error = capsys.readouterr().err
+    assert "the energies alone differ" in error and "leaves the linear continuation of F out of the energy" in error

@@ -25,6 +25,8 @@ class Environment(NamedTuple):
         species: [neighbors] int32.
         own_species: scalar int32.
         mask: [neighbors] bool.
+        data: by name, [neighbors] those of the system's extras that the potential needs, such as ``"charges"``.
+        own_data: the same of the atom itself, scalars.
 
     A formula that asks for ``together=True`` sees many environments at once: all arrays then have one more axis, the
     first, along which the atoms lie ([atoms, neighbors], own_species [atoms]).
@@ -37,6 +39,8 @@ class Environment(NamedTuple):
     species: jax.Array
     own_species: jax.Array
     mask: jax.Array
+    data: dict[str, jax.Array] = {}  # noqa: RUF012
+    own_data: dict[str, jax.Array] = {}  # noqa: RUF012
 
     def moved(self, x: jax.Array, y: jax.Array, z: jax.Array) -> Environment:
         """The same environment with other displacements.

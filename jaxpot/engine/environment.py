@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -40,6 +40,7 @@ def environment_potential(
     together: bool = False,
     block: int = BLOCK,
     prepare: Callable[[Params, Any], Any] | None = None,
+    needs: Sequence[str] = (),
 ) -> Potential:
     """A potential E = sum_i e(environment of i) from the function e of one environment.
 
@@ -56,6 +57,8 @@ def environment_potential(
             operations among threads.
         prepare: ``(params, dtype) -> prepared``, what the formula takes in place of params, such as splines made of
             knots; computed once an evaluation, or once a run by :func:`jaxpot.prepare`.
+        needs: names of the system's data [atoms] that the formula depends on, such as ``"charges"``;
+            ``environment.data`` and ``environment.own_data`` hold them.
 
     Returns:
         The :class:`jaxpot.Potential`.
@@ -78,7 +81,7 @@ def environment_potential(
     many = energy if together else jax.vmap(energy, (None, 0))
 
     def gathered(system: System, neighbors: Neighbors) -> tuple[Rows, Blocks]:
-        rows = rows_of(system, neighbors)
+        rows = rows_of(system, neighbors, needs)
         return rows, blocks_of(rows, system, neighbors, block)
 
     def outputs(params: Params, system: System, neighbors: Neighbors) -> Outputs:
@@ -119,7 +122,13 @@ def environment_potential(
         )
 
     return Potential(
-        name, cutoff, elements, Functions(outputs, evaluate), init or no_init, prepare=preparation(prepare)
+        name,
+        cutoff,
+        elements,
+        Functions(outputs, evaluate),
+        init or no_init,
+        prepare=preparation(prepare),
+        needs=frozenset(needs),
     )
 
 
@@ -132,6 +141,7 @@ class Blocks(NamedTuple):
     z: jax.Array
     species: jax.Array
     real: jax.Array
+    data: dict[str, jax.Array]
 
 
 def blocks_of(rows: Rows, system: System, neighbors: Neighbors, most: int) -> Blocks:
@@ -152,13 +162,15 @@ def blocks_of(rows: Rows, system: System, neighbors: Neighbors, most: int) -> Bl
         z=split(rows.z[:number], 0),
         species=split(rows.species[:number], 0),
         real=split(real, False),
+        data={name: split(values[:number], 0) for name, values in rows.data.items()},
     )
 
 
 def environments_of(rows: Rows, block: Blocks, cutoff: float) -> Environment:
     """The environments of a block of atoms, [atoms, neighbors]; slots that hold no neighbour have a harmless edge."""
     x, y, z, distances, mask = edges_of(rows, (block.x, block.y, block.z), block.slots, cutoff, block.real)
-    return Environment(x, y, z, distances, take(rows.species, block.slots), block.species, mask)
+    data = {name: take(values, block.slots) for name, values in rows.data.items()}
+    return Environment(x, y, z, distances, take(rows.species, block.slots), block.species, mask, data, block.data)
 
 
 def in_few_slots(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -15,7 +15,7 @@ from jaxpot.engine.rows import (
     Rows,
     checked_range,
     edges_of,
-    is_center,
+    per_atom,
     preparation,
     ready,
     real_centers,
@@ -49,6 +49,7 @@ class Graph(NamedTuple):
         edges: x, y, z [nodes, slots] Å, the displacements to neighbours, and whether a slot holds one.
         slots: where the neighbours are.
         block: the most atoms, and slots of each, that are in memory at once.
+        data: by name, [nodes] those of the system's extras that the potential needs, such as ``"charges"``.
     """
 
     species: jax.Array
@@ -56,6 +57,7 @@ class Graph(NamedTuple):
     edges: tuple[jax.Array, jax.Array, jax.Array, jax.Array]
     slots: Slots
     block: tuple[int, int]
+    data: dict[str, jax.Array] = {}  # noqa: RUF012
 
     def sum(self, message: Callable[..., Any], *features: Any, own: Any = None) -> Any:
         """The sum of messages over the neighbours of each atom.
@@ -143,6 +145,7 @@ def graph_potential(
     name: str = "graph",
     init: Callable[..., Params] | None = None,
     prepare: Callable[[Params, Any], Any] | None = None,
+    needs: Sequence[str] = (),
 ) -> Potential:
     """A potential from a function of the whole graph, for message passing.
 
@@ -158,12 +161,14 @@ def graph_potential(
         init: makes default parameters.
         prepare: ``(params, dtype) -> prepared``, what the formula takes in place of params; computed once an
             evaluation, or once a run by :func:`jaxpot.prepare`.
+        needs: names of the system's data [atoms] that the energies depend on, such as ``"charges"``; ``graph.data``
+            holds them.
 
     Returns:
         The :class:`jaxpot.Potential`.
 
     Raises:
-        ValueError: the cutoff is not a positive number; at evaluation, a list that is not for all atoms.
+        ValueError: the cutoff is not a positive number; at evaluation, a list whose centers are some of the atoms.
 
     Example:
         >>> import jax.numpy as jnp, jaxpot
@@ -183,11 +188,14 @@ def graph_potential(
         """Where the edges are, and the atoms' energies as a function of the edges."""
         layout = layout_of(system, neighbors, cutoff)
         params = ready(prepare, params, system.positions.dtype)
+        atoms, nodes = neighbors.source[: system.positions.shape[0]], len(layout.species)
+        data = {name: jnp.pad(per_atom(system, name)[atoms], (0, nodes - len(atoms))) for name in needs}
 
         def of_edges(x: jax.Array, y: jax.Array, z: jax.Array) -> jax.Array:
             edges = (x, y, z, layout.mask)
-            each = energies(params, Graph(layout.species, layout.real, edges, layout.slots, layout.block))
-            return to_atoms(jnp.where(layout.complete, each, jnp.nan), system, neighbors)
+            graph = Graph(layout.species, layout.real, edges, layout.slots, layout.block, data)
+            each = energies(params, graph)
+            return to_atoms(each, system, neighbors)
 
         return layout, of_edges
 
@@ -208,7 +216,13 @@ def graph_potential(
         return Evaluation(each, -to_positions(gradient)[0], 0.5 * (virial + virial.T))
 
     return Potential(
-        name, cutoff, elements, Functions(outputs, evaluate), init or no_init, prepare=preparation(prepare)
+        name,
+        cutoff,
+        elements,
+        Functions(outputs, evaluate),
+        init or no_init,
+        prepare=preparation(prepare),
+        needs=frozenset(needs),
     )
 
 
@@ -221,7 +235,6 @@ class Layout(NamedTuple):
         rows: [nodes, slots] int32, what is at the other end, as in a list.
         mask: [nodes, slots] bool, whether that is a neighbour within the cutoff.
         slots: the same as nodes.
-        complete: scalar bool, False where an atom has no edges because the list is for others.
         block: atoms and slots that are evaluated at once.
     """
 
@@ -230,19 +243,17 @@ class Layout(NamedTuple):
     rows: jax.Array
     mask: jax.Array
     slots: Slots
-    complete: jax.Array
     block: tuple[int, int]
 
 
 def layout_of(system: System, neighbors: Neighbors, cutoff: float) -> Layout:
     """The edges within the cutoff; in blocks, where there are many."""
-    (nodes, width), atoms = neighbors.rows.shape, neighbors.row_of_atom.shape[0]
-    if nodes < atoms:
+    if neighbors.plan.other_atoms:
         raise ValueError(
-            f"messages pass along the edges of all atoms, but the list holds those of {nodes} of {atoms} atoms; "
-            "allocate it without centers"
+            "messages pass along the edges of all atoms, but this list holds those of its centers alone; allocate it "
+            "without centers, and leave out the energies of the others"
         )
-    nodes = atoms  # what follows is padding of the list
+    nodes, width = neighbors.row_of_atom.shape[0], neighbors.rows.shape[1]  # behind the atoms comes padding
     block = (nodes, width)
     if nodes * width > WHOLE:
         # equal parts need the least filling
@@ -261,10 +272,9 @@ def layout_of(system: System, neighbors: Neighbors, cutoff: float) -> Layout:
         mask = slots < empty
     counts = -(-mask.sum(axis=1, dtype=jnp.int32) // block[1])
     # an image has the features of the atom that it shows; empty slots point to some atom
-    node_of_row = jnp.append(jnp.minimum(neighbors.row_of_atom[neighbors.source], nodes - 1), jnp.int32(0))
+    node_of_row = jnp.append(neighbors.row_of_atom[neighbors.source], jnp.int32(0))
     places = Slots(take(node_of_row, slots), counts.reshape(-1, block[0]).max(axis=1))
-    complete = jnp.all(is_center(system, neighbors) | ~system.real)
-    return Layout(species, real, slots, mask, places, complete, block)
+    return Layout(species, real, slots, mask, places, block)
 
 
 def displacements(

@@ -6,7 +6,7 @@ part of a neighbour's energy that depends on this atom is written with the same 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -31,6 +31,7 @@ from jaxpot.engine.species import PairSpecies
 from jaxpot.evaluation import Evaluation, Functions, Outputs, Params, Prepared, evaluate_by_autodiff
 from jaxpot.neighbors import Neighbors
 from jaxpot.numerics.linear_map import jvp_with_reverse
+from jaxpot.numerics.native_choice import native_or_traced
 from jaxpot.potential import Potential, no_init
 from jaxpot.system import System
 
@@ -84,6 +85,7 @@ def radial_potential(
     name: str = "radial",
     init: Callable[..., Params] | None = None,
     prepare: Callable[[Params, Any], Any] | None = None,
+    needs: Sequence[str] = (),
 ) -> Potential:
     """A potential E = sum_i G(S_i) with pair sums S_i = sum_j h(r_ij), such as EAM.
 
@@ -98,6 +100,8 @@ def radial_potential(
         init: makes default parameters.
         prepare: ``(params, dtype) -> prepared``, what the formula takes in place of params, such as splines made of
             knots; computed once an evaluation, or once a run by :func:`jaxpot.prepare`.
+        needs: names of the system's data [atoms] that the terms depend on, such as ``"charges"``: ``species.product``
+            and ``species.ends`` give them.
 
     Returns:
         The :class:`jaxpot.Potential`.
@@ -121,30 +125,34 @@ def radial_potential(
     count = 1 if elements is None else len(elements)
     formula = RadialFormula(contributions, atom_energy, cutoff, count)
 
-    def species_of(rows: Rows, own: jax.Array, slots: jax.Array) -> PairSpecies:
+    def species_of(rows: Rows, own: jax.Array, mine: dict[str, jax.Array], slots: jax.Array) -> PairSpecies:
+        data = {name: (mine[name][:, None], take(rows.data[name], slots)) for name in needs}
         if count == 1:
             zero = jnp.zeros((), own.dtype)
-            return PairSpecies(zero, zero, 1)
-        return PairSpecies(own[:, None], take(rows.species, slots), count)
+            return PairSpecies(zero, zero, 1, data)
+        return PairSpecies(own[:, None], take(rows.species, slots), count, data)
 
     def masked_sums(params: Params, edges: Edges, pair: PairSpecies) -> tuple[jax.Array, ...]:
         terms = contributions(params, edges.distances, pair)
         return tuple(jnp.where(edges.mask, t, 0.0).sum(axis=1) for t in terms)
 
-    def centers(rows: Rows, neighbors: Neighbors) -> tuple[jax.Array, ...]:
+    def centers(rows: Rows, neighbors: Neighbors) -> tuple[Any, ...]:
         number = neighbors.rows.shape[0]
-        return rows.x[:number], rows.y[:number], rows.z[:number], rows.species[:number]
+        mine = {name: values[:number] for name, values in rows.data.items()}
+        return rows.x[:number], rows.y[:number], rows.z[:number], rows.species[:number], mine
 
     def all_sums(params: Params, rows: Rows, neighbors: Neighbors) -> tuple[jax.Array, ...]:
-        def block(slots: jax.Array, x: jax.Array, y: jax.Array, z: jax.Array, own: jax.Array) -> tuple[jax.Array, ...]:
+        def block(
+            slots: jax.Array, x: jax.Array, y: jax.Array, z: jax.Array, own: jax.Array, mine: dict[str, jax.Array]
+        ) -> tuple[jax.Array, ...]:
             edges = edges_of(rows, (x, y, z), slots, cutoff)
-            return masked_sums(params, edges, species_of(rows, own, slots))
+            return masked_sums(params, edges, species_of(rows, own, mine, slots))
 
         return map_blocks(block, neighbors, *centers(rows, neighbors))
 
     def outputs(params: Params, system: System, neighbors: Neighbors) -> Outputs:
         params = ready(prepare, params, system.positions.dtype)
-        rows = rows_of(system, neighbors)
+        rows = rows_of(system, neighbors, needs)
         sums = all_sums(params, rows, neighbors)
         own = rows.species[: neighbors.rows.shape[0]]
         each = formula.embed(params, sums, own, real_centers(system, neighbors))
@@ -154,17 +162,21 @@ def radial_potential(
         params = ready(prepare, params, system.positions.dtype)
         if neighbors.plan.other_atoms:  # the other end of an edge may be no centre: forces are scattered
             return evaluate_by_autodiff(outputs, Prepared(params), system, neighbors)
-        if compiled.available(neighbors, system.positions.dtype):
+        if not needs and compiled.available(neighbors, system.positions.dtype):
             return evaluate_compiled(params, system, neighbors)
         return evaluate_traced(params, system, neighbors)
 
     @jax.custom_jvp
     def evaluate_compiled(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
-        """The same numbers from loops compiled by numba, where the formula allows it."""
-        try:
-            return radial_compiled.evaluation(formula, params, system, neighbors)
-        except compiled.UnsupportedError:
-            return evaluate_traced(params, system, neighbors)
+        """The same numbers from loops compiled by numba, where the formula and the platform allow it."""
+        atoms, dtype = system.positions.shape[0], system.positions.dtype
+        like = jax.eval_shape(
+            lambda: Evaluation(jnp.zeros(atoms, dtype), jnp.zeros((atoms, 3), dtype), jnp.zeros((3, 3), dtype))
+        )
+        return native_or_traced(evaluate_native, evaluate_traced, like, params, system, neighbors)
+
+    def evaluate_native(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
+        return radial_compiled.evaluation(formula, params, system, neighbors)
 
     @evaluate_compiled.defjvp
     def _(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Evaluation, Evaluation]:
@@ -188,7 +200,7 @@ def radial_potential(
         )
 
     def evaluate_traced(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
-        rows = rows_of(system, neighbors)
+        rows = rows_of(system, neighbors, needs)
         own = rows.species[: neighbors.rows.shape[0]]
         weights: tuple[jax.Array, ...] = ()
         rows_weights: tuple[jax.Array, ...] = ()
@@ -203,11 +215,12 @@ def radial_potential(
             y: jax.Array,
             z: jax.Array,
             own: jax.Array,
+            mine: dict[str, jax.Array],
             weights: tuple[jax.Array, ...],
         ) -> tuple[jax.Array, ...]:
             edges = edges_of(rows, (x, y, z), slots, cutoff)
             distance = edges.distances
-            (terms, slopes), (_, back) = formula.both_ends(params, distance, species_of(rows, own, slots))
+            (terms, slopes), (_, back) = formula.both_ends(params, distance, species_of(rows, own, mine, slots))
             if atom_energy is None:
                 value = jnp.where(edges.mask, terms[0], 0.0).sum(axis=1)
                 pull = slopes[0] + back[0]
@@ -231,5 +244,11 @@ def radial_potential(
         return collect(system, neighbors, value if atom_energy is None else each, *found)
 
     return Potential(
-        name, cutoff, elements, Functions(outputs, evaluate), init or no_init, prepare=preparation(prepare)
+        name,
+        cutoff,
+        elements,
+        Functions(outputs, evaluate),
+        init or no_init,
+        prepare=preparation(prepare),
+        needs=frozenset(needs),
     )

@@ -15,6 +15,7 @@ from jaxpot.engine.radial_formula import RadialFormula, virial_tensor
 from jaxpot.engine.species import PairSpecies
 from jaxpot.evaluation import Evaluation, Params
 from jaxpot.neighbors import Neighbors
+from jaxpot.numerics.native_choice import native_or_traced
 from jaxpot.system import System
 
 __all__ = ["evaluation", "reverse"]
@@ -94,29 +95,53 @@ def reverse(
     if by.forces is None or by.virial is not None or any(others) or numbers > MOST_PARAMETERS:
         return None
 
-    def derived(params: Params, system: System, neighbors: Neighbors, *cotangents: jax.Array) -> Any:
-        floats = [k for k, want in enumerate(leaves) if want]
-
-        def moved(some: list[jax.Array], positions: jax.Array) -> tuple[jax.Array, ...]:
-            result = evaluate(_replaced(params, floats, some), system.replace(positions=positions), neighbors)
-            return (result.forces,) if by.energies is None else (result.forces, result.energies)
-
-        start = [jax.tree.leaves(params)[k] for k in floats]
-        return jax.vjp(moved, start, system.positions)[1](cotangents)
+    static = (formula, evaluate, tuple(leaves))
 
     @jax.custom_jvp
     def pulled(params: Params, system: System, neighbors: Neighbors, *cotangents: jax.Array) -> Any:
-        try:
-            return pulled_back(formula, params, system, neighbors, leaves, *cotangents)
-        except compiled.UnsupportedError:
-            return derived(params, system, neighbors, *cotangents)
+        some = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in _wanted(params, leaves)]
+        like = some, jax.ShapeDtypeStruct(system.positions.shape, system.positions.dtype)
+        given = (params, system, neighbors, *cotangents)
+        return native_or_traced(_pulled_by_loops, _derived, like, *given, static=static)
 
-    pulled.defjvp(lambda primals, tangents: jax.jvp(derived, primals, tangents))
+    pulled.defjvp(lambda primals, tangents: jax.jvp(functools.partial(_derived, *static), primals, tangents))
     some, positions = pulled(*given, by.forces, *(() if by.energies is None else (by.energies,)))
     _, none, nowhere = jax.tree.map(lambda _: None, given)
     found = iter(some)
     by_params = jax.tree.unflatten(jax.tree.structure(given[0]), [next(found) if want else None for want in leaves])
     return by_params, none.replace(positions=positions), nowhere
+
+
+def _pulled_by_loops(formula: RadialFormula, evaluate: Any, wanted: Sequence[bool], *given: Any) -> Any:
+    params, system, neighbors, *cotangents = given
+    return pulled_back(formula, params, system, neighbors, wanted, *cotangents)
+
+
+def _derived(
+    formula: RadialFormula,
+    evaluate: Callable[[Params, System, Neighbors], Evaluation],
+    wanted: Sequence[bool],
+    params: Params,
+    system: System,
+    neighbors: Neighbors,
+    by_forces: jax.Array,
+    by_energies: jax.Array | None = None,
+) -> tuple[list[jax.Array], jax.Array]:
+    """What :func:`pulled_back` returns, as JAX derives it."""
+    places = [k for k, want in enumerate(wanted) if want]
+
+    def moved(some: list[jax.Array], positions: jax.Array) -> tuple[jax.Array, ...]:
+        result = evaluate(_replaced(params, places, some), system.replace(positions=positions), neighbors)
+        return (result.forces,) if by_energies is None else (result.forces, result.energies)
+
+    cotangents = (by_forces,) if by_energies is None else (by_forces, by_energies)
+    found: tuple[list[jax.Array], jax.Array] = jax.vjp(moved, _wanted(params, wanted), system.positions)[1](cotangents)
+    return found
+
+
+def _wanted(params: Params, wanted: Sequence[bool]) -> list[jax.Array]:
+    """Some leaves of the params."""
+    return [leaf for leaf, want in zip(jax.tree.leaves(params), wanted, strict=True) if want]
 
 
 def _replaced(params: Params, places: Sequence[int], values: Sequence[jax.Array]) -> Params:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -19,6 +19,7 @@ __all__ = [
     "edges_of",
     "is_center",
     "map_blocks",
+    "per_atom",
     "preparation",
     "ready",
     "real_centers",
@@ -38,6 +39,7 @@ class Rows(NamedTuple):
     y: jax.Array
     z: jax.Array
     species: jax.Array
+    data: dict[str, jax.Array] = {}  # noqa: RUF012 - of each row's atom, by name; 0 for empty slots
 
 
 class Edges(NamedTuple):
@@ -76,8 +78,8 @@ def preparation(prepare: Callable[[Any, Any], Any] | None) -> Callable[[Any, Any
     return lambda params, dtype: Prepared(ready(prepare, params, dtype))
 
 
-def rows_of(system: System, neighbors: Neighbors) -> Rows:
-    """Coordinates of atoms and images, one gather an atom instead of arithmetic an edge."""
+def rows_of(system: System, neighbors: Neighbors, needs: Collection[str] = ()) -> Rows:
+    """Coordinates of atoms and images, one gather an atom instead of arithmetic an edge; and the data they need."""
     offset = neighbors.offset.astype(system.positions.dtype)
     positions = system.positions[neighbors.source] + offset @ system.cell
     species = jnp.maximum(system.species, 0)[neighbors.source]
@@ -90,7 +92,16 @@ def rows_of(system: System, neighbors: Neighbors) -> Rows:
         extended(positions[:, 1]),
         extended(positions[:, 2]),
         jnp.append(species, jnp.zeros((), species.dtype)),
+        {name: jnp.append(per_atom(system, name)[neighbors.source], 0.0) for name in sorted(needs)},
     )
+
+
+def per_atom(system: System, name: str) -> jax.Array:
+    """[atoms] named data of a system in the type of its positions."""
+    values = system.extras[name].astype(system.positions.dtype)
+    if values.ndim != 1:
+        raise ValueError(f"{name} has shape {list(values.shape)}; formulas take one number an atom")
+    return values
 
 
 def take(values: jax.Array, index: jax.Array) -> jax.Array:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -34,20 +36,30 @@ class PairSpecies:
         own: int32, species of the atoms, broadcastable to the edges.
         other: int32, species of the neighbours, of the edges' shape.
         number: of species.
+        data: by name, what the system's extras are for the atoms and for their neighbours.
+        notes: shared by all copies of a record.
     """
 
-    def __init__(self, own: jax.Array, other: jax.Array, number: int, notes: _Notes | None = None) -> None:
-        self._own, self._other, self.number = own, other, number
+    def __init__(
+        self,
+        own: jax.Array,
+        other: jax.Array,
+        number: int,
+        data: Mapping[str, tuple[jax.Array, jax.Array]] | None = None,
+        notes: _Notes | None = None,
+    ) -> None:
+        self._own, self._other, self.number, self._data = own, other, number, dict(data or {})
         self._notes = _Notes() if notes is None else notes
 
-    def tree_flatten(self) -> tuple[tuple[jax.Array, jax.Array], tuple[int, _Notes]]:
+    def tree_flatten(self) -> tuple[tuple[Any, ...], tuple[int, _Notes]]:
         """Leaves and static part, for JAX."""
-        return (self._own, self._other), (self.number, self._notes)
+        return (self._own, self._other, self._data), (self.number, self._notes)
 
     @classmethod
-    def tree_unflatten(cls, static: tuple[int, _Notes], leaves: tuple[jax.Array, jax.Array]) -> PairSpecies:
+    def tree_unflatten(cls, static: tuple[int, _Notes], leaves: tuple[Any, ...]) -> PairSpecies:
         """The record from ``static`` part and ``leaves``, for JAX."""
-        return cls(*leaves, *static)
+        own, other, data = leaves
+        return cls(own, other, static[0], data, static[1])
 
     @property
     def own(self) -> jax.Array:
@@ -64,7 +76,31 @@ class PairSpecies:
     @property
     def ends_differ(self) -> bool:
         """Whether a formula has looked at one end of the edges by itself."""
-        return self.number > 1 and self._notes.ends_differ
+        return self._notes.ends_differ and (self.number > 1 or bool(self._data))
+
+    def product(self, name: str) -> jax.Array:
+        """The product of an atom's and its neighbour's data, such as q_i q_j, the same from both ends.
+
+        Args:
+            name: of data that the potential ``needs``, such as ``"charges"``.
+
+        Returns:
+            One value an edge.
+        """
+        own, other = self._data[name]
+        return own * other
+
+    def ends(self, name: str) -> tuple[jax.Array, jax.Array]:
+        """An atom's and its neighbour's data.
+
+        Args:
+            name: of data that the potential ``needs``, such as ``"charges"``.
+
+        Returns:
+            Both, broadcastable to the edges.
+        """
+        self._notes.ends_differ = True
+        return self._data[name]
 
     def pair(self, table: jax.Array) -> jax.Array:
         """Value for each edge from a number for all pairs, or from a table [species, species] taken as symmetric.
@@ -135,4 +171,5 @@ class PairSpecies:
         Returns:
             A :class:`PairSpecies` with ``own`` and ``other`` exchanged.
         """
-        return PairSpecies(self._other, self._own, self.number)
+        swapped = {name: (other, own) for name, (own, other) in self._data.items()}
+        return PairSpecies(self._other, self._own, self.number, swapped)

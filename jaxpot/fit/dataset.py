@@ -59,7 +59,7 @@ class Dataset:
         return Dataset(tuple(self.frames[int(k)] for k in chosen))
 
     def __add__(self, other: Dataset) -> Dataset:
-        return Dataset(self.frames + other.frames)
+        return Dataset(self.frames + other.frames, self.notes + other.notes)
 
     @property
     def atoms(self) -> list[Atoms]:

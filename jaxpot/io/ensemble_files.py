@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def load_ensemble(
 def save_ensemble(
     save: Callable[..., None], path: str | os.PathLike[str], potential: Potential, params: Params, style: str | None
 ) -> None:
-    """Writes each member to a folder of its own.
+    """Writes each member to a folder of its own, or a file where its format is one file.
 
     Args:
         save: :func:`jaxpot.save`, for the members.
@@ -88,10 +89,27 @@ def save_ensemble(
     """
     assert isinstance(potential, Committee)
     folder = Path(path)
-    with contextlib.suppress(FileNotFoundError):  # members half of the old ensemble, half of the new, are none
-        (folder / LIST).unlink()
     count = jax.tree.leaves(params)[0].shape[0]
     names = [f"member_{m}" for m in range(count)]
-    for m, name in enumerate(names):
-        save(folder / name, potential.member, jax.tree.map(lambda leaf, m=m: leaf[m], params), style)
+    parts = [folder / f".{name}.part" for name in names]
+    try:
+        for m, part in enumerate(parts):
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir(parents=True)
+            save(part / "member", potential.member, jax.tree.map(lambda leaf, m=m: leaf[m], params), style)
+        # from here on there is no ensemble, old or new, until all members are in their places
+        with contextlib.suppress(FileNotFoundError):
+            (folder / LIST).unlink()
+        for name, part in zip(names, parts, strict=True):
+            if (folder / name).is_dir():
+                shutil.rmtree(folder / name)
+            inside = part / "member"  # a folder or file of that name, or several files of names that begin so
+            os.replace(inside if inside.exists() else part, folder / name)
+            shutil.rmtree(part, ignore_errors=True)
+    except OSError as error:
+        message = f"cannot be written: {error.strerror}"
+        raise FileFormatError(path, None, message, "check the folder, its permissions and the disk") from error
+    finally:
+        for part in parts:
+            shutil.rmtree(part, ignore_errors=True)
     write_together(folder, {LIST: json.dumps({"members": names}, indent=1) + "\n"}, LIST)

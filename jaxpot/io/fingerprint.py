@@ -40,6 +40,8 @@ def _digest(value: Any) -> bytes:
         return _hashed(type(value).__name__, repr(value).encode())
     if isinstance(value, np.ndarray | np.generic | jax.Array):
         array = np.asarray(value)
+        if array.dtype.hasobject:
+            return _digest(array.tolist())
         return _hashed("array", array.dtype.str.encode(), repr(array.shape).encode(), array.tobytes())
     if isinstance(value, Mapping):
         return _hashed("mapping", *sorted(_digest(key) + _digest(item) for key, item in value.items()))

@@ -7,7 +7,6 @@ function that XLA's foreign function interface calls.
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import sys
 from typing import Any
@@ -17,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxpot.neighbors.plan import Built, Plan
+from jaxpot.numerics.native_interface import interface_problem, register_once
 
 __all__ = ["available", "fill", "search"]
 
@@ -24,7 +24,8 @@ __all__ = ["available", "fill", "search"]
 def available() -> bool:
     """Whether numba is installed and XLA runs on the CPU of a Linux or macOS machine."""
     found = importlib.util.find_spec("numba") is not None
-    return found and sys.platform in ("linux", "darwin") and jax.default_backend() == "cpu"
+    usable = found and sys.platform in ("linux", "darwin") and jax.default_backend() == "cpu"
+    return usable and interface_problem() is None
 
 
 def search(
@@ -97,10 +98,12 @@ def fill(
     return jax.tree.map(np.asarray, built), np.asarray(needed)
 
 
-@functools.cache
-def _register(dtype: str) -> Any:
+def _register(dtype: str) -> None:
     """Hand the compiled function for a dtype to XLA, once a process."""
-    from jaxpot.neighbors.native_kernel import target_of
-    from jaxpot.numerics.native_calls import register
 
-    register(f"jaxpot_neighbors_{dtype}", target_of(np.dtype(dtype).type))
+    def make() -> Any:
+        from jaxpot.neighbors.native_kernel import target_of
+
+        return target_of(np.dtype(dtype).type)
+
+    register_once(f"jaxpot_neighbors_{dtype}", make)

@@ -24,18 +24,9 @@ from jaxpot.neighbors.native_grid import (
     place_atoms,
     sorted_positions,
 )
-from jaxpot.numerics.native_calls import (
-    FINGERPRINT,
-    argument,
-    as_pointer,
-    handler_of,
-    njit_kept,
-    result,
-    share,
-    size,
-    task_of,
-    word,
-)
+from jaxpot.numerics.native_calls import argument, as_pointer, handler_of, result, size, word
+from jaxpot.numerics.native_code import njit_kept
+from jaxpot.numerics.native_threads import run_tasks, task_of
 
 __all__ = ["target_of"]
 
@@ -44,12 +35,8 @@ CAPACITY, ROWS = 13, 4  # the first of the arguments and of the results that the
 
 
 def kept(function: Any, dtype: Any) -> Any:
-    """Compile a function whose machine code numba keeps on disk, where there is a place for it.
-
-    Each gets an index of its own: two processes that write to the same index at once could exchange their entries; and
-    another one when what it calls has changed.
-    """
-    function.__qualname__ = f"{function.__name__}_{np.dtype(dtype).name}_{FINGERPRINT}_{GRID_FINGERPRINT}"
+    """Compile a function whose machine code is kept on disk, where there is a place for it."""
+    function.__qualname__ = f"{function.__name__}_{np.dtype(dtype).name}_{GRID_FINGERPRINT}"
     return njit_kept(function, nogil=True, error_model="numpy")
 
 
@@ -190,7 +177,7 @@ def target_of(dtype: Any) -> Any:
         payload[4], payload[5], payload[6] = points.ctypes.data, order.ctypes.data, place.ctypes.data
         payload[7], payload[8], payload[9] = keys.ctypes.data, starts.ctypes.data, number.ctypes.data
         payload[10], payload[11] = steps.ctypes.data, most.ctypes.data
-        share(frame, task, payload.ctypes.data, chunks)
+        run_tasks(frame, task, payload.ctypes.data, chunks)
         overflow = needed > total or not enough
         for one in range(ranges):
             largest = 0

@@ -152,14 +152,14 @@ def _motion(system: System, neighbors: Neighbors) -> tuple[list[jax.Array], jax.
     new_rows, old_rows = _scalars(new), _scalars(old)
     forward = _product(_inverse(old_rows), new_rows)
     backward = _product(_inverse(new_rows), old_rows)
-    unit = np.eye(3)
+    unit = np.eye(3).tolist()  # Python floats, which leave the type of the positions as it is
     x, y, z = (neighbors.reference_positions[:, d] for d in range(3))
     moved, squared = [], jnp.zeros((), new.dtype)
     for d in range(3):
-        a, b, c = (jnp.where(same, jnp.asarray(unit[e, d], new.dtype), forward[e][d]) for e in range(3))
+        a, b, c = (jnp.where(same, jnp.asarray(unit[e][d], new.dtype), forward[e][d]) for e in range(3))
         moved.append(system.positions[:, d] - (x * a + y * b + z * c))
         for e in range(3):
-            strain = backward[d][e] - unit[d, e]
+            strain = backward[d][e] - unit[d][e]
             squared = squared + strain * strain
     return moved, jnp.where(same, 1.0, 1.0 + jnp.sqrt(squared))
 

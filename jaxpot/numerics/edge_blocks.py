@@ -93,6 +93,7 @@ def evaluate_in_blocks(of: EdgeFunction, slots: Slots, arguments: Sequence[jax.A
         >>> evaluate_in_blocks(of, ring, [jnp.array(10.0), jnp.array([1.0, 2.0, 3.0])])[0].tolist()
         [50.0, 40.0, 30.0]
     """
+    arguments = [jnp.asarray(value) for value in arguments]
     if slots.others.shape == (of.atoms, of.slots):
         return _one_block(of, slots.others, arguments)
 

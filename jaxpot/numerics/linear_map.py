@@ -10,6 +10,8 @@ import numpy as np
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
+from jaxpot.numerics.manual_axes import abstract_like, vary_alike
+
 __all__ = ["jvp_with_reverse", "linear_map"]
 
 Flat = Callable[..., Sequence[jax.Array]]
@@ -125,7 +127,8 @@ def linear_map(
         >>> float(jax.grad(tripled)(2.0)), float(jax.jvp(tripled, (2.0,), (1.0,))[1])
         (3.0, 3.0)
     """
-    return list(_primitive.bind(*constants, *arguments, of=_Map(forward, transpose, len(constants), batches)))
+    values = vary_alike([*constants, *arguments])
+    return list(_primitive.bind(*values, of=_Map(forward, transpose, len(constants), batches)))
 
 
 def _forward(*values: jax.Array, of: _Map) -> list[jax.Array]:
@@ -134,7 +137,7 @@ def _forward(*values: jax.Array, of: _Map) -> list[jax.Array]:
 
 def _shapes(*avals: Any, of: _Map) -> list[Any]:
     shapes = jax.eval_shape(of.forward, *[jax.ShapeDtypeStruct(a.shape, a.dtype) for a in avals])
-    return [jax.core.ShapedArray(s.shape, s.dtype) for s in shapes]
+    return [abstract_like(avals, s.shape, s.dtype) for s in shapes]
 
 
 def _tangents(primals: Any, tangents: Any, *, of: _Map) -> tuple[Any, Any]:

@@ -1,68 +1,51 @@
-"""Functions compiled by numba as targets of XLA's foreign function interface; importing this module imports numba.
+"""Functions compiled by numba that XLA calls: how they read XLA's structures, and how they report errors.
 
-XLA hands such a function one pointer, to an ``XLA_FFI_CallFrame``. What is read of it here, in 64-bit words: 1 the
-extension, 2 the interface, 3 the context, 9 the arguments, 14 the results; of an argument's ``XLA_FFI_Buffer``: 3 the
-data, 5 the sizes. The interface is stable C (``xla/ffi/api/c_api.h``, installed with jaxlib).
+XLA hands such a function one pointer, to an ``XLA_FFI_CallFrame`` (``xla/ffi/api/c_api.h``, installed with jaxlib; the
+version that this file follows is in :mod:`jaxpot.numerics.native_interface`). Offsets here are in 64-bit words:
 
-Work is shared among XLA's own threads, those that it computes with: no second pool of threads competes with them, a
-process that limits XLA's threads limits these, and nothing is left behind that a fork could break.
+- ``XLA_FFI_CallFrame``: 1 extension, 2 ``XLA_FFI_Api``, 3 context, 9 arguments, 14 results;
+- ``XLA_FFI_Buffer``: 3 data, 5 sizes;
+- ``XLA_FFI_Api``: 0 its size, 4 version, 6 ``Error_Create``, 8 ``Error_Destroy``, 17 and 18 those of the thread pool;
+- the metadata extension: 1 its type, 3 ``XLA_FFI_Metadata``, of which 3 is the version and 4 the traits.
+
+Importing this module imports numba.
 """
 
 from __future__ import annotations
 
 import ctypes
-import hashlib
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import jax
 import numba
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from jaxpot.numerics.native_interface import MAJOR, MINOR
+
 __all__ = [
-    "FINGERPRINT",
+    "FUNCTION",
+    "allocate",
     "argument",
     "as_pointer",
+    "call",
+    "destroy_error",
+    "fetch_add",
+    "free",
     "handler_of",
-    "njit_kept",
-    "register",
     "result",
-    "share",
+    "set_word",
     "size",
-    "task_of",
     "word",
+    "yield_processor",
 ]
 
-# of what is compiled into everything that uses this module; numba itself looks at the file of a function alone
-FINGERPRINT = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
+FUNCTION = types.int64(types.int64)  # the signature of what XLA calls: a pointer in, a pointer or 0 out
 
-TARGET = types.int64(types.int64)  # the signature of a target, and of a task
-
-INTERFACE_WORDS = 19  # what share() reads of XLA_FFI_Api
-CREATED, SCHEDULE, THREADS = 8, 17, 18  # its members: XLA_FFI_Error_Destroy, XLA_FFI_ThreadPool_Schedule, _NumThreads
-
-_alive: list[Any] = []  # machine code lives as long as its function does
-
-
-def njit_kept(function: Callable[..., Any], **options: Any) -> Any:
-    """Compile a function whose machine code numba keeps on disk, where there is a place for it."""
-    try:
-        return numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # neither the folder of its file nor the user's cache can be written to
-        return numba.njit(**options)(function)
-
-
-def register(name: str, handler: Any) -> None:
-    """Hand a numba ``cfunc`` of signature ``TARGET`` to XLA as the target ``name`` on the CPU."""
-    new_capsule = ctypes.pythonapi.PyCapsule_New
-    new_capsule.restype = ctypes.py_object
-    new_capsule.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
-    _alive.append(handler)
-    jax.ffi.register_ffi_target(name, new_capsule(handler.address, None, None), platform="cpu")
+VERSION = MAJOR | MINOR << 32
+ERROR_CREATE, ERROR_DESTROY = 6, 8
+INTERNAL = 13  # XLA_FFI_Error_Code_INTERNAL
 
 
 def _place(builder: Any, address: Any, index: Any) -> Any:
@@ -135,7 +118,7 @@ def allocate(typing_context, bytes_wanted):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def release(typing_context, address):  # type: ignore[no-untyped-def]
+def free(typing_context, address):  # type: ignore[no-untyped-def]
     """Give memory back."""
 
     def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
@@ -147,7 +130,7 @@ def release(typing_context, address):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def let_others_run(typing_context):  # type: ignore[no-untyped-def]
+def yield_processor(typing_context):  # type: ignore[no-untyped-def]
     """Yield the processor."""
 
     def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
@@ -200,143 +183,75 @@ def size(typing_context, frame, k, axis):  # type: ignore[no-untyped-def]
 
 @numba.njit
 def answers_metadata(frame):  # type: ignore[no-untyped-def]
-    """Whether XLA only asks for which version of its interface the target was made; if so, answers with XLA's own.
-
-    Of the metadata extension: word 1 its type (1), 3 the metadata; of ``XLA_FFI_Metadata``: 3 the version, 4 traits;
-    of ``XLA_FFI_Api``: 4 the version.
-    """
+    """Answer with the version that this file was written for, if XLA asks for nothing but that; whether it did."""
     extension = word(frame, 1)
     if extension == 0 or (word(extension, 1) & 0xFFFFFFFF) != 1:
         return False
     metadata = word(extension, 3)
-    set_word(metadata, 3, word(word(frame, 2), 4))
+    set_word(metadata, 3, VERSION)
     set_word(metadata, 4, 0)
     return True
 
 
 @numba.njit
-def threads_of(frame):  # type: ignore[no-untyped-def]
-    """How many threads XLA computes with; 1 where it does not say."""
-    interface = word(frame, 2)
-    if word(interface, 0) < 8 * INTERFACE_WORDS:
-        return 1
-    request = allocate(40)  # XLA_FFI_ThreadPool_NumThreads_Args, and the answer behind it
-    set_word(request, 0, 32)
+def create_error(interface, message):  # type: ignore[no-untyped-def]
+    """A new ``XLA_FFI_Error`` with a message, given by the address of a C string; XLA raises it."""
+    request = allocate(32)
+    set_word(request, 0, 28)
     set_word(request, 1, 0)
-    set_word(request, 2, word(frame, 3))
-    set_word(request, 3, request + 32)
-    set_word(request, 4, 1)
-    error = call(word(interface, THREADS), request)
-    if error != 0:
-        destroy(interface, error)
-    threads = word(request, 4) if error == 0 else 1
-    release(request)
-    return threads
+    set_word(request, 2, message)
+    set_word(request, 3, INTERNAL)
+    error = call(word(interface, ERROR_CREATE), request)
+    free(request)
+    return error
 
 
 @numba.njit
-def destroy(interface, error):  # type: ignore[no-untyped-def]
-    """Give back an error that XLA returned."""
+def destroy_error(interface, error):  # type: ignore[no-untyped-def]
+    """Give back an error that a function of XLA returned."""
     request = allocate(24)
     set_word(request, 0, 24)
     set_word(request, 1, 0)
     set_word(request, 2, error)
-    call(word(interface, CREATED), request)
-    release(request)
+    call(word(interface, ERROR_DESTROY), request)
+    free(request)
 
 
-# words of a job
-NEXT, DONE, COUNT, HOLDERS, PAYLOAD, WORDS = range(6)
-
-
-@numba.njit
-def let_go(job):  # type: ignore[no-untyped-def]
-    """One thread less needs the job; the last gives its memory back."""
-    if fetch_add(job, HOLDERS, -1) == 1:
-        release(job)
-
-
-@numba.njit
-def share(frame, task, payload, count):  # type: ignore[no-untyped-def]
-    """``task`` for 0 ... count - 1, on XLA's threads and this one; returns when all are done.
-
-    A thread that comes late finds nothing left to do, and is not waited for: it may not come at all while every thread
-    of the pool waits here. The job's memory is kept until it has looked.
-    """
-    job = allocate(8 * WORDS)
-    set_word(job, NEXT, 0)
-    set_word(job, DONE, 0)
-    set_word(job, COUNT, count)
-    set_word(job, HOLDERS, 2)  # the task of this thread, and this thread as it waits
-    set_word(job, PAYLOAD, payload)
-    helpers = min(threads_of(frame), count) - 1 if count > 1 else 0
-    if helpers > 0:
-        interface = word(frame, 2)
-        request = allocate(40)  # XLA_FFI_ThreadPool_Schedule_Args
-        set_word(request, 0, 40)
-        set_word(request, 1, 0)
-        set_word(request, 2, word(frame, 3))
-        set_word(request, 3, task)
-        set_word(request, 4, job)
-        for _ in range(helpers):
-            fetch_add(job, HOLDERS, 1)
-            error = call(word(interface, SCHEDULE), request)
-            if error != 0:
-                destroy(interface, error)
-                let_go(job)
-                break
-        release(request)
-    call(task, job)
-    while fetch_add(job, DONE, 0) < count:
-        let_others_run()
-    let_go(job)
-
-
-def task_of(work: Any) -> int:
-    """Address of the function with which a thread takes part in a job.
-
-    Args:
-        work: numba function ``(payload, k)``, the k-th piece of the work.
-    """
-
-    @numba.cfunc(TARGET)
-    def task(job):  # type: ignore[no-untyped-def]
-        payload, count = word(job, PAYLOAD), word(job, COUNT)
-        k = fetch_add(job, NEXT, 1)
-        while k < count:
-            work(payload, k)
-            fetch_add(job, DONE, 1)
-            k = fetch_add(job, NEXT, 1)
-        let_go(job)
-        return 0
-
-    _alive.append(task)
-    return int(task.address)
+_FAILED = ctypes.create_string_buffer(b"a compiled function of jaxpot failed, probably for want of memory")
 
 
 def handler_of(body: Any, *tasks: int) -> Any:
-    """The target that XLA calls.
+    """The function that XLA calls.
 
     Args:
-        body: numba function ``(frame, *tasks)`` that does everything; it hands a task to :func:`share`.
-        tasks: one or two, from :func:`task_of`.
+        body: numba function ``(frame, *tasks)`` that computes the results. What it raises becomes an error of XLA.
+        tasks: one or two addresses, from :func:`jaxpot.numerics.native_threads.task_of`.
+
+    Returns:
+        A numba ``cfunc``, to be registered with :func:`jaxpot.numerics.native_interface.register_once`.
     """
-    # types.int64: for a constant, numba would compile the body anew
-    first, last = tasks[0], tasks[-1]
+    # int64 variables: for constants, numba would compile the body anew
+    first, last, message = tasks[0], tasks[-1], ctypes.addressof(_FAILED)
     if len(tasks) == 1:
 
-        @numba.cfunc(TARGET)
-        def handler(frame):  # type: ignore[no-untyped-def]
-            if not answers_metadata(frame):
-                body(frame, types.int64(first))
-            return 0
+        @numba.njit
+        def run(frame):  # type: ignore[no-untyped-def]
+            body(frame, types.int64(first))
+    else:
 
-        return handler
-
-    @numba.cfunc(TARGET)
-    def handler_of_two(frame):  # type: ignore[no-untyped-def]
-        if not answers_metadata(frame):
+        @numba.njit
+        def run(frame):  # type: ignore[no-untyped-def]
             body(frame, types.int64(first), types.int64(last))
-        return 0
 
-    return handler_of_two
+    @numba.cfunc(FUNCTION)
+    def handler(frame):  # type: ignore[no-untyped-def]
+        if answers_metadata(frame):
+            return 0
+        failed = False
+        try:
+            run(frame)
+        except Exception:
+            failed = True
+        return create_error(word(frame, 2), types.int64(message)) if failed else 0
+
+    return handler

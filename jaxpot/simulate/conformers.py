@@ -38,8 +38,9 @@ __all__ = ["Relaxation", "relax_conformers", "with_conformers"]
 WIDTH = {"cpu": 32}  # conformers at a time: those whose arrays stay in cache, and on an accelerator many
 ACCELERATOR_WIDTH = 1024
 MANY = 64  # conformers of a single molecule from which it is worth a program of its own size
-VERY_MANY = 500  # conformers from which it is worth a program of a size between two powers of two
-SMALLEST = 16  # atoms to pad to
+USUAL = 64  # atoms that molecules are padded to, at least
+SMALLEST = 16  # where there are very many conformers
+VERY_MANY = 500  # conformers from which it is worth a program of a size of their own
 FEWEST_ROWS = 1 << 14  # of a table of parameters: enough for hundreds of molecules, and costs nothing
 
 
@@ -173,24 +174,24 @@ def with_conformers(mol: Mol, relaxation: Relaxation) -> Mol:
 
 
 def _rooms(atoms: Sequence[int], counts: Sequence[int]) -> dict[int, list[int]]:
-    """Numbers of atoms to pad to, and which molecules to each: 16, 32, 64 ... and, for very many conformers, 24, 48 ...
+    """Numbers of atoms to pad to, and which molecules to each: 64, 128 ..., and for very many conformers 16, 24 ...
 
-    Compiling a program takes as long as relaxing hundreds of conformers, with an atom more or less; and what does not
-    depend on the other molecules of a set is found again by the next one.
+    Compiling a program takes as long as relaxing hundreds of conformers with some more atoms. And what does not depend
+    on the other molecules of a set is found again by the next one.
     """
-    coarse: dict[int, list[int]] = {}
-    for number, size in enumerate(atoms):
-        coarse.setdefault(max(SMALLEST, 1 << (size - 1).bit_length()), []).append(number)
+    close = [_at_least(size, SMALLEST, halves=True) for size in atoms]
+    conformers = {room: sum(n for n, own in zip(counts, close, strict=True) if own == room) for room in close}
     rooms: dict[int, list[int]] = {}
-    for room, members in coarse.items():
-        small = [k for k in members if 4 * atoms[k] <= 3 * room]
-        if room == SMALLEST or sum(counts[k] for k in small) < VERY_MANY:
-            rooms[room] = members
-            continue
-        rooms[room * 3 // 4] = small
-        if len(small) < len(members):
-            rooms[room] = [k for k in members if 4 * atoms[k] > 3 * room]
+    for number, (size, room) in enumerate(zip(atoms, close, strict=True)):
+        chosen = room if conformers[room] >= VERY_MANY else _at_least(size, USUAL, halves=False)
+        rooms.setdefault(chosen, []).append(number)
     return rooms
+
+
+def _at_least(size: int, smallest: int, halves: bool) -> int:
+    """The next power of two, or, with halves, one and a half times one."""
+    room = max(smallest, 1 << (size - 1).bit_length())
+    return room * 3 // 4 if halves and room > smallest and 4 * size <= 3 * room else room
 
 
 def _group(mols: Sequence[Mol], topologies: Sequence[Topology], dtype: np.dtype) -> tuple[Group, np.ndarray]:

@@ -163,11 +163,10 @@ def dynamics(
 
     def measure(params: Params, state: MDState) -> Measurement:
         result = compiled_evaluation(params, state.system, state.neighbors)
-        masses = np.asarray(state.masses, np.float64)
-        squared = np.square(np.asarray(state.velocities, np.float64)).sum(axis=1)
+        masses, velocities = np.asarray(state.masses, np.float64), np.asarray(state.velocities, np.float64)
         return Measurement(
             potential=float(np.asarray(result.energies, np.float64).sum()),
-            kinetic=float((0.5 * squared * masses).sum()),
+            kinetic=float(0.5 * (masses[:, None] * velocities**2).sum()),
             bath=float("nan") if compiled_bath is None else float(compiled_bath(state)),
             virial=float(np.trace(np.asarray(result.virial, np.float64))),
             volume=abs(float(np.linalg.det(np.asarray(state.system.cell, np.float64)))),

@@ -14,6 +14,7 @@ from jaxpot.potential import Params, Potential
 from jaxpot.simulate.restart import Restart, RestartError
 from jaxpot.simulate.settings import RunSettings
 from jaxpot.simulate.state import MDState
+from jaxpot.system import System
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -23,13 +24,16 @@ __all__ = ["check_forces", "check_identity", "check_structure", "identity"]
 SAME_FORCES = {"float32": 1e-3, "float64": 1e-6}  # of the largest force: what rounding can do is far less
 
 
-def identity(potential: Potential, params: Params, atoms: Atoms, settings: RunSettings) -> dict[str, Any]:
+def identity(
+    potential: Potential, params: Params, system: System, atoms: Atoms, settings: RunSettings
+) -> dict[str, Any]:
     """Everything that a run depends on, as JSON holds it: settings in full, all else as hashes.
 
     Args:
         potential: of the run.
         params: its parameters.
-        atoms: the structure at the beginning.
+        system: the structure at the beginning.
+        atoms: the same, for masses and velocities.
         settings: of the run; the number of steps may change and is left out.
 
     Returns:
@@ -45,7 +49,7 @@ def identity(potential: Potential, params: Params, atoms: Atoms, settings: RunSe
         | {
             "potential": fingerprint(described),
             "params": fingerprint((str(jax.tree.structure(params)), leaves)),
-            "structure": _structure(atoms, settings),
+            "structure": _structure(system, atoms, settings),
         }
     )
 
@@ -69,12 +73,13 @@ def check_identity(restart: Restart, now: dict[str, Any]) -> None:
         )
 
 
-def check_structure(restart: Restart, atoms: Atoms, settings: RunSettings) -> None:
+def check_structure(restart: Restart, system: System, atoms: Atoms, settings: RunSettings) -> None:
     """Raise where a structure is not the one that a run began with.
 
     Args:
         restart: of the run.
-        atoms: given for going on.
+        system: given for going on.
+        atoms: the same, for elements, masses and velocities.
         settings: of the run.
 
     Raises:
@@ -85,7 +90,7 @@ def check_structure(restart: Restart, atoms: Atoms, settings: RunSettings) -> No
             f"{restart.path}: holds {restart.atoms.get_chemical_formula()}, not the given structure "
             f"{atoms.get_chemical_formula()}; start anew with --force"
         )
-    before, now = restart.facts["identity"]["structure"], _structure(atoms, settings)
+    before, now = restart.facts["identity"]["structure"], _structure(system, atoms, settings)
     changed = [what for what in now if now[what] != before.get(what)]
     if changed:
         raise RestartError(
@@ -118,15 +123,14 @@ def check_forces(path: Path, state: MDState, forces: np.ndarray) -> None:
         )
 
 
-def _structure(atoms: Atoms, settings: RunSettings) -> dict[str, str]:
+def _structure(system: System, atoms: Atoms, settings: RunSettings) -> dict[str, str]:
     """Hashes of what a run takes from its structure."""
     parts = {
         "masses": atoms.get_masses(),
-        "cell": atoms.cell.array,
-        "periodicity": atoms.get_pbc(),
-        "positions": atoms.get_positions(),
-        "charges": atoms.get_initial_charges(),
-        "data": {key: np.asarray(value) for key, value in atoms.info.items()},
+        "cell": system.cell,
+        "periodicity": system.pbc,
+        "positions": system.positions,
+        "data": getattr(system, "extras", {}),
     }
     if settings.initial_temperature is None:
         parts["velocities"] = atoms.get_momenta()

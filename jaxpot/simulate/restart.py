@@ -18,6 +18,7 @@ from jaxpot.io.folders import write_atomically
 from jaxpot.neighbors import Neighbors, blank
 from jaxpot.neighbors.plan import Plan
 from jaxpot.simulate.dynamics import Carry
+from jaxpot.simulate.state import MDState
 from jaxpot.simulate.watch import Looks
 
 if TYPE_CHECKING:
@@ -42,8 +43,7 @@ def save_restart(path: Path, carry: Carry, atoms: Atoms, facts: dict[str, Any]) 
         atoms: the structure that the run began with: its elements, masses, periodicity and cell are saved.
         facts: anything that JSON holds, to be given back by :func:`load_restart`.
     """
-    unseen = carry._replace(looks=())  # type: ignore[arg-type]
-    arrays: dict[str, Any] = {name: np.asarray(leaf) for name, leaf in _named(unseen).items()}
+    arrays: dict[str, Any] = {name: np.asarray(leaf) for name, leaf in _named(_kept(carry)).items()}
     arrays |= {
         "atoms.numbers": atoms.numbers,
         "atoms.masses": atoms.get_masses(),
@@ -93,7 +93,7 @@ class Restart(NamedTuple):
             RestartError: it does not belong to this simulation.
         """
         neighbors = None if self.plan is None else _neighbors(self.plan, self.arrays)
-        template = shapes(neighbors)._replace(looks=())  # type: ignore[arg-type]
+        template = _kept(shapes(neighbors))
         wanted = _named(template)
         for name, leaf in wanted.items():
             found = self.arrays.get(name)
@@ -104,8 +104,10 @@ class Restart(NamedTuple):
                     "resume with the settings that the run was started with"
                 )
         leaves = [jnp.asarray(self.arrays[name]) for name in wanted]
-        carry: Carry = jax.tree.unflatten(jax.tree.structure(template), leaves)
-        return carry._replace(looks=Looks.none_since(carry.state.step, carry.state.velocities.dtype))
+        kept = jax.tree.unflatten(jax.tree.structure(template), leaves)
+        state: MDState = kept["state"]
+        looks = Looks.none_since(state.step, state.velocities.dtype)
+        return Carry(state, kept["moved"], jnp.zeros((), jnp.int32), looks)
 
 
 def load_restart(path: Path) -> Restart:
@@ -134,6 +136,10 @@ def load_restart(path: Path) -> Restart:
     if version != FORMAT:
         raise RestartError(f"{path}: written by another version of jaxpot (format {version}, here {FORMAT})")
     return Restart(path, arrays, plan, facts)
+
+
+def _kept(carry: Carry) -> dict[str, MDState]:
+    return {"state": carry.state, "moved": carry.moved}
 
 
 def _named(tree: Any) -> dict[str, Any]:

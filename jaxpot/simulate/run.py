@@ -115,7 +115,8 @@ def run_md(
     restart = load_restart(files.restart) if resume else None
     if restart is not None:
         if atoms is not None:
-            check_structure(restart, atoms, settings)
+            dtype = checked_dtype(settings.precision)
+            check_structure(restart, System.from_ase(atoms, potential.elements, dtype), atoms, settings)
         atoms = restart.atoms
     if atoms is None:
         raise ValueError("a new run needs a structure; pass atoms, or resume=True")
@@ -152,7 +153,7 @@ class _Run:
             raise ValueError(f"the velocity of atom {atom} is not finite; repair it, or ask for a temperature")
         self.system = System.from_ase(atoms, potential.elements, self.dtype)
         self.params = checked_params(params, self.dtype)
-        self.identity = identity(potential, params, atoms, settings)
+        self.identity = identity(potential, self.params, self.system, atoms, settings)
         self.dynamics = dynamics(potential, settings.ensemble, settings.skin, watch=watch)
         self.watch = watch
 

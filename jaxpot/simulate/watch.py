@@ -60,15 +60,15 @@ class Looks(NamedTuple):
     """What a watch has seen since the time loop was entered; jittable.
 
     Attributes:
-        steps: [MOST_LOOKS] int32, at which steps; only the first ``number`` mean anything.
+        steps: [MOST_LOOKS] int32, at which steps; only the first ``taken`` mean anything.
         values: [MOST_LOOKS], what the measure gave.
-        number: [] int32, how many looks.
+        taken: [] int32, how many.
         last: [] int32, the last step at which it looked; -1 before the first.
     """
 
     steps: jax.Array
     values: jax.Array
-    number: jax.Array
+    taken: jax.Array
     last: jax.Array
 
     @classmethod
@@ -83,7 +83,7 @@ class Looks(NamedTuple):
             The :class:`Looks`.
         """
         steps, values = jnp.zeros(MOST_LOOKS, jnp.int32), jnp.zeros(MOST_LOOKS, dtype)
-        return cls(steps, values, jnp.zeros((), jnp.int32), jnp.array(last, jnp.int32))
+        return cls(steps, values, jnp.zeros((), jnp.int32), jnp.array(last, jnp.int32, copy=True))
 
     def due(self, watch: Watch, step: jax.Array) -> jax.Array:
         """Whether it is time for a look that has not been taken."""
@@ -91,9 +91,9 @@ class Looks(NamedTuple):
 
     def with_one(self, step: jax.Array, value: jax.Array) -> Looks:
         """One look more."""
-        values = self.values.at[self.number].set(value.astype(self.values.dtype))
-        return Looks(self.steps.at[self.number].set(step), values, self.number + 1, step)
+        values = self.values.at[self.taken].set(value.astype(self.values.dtype))
+        return Looks(self.steps.at[self.taken].set(step), values, self.taken + 1, step)
 
     def listed(self) -> list[tuple[int, float]]:
         """(step, value) of every look, on the host."""
-        return [(int(s), float(v)) for s, v in zip(self.steps[: self.number], self.values[: self.number], strict=True)]
+        return [(int(s), float(v)) for s, v in zip(self.steps[: self.taken], self.values[: self.taken], strict=True)]

@@ -3,56 +3,49 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from dataclasses import dataclass
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from ase import Atoms
+from ase.build import molecule
 
 import jaxpot
 from jaxpot.descriptors.symmetry_functions import SymmetryFunction
-
-Params = Any
+from jaxpot.evaluation import Params
 
 
 @dataclass(frozen=True)
 class Example:
-    """A potential and the structures it is tried on.
+    """A potential and what it is tried on.
 
     Attributes:
         name: for test ids.
         build: makes potential and params.
-        elements: of the test structures.
-        a: lattice constant of the test structures, Å; near the minimum, so that nothing flies apart.
-        structure: of the crystal that is rattled and sheared, as in `tests.structures.crystal`.
-        continuity: what goes to zero at the cutoff: 0 nothing, 1 the energy, 2 also the force.
-        fixed: names of params that are no smooth degree of freedom.
-        isolated: energy of an atom alone, eV.
+        settings: the keywords of `jaxpot.testing.validate`.
     """
 
     name: str
     build: Callable[[], tuple[jaxpot.Potential, Params]]
-    elements: tuple[str, ...]
-    a: float
-    structure: str = "fcc"
-    continuity: int = 2
-    fixed: tuple[str, ...] = ()
-    isolated: float = 0.0
+    settings: Mapping[str, Any] = field(hash=False)
 
 
 EXAMPLES: list[Example] = []
 
 
 def example(
-    elements: tuple[str, ...], a: float, **rest: Any
+    elements: tuple[str, ...] = (), lattice_constant: float | None = None, **settings: Any
 ) -> Callable[[Callable[[], tuple[jaxpot.Potential, Params]]], Callable[[], tuple[jaxpot.Potential, Params]]]:
-    """Enter a function that makes potential and params under its own name."""
+    """Enter a function that makes potential and params under its own name; arguments as `jaxpot.testing.validate`'s."""
+    settings |= {"elements": elements or None, "lattice_constant": lattice_constant}
 
     def enter(build: Callable[[], tuple[jaxpot.Potential, Params]]) -> Callable[[], tuple[jaxpot.Potential, Params]]:
         once = functools.cache(build)
-        EXAMPLES.append(Example(build.__name__, once, elements, a, **rest))
+        EXAMPLES.append(Example(build.__name__, once, settings))
         return once
 
     return enter
@@ -276,6 +269,39 @@ example(("Si", "O"), 4.2, isolated=schnet_alone())(schnet)
 example(("Si", "O"), 4.2, isolated=dtnn_alone())(dtnn)
 
 
+@example(("Si", "O"), 4.2)
+def message_passing_toy() -> tuple[jaxpot.Potential, Params]:
+    """Scalars and vectors on the atoms, messages that depend on both ends, and an energy of their invariants."""
+    features = 4
+
+    def message(p: Params, edges: jaxpot.Environment, scalars: jax.Array, vectors: Any, own: jax.Array) -> Any:
+        end = jnp.where(edges.mask, (1 - (edges.distances / 4.0) ** 2) ** 3, 0.0)[:, :, None]
+        kinds = p["kinds"][edges.own_species[:, None], edges.species]
+        strength = end * kinds * jnp.tanh(scalars @ p["theirs"] + own @ p["own"])
+        units = [(d / edges.distances)[:, :, None] for d in (edges.x, edges.y, edges.z)]
+        return strength, [strength * unit + end * vector for unit, vector in zip(units, vectors, strict=True)]
+
+    def energies(p: Params, graph: jaxpot.Graph) -> jax.Array:
+        scalars = p["embedding"][graph.species]
+        vectors = [jnp.zeros_like(scalars)] * 3
+        for layer in p["layers"]:
+            more, bonds = graph.sum(functools.partial(message, layer), scalars, vectors, own=scalars)
+            vectors = graph.map(lambda old, new: [a + 0.3 * b for a, b in zip(old, new, strict=True)], vectors, bonds)
+            scalars = scalars + jnp.tanh(more + sum(v * v for v in vectors) @ layer["norm"])
+        alone = jnp.tanh(p["embedding"] @ p["out"]).sum(axis=1)
+        return jnp.tanh(scalars @ p["out"]).sum(axis=1) - alone[graph.species]
+
+    rng = np.random.default_rng(11)
+    square = (features, features)
+    layers = [
+        {"theirs": rng.normal(size=square), "own": rng.normal(size=square), "norm": rng.normal(size=square)}
+        | {"kinds": rng.uniform(0.5, 1.5, (2, 2, features))}
+        for _ in range(2)
+    ]
+    params = {"embedding": rng.normal(size=(2, features)), "layers": layers, "out": rng.normal(size=square)}
+    return jaxpot.graph_potential(energies, 4.0, ("Si", "O"), "message_passing_toy"), params
+
+
 @example(("Si", "W"), 3.9)
 def sum_of_potentials() -> tuple[jaxpot.Potential, Params]:
     core = jaxpot.zbl(2.0, 3.0, ("Si", "W"))
@@ -284,18 +310,23 @@ def sum_of_potentials() -> tuple[jaxpot.Potential, Params]:
     return jaxpot.scale(core, 0.7) + bonds, (core.init(), bond)
 
 
-@example(("Cu", "Ag"), 3.7)
-def radial_toy() -> tuple[jaxpot.Potential, Params]:
+@jaxpot.potential_kind
+def two_sums(elements: tuple[str, ...], cutoff: float = 4.5) -> jaxpot.Potential:
     """Two sums, of which one is not symmetric in the species, and a function of both that depends on the species."""
 
     def contributions(p: Params, r: jax.Array, species: jaxpot.PairSpecies) -> tuple[jax.Array, ...]:
-        end = (1 - (r / 4.5) ** 2) ** 3
+        end = (1 - (r / cutoff) ** 2) ** 3
         return species.directed(p["spread"]) * end, species.pair(p["core"]) * species.of_other(p["size"]) * end / r**4
 
     def atom_energy(p: Params, sums: tuple[jax.Array, ...], species: jax.Array) -> jax.Array:
         bonds, cores = sums
         return cores - p["depth"][species] * (jnp.sqrt(1.0 + bonds) - 1.0) + p["cross"] * bonds * cores
 
+    return jaxpot.radial_potential(contributions, atom_energy, cutoff, elements, "two_sums")
+
+
+@example(("Cu", "Ag"), 3.7)
+def radial_toy() -> tuple[jaxpot.Potential, Params]:
     params = {
         "spread": np.array([[1.0, 1.6], [0.7, 2.0]]),
         "core": np.array([[14.0, 17.0], [17.0, 20.0]]),
@@ -303,15 +334,15 @@ def radial_toy() -> tuple[jaxpot.Potential, Params]:
         "depth": np.array([2.0, 3.0]),
         "cross": np.array(0.01),
     }
-    return jaxpot.radial_potential(contributions, atom_energy, 4.5, ("Cu", "Ag"), "radial_toy"), params
+    return two_sums(("Cu", "Ag")), params
 
 
-@example(("Si", "Ge"), 5.5, structure="diamond")
-def environment_toy() -> tuple[jaxpot.Potential, Params]:
+@jaxpot.potential_kind
+def bonds_and_angles(elements: tuple[str, ...], cutoff: float = 4.4) -> jaxpot.Potential:
     """Bonds, and angles between all pairs of them as in Stillinger and Weber's potential, for two species."""
 
     def energy(p: Params, env: jaxpot.Environment) -> jax.Array:
-        end = jnp.where(env.distances < 4.4, (1 - (env.distances / 4.4) ** 2) ** 3, 0.0)
+        end = jnp.where(env.distances < cutoff, (1 - (env.distances / cutoff) ** 2) ** 3, 0.0)
         strength = p["strength"][env.own_species, env.species]
         bonds = strength * end * (p["core"] / env.distances**4 - 1.0)
         unit = [v / env.distances for v in (env.x, env.y, env.z)]
@@ -322,12 +353,17 @@ def environment_toy() -> tuple[jaxpot.Potential, Params]:
         angles = p["angle"][env.own_species] * (cosine + 1.0 / 3.0) ** 2 * other
         return env.sum(bonds) + env.sum(env.sum(angles))
 
+    return jaxpot.environment_potential(energy, cutoff, elements, "bonds_and_angles")
+
+
+@example(("Si", "Ge"), 5.5, structure="diamond")
+def environment_toy() -> tuple[jaxpot.Potential, Params]:
     params = {
         "strength": np.array([[2.0, 1.8], [1.8, 1.6]]),
         "core": np.array(16.0),
         "angle": np.array([1.5, 1.2]),
     }
-    return jaxpot.environment_potential(energy, 4.4, ("Si", "Ge"), "environment_toy"), params
+    return bonds_and_angles(("Si", "Ge")), params
 
 
 @example(("Ar",), 5.3)
@@ -373,3 +409,116 @@ def linear_toy() -> tuple[jaxpot.Potential, Params]:
     potential = jaxpot.descriptor_potential(descriptor, jaxpot.LinearHead("quadratic"), "linear_toy")
     coefficients = np.random.default_rng(9).normal(size=(2, 10)) * 0.1
     return potential, {"coefficients": np.where(np.arange(10) == 0, 0.0, coefficients)}
+
+
+def edges(system: jaxpot.System, neighbors: jaxpot.Neighbors, cutoff: float) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Neighbouring atoms, distances and a smooth weight that ends at the cutoff, each [atoms, capacity]."""
+    others = jnp.minimum(neighbors.others, len(system.species) - 1)
+    shifts = neighbors.shifts.astype(system.positions.dtype) @ system.cell
+    squared = ((system.positions[others] + shifts - system.positions[:, None, :]) ** 2).sum(axis=-1)
+    inside = neighbors.mask & (squared < cutoff**2)
+    distances = jnp.sqrt(jnp.where(inside, squared, cutoff**2))
+    return others, distances, jnp.where(inside, (1 - (distances / cutoff) ** 2) ** 3, 0.0)
+
+
+@jaxpot.potential_kind
+def charges_by_neighbors(elements: tuple[str, ...], cutoff: float) -> jaxpot.Potential:
+    """Charges that neighbours induce, and no energy."""
+
+    def outputs(params: Params, system: jaxpot.System, neighbors: jaxpot.Neighbors) -> jaxpot.Outputs:
+        others, distances, weight = edges(system, neighbors, cutoff)
+        pull = jnp.asarray(params["pull"], distances.dtype)[jnp.maximum(system.species, 0)]
+        charges = ((pull[:, None] - pull[others]) * weight / distances).sum(axis=1)
+        return jaxpot.Outputs(jnp.zeros_like(charges), {"charges": charges})
+
+    functions = jaxpot.Functions(outputs)
+    return jaxpot.Potential("charges_by_neighbors", cutoff, elements, functions, gives=frozenset({"charges"}))
+
+
+@jaxpot.potential_kind
+def screened_coulomb(elements: tuple[str, ...], cutoff: float) -> jaxpot.Potential:
+    """A Coulomb energy of the charges of a system that ends at a cutoff, and the energy to charge an atom."""
+
+    def outputs(params: Params, system: jaxpot.System, neighbors: jaxpot.Neighbors) -> jaxpot.Outputs:
+        others, distances, weight = edges(system, neighbors, cutoff)
+        charges = jnp.where(system.real, system.extras["charges"], 0.0)
+        hardness = jnp.asarray(params["hardness"], distances.dtype)[jnp.maximum(system.species, 0)]
+        strength = jnp.asarray(params["strength"], distances.dtype)
+        pairs = (0.5 * strength * charges[:, None] * charges[others] * weight / distances).sum(axis=1)
+        return jaxpot.Outputs(pairs + hardness * charges**2)
+
+    functions = jaxpot.Functions(outputs)
+    return jaxpot.Potential("screened_coulomb", cutoff, elements, functions, needs=frozenset({"charges"}))
+
+
+COULOMB = {"strength": 14.4, "hardness": np.array([2.0, 3.0])}
+# repulsion of magnesium oxide's ions, which keeps charges apart
+CORES = {
+    "A": np.array([[0.0, 1428.5], [1428.5, 22764.3]]),
+    "rho": np.array([[0.3, 0.2945], [0.2945, 0.149]]),
+    "C": np.array([[0.0, 40.0], [40.0, 27.88]]),
+}
+
+
+def ions() -> jaxpot.Potential:
+    return jaxpot.buckingham(4.5, ("Mg", "O"), mode="force_shifted")
+
+
+@example(("Mg", "O"), 2.3, structure="sc")
+def chain_of_charges() -> tuple[jaxpot.Potential, Params]:
+    parts = charges_by_neighbors(("Mg", "O"), 4.0), screened_coulomb(("Mg", "O"), 5.5), ions()
+    return jaxpot.chain(*parts), ({"pull": np.array([1.0, -0.5])}, COULOMB, CORES)
+
+
+def with_charges(atoms: Atoms) -> jaxpot.System:
+    """Charges by the atoms' elements."""
+    charges = np.where(atoms.numbers == 8, -1.1, 1.2)
+    return jaxpot.System.from_ase(atoms, ("Mg", "O"), extras={"charges": charges})
+
+
+@example(("Mg", "O"), 2.3, structure="sc", systems=with_charges, isolated=3.0 * 1.1**2)
+def charges_of_the_system() -> tuple[jaxpot.Potential, Params]:
+    return screened_coulomb(("Mg", "O"), 5.5) + ions(), (COULOMB, CORES)
+
+
+@jaxpot.potential_kind
+def springs(elements: tuple[str, ...]) -> jaxpot.Potential:
+    """All pairs of atoms, without a cutoff and without neighbours; for molecules."""
+
+    def energies(params: Params, system: jaxpot.System, neighbors: None) -> jax.Array:
+        count = len(system.species)
+        vectors = system.positions[:, None, :] - system.positions[None, :, :]
+        pairs = system.real[:, None] & system.real[None, :] & ~jnp.eye(count, dtype=bool)
+        squared = jnp.where(pairs, (vectors**2).sum(axis=-1), 1.0)
+        species = jnp.maximum(system.species, 0)
+        size = jnp.asarray(params["size"], squared.dtype)[species]
+        stiff = jnp.asarray(params["stiffness"], squared.dtype)
+        wanted = size[:, None] + size[None, :]
+        return jnp.where(pairs, 0.25 * stiff * (squared / wanted**2 - 1.0) ** 2 / squared, 0.0).sum(axis=1)
+
+    return jaxpot.Potential("springs", 0.0, elements, jaxpot.Functions(lambda *given: jaxpot.Outputs(energies(*given))))
+
+
+@example(structure=molecule("CH3CH2OH"))
+def molecule_without_cutoff() -> tuple[jaxpot.Potential, Params]:
+    return springs(("C", "H", "O")), {"size": np.array([0.8, 0.4, 0.7]), "stiffness": 5.0}
+
+
+ETHANOL = molecule("CH3CH2OH")
+ETHANOL.rattle(0.03, seed=1)
+
+
+@functools.cache
+def ethanol() -> jaxpot.MolecularModel:
+    bonds = [(i, j) for i, j in itertools.combinations(range(9), 2) if ETHANOL.get_distance(i, j) < 1.65]
+    return jaxpot.mmff94(ETHANOL, bonds=bonds, charges=0)
+
+
+def with_topology(atoms: Atoms) -> jaxpot.System:
+    """The same atoms elsewhere."""
+    return ethanol().system.replace(positions=jnp.asarray(atoms.positions))
+
+
+@example(structure=ETHANOL, systems=with_topology)
+def mmff94() -> tuple[jaxpot.Potential, Params]:
+    return ethanol().potential, ethanol().params

@@ -19,6 +19,7 @@ from jaxpot.engine import compiled
 from jaxpot.engine.compiled.scalar_code import Code, Translation, translate
 from jaxpot.engine.radial_formula import RadialFormula
 from jaxpot.neighbors import native
+from jaxpot.numerics import native_choice
 from tests import structures
 from tests.conftest import FLOAT32
 
@@ -284,7 +285,7 @@ def test_what_derivatives_repeat_is_one_line() -> None:
     def terms(r: jax.Array, own: jax.Array, c: jax.Array, d: jax.Array) -> jax.Array:
         return term(r, own, c) + term(r, own, c) * term(r, own, d) - term(r, own, c)
 
-    translation = Translation()
+    translation = Translation(jnp.result_type(1.0))
     number = jnp.asarray(2.0)
     jaxpr = jax.make_jaxpr(terms)(1.0, jnp.int32(0), number, number)
     arguments = [Code(("r",), ()), Code(("own",), ()), number, number + 1.0]
@@ -296,16 +297,20 @@ def test_what_derivatives_repeat_is_one_line() -> None:
     assert sorted(float(v) for v in translation.inputs if v.size == 1 and v.dtype.kind == "f") == [4.0, 9.0]
 
 
-def test_formulas_without_scalar_code_are_traced(case: tuple[jaxpot.System, jaxpot.Neighbors]) -> None:
+def test_formulas_without_scalar_code_are_traced(
+    case: tuple[jaxpot.System, jaxpot.Neighbors], monkeypatch: pytest.MonkeyPatch
+) -> None:
     system, neighbors = case
 
     def sum_of_gaussians(p: Any, r: jax.Array) -> jax.Array:
         return jnp.exp(-((r[..., None] - jnp.linspace(1.0, 4.0, 5).reshape((1,) * r.ndim + (5,))) ** 2)).sum(-1) * p
 
     potential = jaxpot.pair_potential(sum_of_gaussians, CUTOFF, ("Cu", "Al"))
-    with pytest.raises(compiled.UnsupportedError):
+    with pytest.raises(compiled.UnsupportedError, match="primitive `sub`"):
         compiled.pair_loop(lambda p, r, *_: ((sum_of_gaussians(p, r),), None), 1.0, system, neighbors, CUTOFF)
-    got = potential.evaluate(1.0, system, neighbors)
+    monkeypatch.setattr(native_choice, "_warned", set())
+    with pytest.warns(UserWarning, match="primitive `sub`"):
+        got = potential.evaluate(1.0, system, neighbors)
     expected = potential.evaluate(1.0, system, traced(neighbors))
     np.testing.assert_allclose(got.forces, expected.forces, rtol=1e-12, atol=1e-12)
 

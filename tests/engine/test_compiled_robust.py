@@ -29,6 +29,8 @@ scale = np.abs(expected).max()
 def check(found):
     np.testing.assert_allclose(found, expected, atol=1e-5 * scale)
 """
+# nothing is compiled by numba before the threads start
+SETUP_WITHOUT_LIST = SETUP.replace("native_from=500", "native_from=10**9").replace("assert neighbors.plan.native", "")
 DEVICES = """
 # not explicit axes: over those JAX maps no sequential call
 mesh = jax.make_mesh((2,), ("i",), axis_types=(jax.sharding.AxisType.Auto,))
@@ -39,6 +41,39 @@ check(jax.jit(forces)(params, *everywhere))
 ensemble = jax.device_put(jnp.array([0.4, 0.8]), NamedSharding(mesh, PartitionSpec("i")))
 several = jax.jit(jax.vmap(lambda e: forces({"epsilon": e, "sigma": 2.4}, *everywhere)))(ensemble)
 check(several[0]); check(several[1] / 2)
+# several parameters, one a device, and a gradient through the forces
+def loss(epsilon, positions, neighbors):
+    found = forces({"epsilon": epsilon[0], "sigma": 2.4}, system.replace(positions=positions), neighbors)
+    return (found**2).sum()
+for vary in (True, False):
+    gradients = [jax.jit(jax.shard_map(
+        lambda e, x: jax.grad(loss, (0, 1))(e, x, n), mesh=mesh, in_specs=(PartitionSpec("i"), PartitionSpec("i")),
+        out_specs=(PartitionSpec("i"), PartitionSpec("i")), check_vma=vary,
+    ))(jnp.array([0.4, 0.8]), jnp.concatenate([system.positions] * 2)) for n in (neighbors, traced)]
+    for got, want in zip(*gradients):
+        np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4 * np.abs(want).max())
+    shared = [jax.jit(jax.shard_map(
+        lambda e, x: jax.grad(loss)(e, x, n), mesh=mesh, in_specs=(PartitionSpec("i"), PartitionSpec()),
+        out_specs=PartitionSpec("i"), check_vma=vary,
+    ))(jnp.array([0.4, 0.8]), system.positions) for n in (neighbors, traced)]
+    np.testing.assert_allclose(*shared, rtol=1e-4)
+"""
+THREADS = """
+import threading
+found, failed = [None] * 8, []
+start = threading.Barrier(8)
+def first(k):
+    try:
+        start.wait()
+        own = jaxpot.neighbor_list(5.0, native_from=500).allocate(system)
+        found[k] = jax.jit(lambda x: forces(params, system.replace(positions=x), own))(system.positions)
+    except BaseException as error:
+        failed.append(error)
+threads = [threading.Thread(target=first, args=(k,)) for k in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+assert not failed, failed
+for each in found: check(each)
 """
 FORK = """
 import os
@@ -58,10 +93,14 @@ check(jax.jit(forces)(params, system, again))
 """
 
 
-def start(code: str, folder: Path, **variables: str) -> subprocess.Popen[str]:
+def start(code: str, folder: Path | str, without: tuple[str, ...] = (), **variables: str) -> subprocess.Popen[str]:
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "NUMBA_CACHE_DIR": str(folder), **variables}
+    environment = {name: value for name, value in environment.items() if name not in without}
     return subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", SETUP + code], env=environment, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-W", "ignore", "-c", code if "import jaxpot" in code else SETUP + code],
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -77,6 +116,18 @@ def test_several_devices_forks_and_processes_that_compile_at_once(tmp_path: Path
     for process in both:
         end(process)
     end(start(AGAIN, tmp_path, JAX_ENABLE_X64="1"))  # with what the others left in numba's cache
+
+
+@pytest.mark.slow
+def test_first_use_from_several_threads(tmp_path: Path) -> None:
+    end(start(SETUP_WITHOUT_LIST + THREADS, tmp_path))
+
+
+@pytest.mark.slow
+def test_without_home_and_with_nowhere_to_write() -> None:
+    ways = ["HOME", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR"]
+    end(start(AGAIN, "", (*ways, "USER", "LOGNAME"), HOME=""))
+    end(start(AGAIN, "/dev/null/none", XDG_CACHE_HOME="/dev/null/none"))
 
 
 @pytest.mark.slow

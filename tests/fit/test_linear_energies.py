@@ -9,6 +9,9 @@ from ase.build import bulk
 import jaxpot
 from jaxpot.batch import evaluate
 from jaxpot.fit import Dataset, Frame, fit_linear
+from tests.conftest import FLOAT32
+
+pytestmark = pytest.mark.skipif(FLOAT32, reason="fits are in float64")
 
 
 def frames(number: int) -> Dataset:

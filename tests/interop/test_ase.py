@@ -305,6 +305,7 @@ def test_atoms_at_one_place_are_named() -> None:
     assert np.isfinite(atoms.get_potential_energy())
 
 
+@pytest.mark.filterwarnings("ignore:most atoms have a neighbour closer")
 def test_a_cell_that_meets_itself_is_named() -> None:
     atoms = Atoms("Cu", cell=np.diag([0.25, 9.0, 9.0]), pbc=(True, False, False))
     atoms.calc = Calculator(ALLOY, {"epsilon": np.inf, "sigma": 2.5})

@@ -60,6 +60,22 @@ def test_a_folder_of_two_potentials_is_no_potential(tmp_path: Path) -> None:
         jaxpot.load(tmp_path / "a")
 
 
+@pytest.mark.parametrize("name", ["Ta06A.snapcoeff", "Cu_mishin1.eam.alloy"])
+def test_ensembles_of_files_are_saved_again_and_again(name: str, tmp_path: Path) -> None:
+    potential, params = jaxpot.load(POTENTIALS / name)
+    for factors in ((1.0, 2.0, 3.0), (4.0, 5.0)):  # fewer members the second time
+        stacked = jax.tree.map(lambda leaf, f=factors: jnp.stack([leaf * factor for factor in f]), params)
+        jaxpot.save(tmp_path / "a", jaxpot.committee(potential), stacked)
+        again, read = jaxpot.load(tmp_path / "a")
+        assert again.name == jaxpot.committee(potential).name
+        for key in set(stacked) - {"rounding"}:  # what float32 has left of the tables is rounded anew
+            np.testing.assert_allclose(read[key], stacked[key], rtol=1e-6)
+    with pytest.raises(ValueError, match=r"cannot|style"):  # a save that is refused leaves the old ensemble alone
+        jaxpot.save(tmp_path / "a", jaxpot.committee(potential), stacked, style="nonsense")
+    assert jax.tree.leaves(jaxpot.load(tmp_path / "a")[1])[0].shape[0] == 2
+    assert not [path for path in (tmp_path / "a").iterdir() if path.name.endswith(".part")]
+
+
 def test_a_replacement_that_stops_half_way_leaves_no_potential(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import os
 

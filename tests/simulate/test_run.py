@@ -18,7 +18,7 @@ import pytest
 from ase import Atoms
 
 import jaxpot
-from jaxpot.io.folders import write_atomically
+from jaxpot.io.folders import FolderInUseError, write_atomically
 from jaxpot.plot import radial_distribution
 from jaxpot.simulate import RestartError, SimulationError, Thermo, run_md
 from jaxpot.simulate.output import read_thermo
@@ -128,6 +128,76 @@ def test_what_cannot_be_resumed(tmp_path: Path) -> None:
     (tmp_path / "thermo.csv").write_text("")
     with pytest.raises(RestartError, match=r"thermo\.csv: shorter"):
         run_md(atoms, *model, settings, tmp_path, resume=True)
+
+
+def test_a_run_goes_on_only_with_what_it_was_started_with(tmp_path: Path) -> None:
+    (potential, params), atoms, settings = argon.potential(), argon.crystal(1), argon.settings("nve", 10)
+    run_md(atoms, potential, params, settings, tmp_path)
+    before = argon.written(tmp_path)
+
+    def refused(said: str, atoms: Any = None, potential: Any = potential, params: Any = params) -> None:
+        with pytest.raises(RestartError, match=said):
+            run_md(atoms, potential, params, argon.settings("nve", 20), tmp_path, resume=True)
+        assert argon.written(tmp_path) == before
+
+    refused("another params", params=params | {"epsilon": params["epsilon"] * (1 + 1e-12)})
+    refused("another potential", potential=jaxpot.lennard_jones(6.4, ("Ar",), mode="force_shifted"))
+    refused(
+        "another potential, params", potential=jaxpot.morse(6.5, ("Ar",)), params={"D0": 0.01, "alpha": 1.0, "r0": 3.0}
+    )
+    heavier, wider, moved = atoms.copy(), atoms.copy(), atoms.copy()
+    heavier.set_masses(atoms.get_masses() + np.eye(4)[2])
+    wider.cell[0, 1] += 1e-9
+    moved.positions[1, 2] += 1e-9
+    refused("structure of other masses;", heavier)
+    refused("structure of other cell;", wider)
+    refused("structure of other positions;", moved)
+    result = run_md(atoms, potential, dict(reversed(params.items())), argon.settings("nve", 20), tmp_path, resume=True)
+    assert result.finished
+
+
+def test_potentials_of_functions_are_told_apart_by_their_forces(tmp_path: Path) -> None:
+    def of(depth: float) -> Any:
+        return jaxpot.pair_potential(lambda params, r: depth * (r - 3.0) ** 2 * (r - 6.0) ** 2, 6.0)
+
+    atoms = argon.crystal(1)
+    run_md(atoms, of(0.001), {}, argon.settings("nve", 10), tmp_path)
+    with pytest.raises(RestartError, match=r"gives other forces than the run was started with, by .* eV/Å on atom"):
+        run_md(None, of(0.0011), {}, argon.settings("nve", 20), tmp_path, resume=True)
+    assert run_md(None, of(0.001), {}, argon.settings("nve", 20), tmp_path, resume=True).finished
+
+
+KILLED_WITH_LOCK = """
+import os, signal, sys
+from pathlib import Path
+from jaxpot.io.folders import locked
+with locked(Path(sys.argv[1])):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_folder_takes_one_run_at_a_time(tmp_path: Path) -> None:
+    model, atoms, settings = argon.potential(), argon.crystal(1), argon.settings("nve", 10)
+    folder = tmp_path / "run"
+    refusals = []
+
+    def another(row: Thermo, rate: float) -> None:
+        for resume in (False, True):
+            if resume and not (folder / "restart.npz").exists():
+                continue
+            with pytest.raises(FolderInUseError, match=f"another run .process {os.getpid()}.") as error:
+                run_md(atoms, *model, settings, folder, resume=resume)
+            refusals.append(error)
+
+    run_md(atoms, *model, settings, folder, on_progress=another)
+    assert len(refusals) > 3
+    run_md(atoms, *model, settings, tmp_path / "alone")
+    assert argon.written(folder) == argon.written(tmp_path / "alone")
+    # a lock ends with its process
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run([sys.executable, "-c", KILLED_WITH_LOCK, str(folder)], check=False, env=environment)
+    assert done.returncode == -signal.SIGKILL and (folder / ".lock").exists()
+    assert run_md(atoms, *model, argon.settings("nve", 15), folder, resume=True).step == 15
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

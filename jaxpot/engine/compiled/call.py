@@ -1,14 +1,11 @@
-"""The loop over pairs compiled by numba and called by XLA."""
+"""The loop over pairs, compiled by numba and called by XLA."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
 import math
-import os
-import tempfile
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -16,19 +13,27 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxpot.engine.compiled.lines import packed, used
-from jaxpot.engine.compiled.scalar_code import Code, Translation, translate
-from jaxpot.engine.compiled.source import CENTERS, Loop, source_of
-from jaxpot.neighbors import Neighbors, native
+from jaxpot.engine.compiled.loop import CENTERS_PER_TASK, Loop, assignment
+from jaxpot.engine.compiled.scalar_code import Code, Translation, UnsupportedError, translate
+from jaxpot.engine.compiled.source import source_of
+from jaxpot.neighbors import Neighbors
+from jaxpot.numerics.manual_axes import abstract_like, vary_alike
+from jaxpot.numerics.native_choice import NotNativeError
+from jaxpot.numerics.native_interface import interface_problem, register_once
 from jaxpot.system import System
 
 __all__ = ["available", "pair_loop"]
 
-FAST = {"reassoc", "contract", "nsz", "arcp"}  # of LLVM's promises about numbers, not those of no NaN and infinity
+# what LLVM may do with floats; sums over neighbours may be formed in any order besides (native_scalars.accumulate).
+# Nothing that assumes that there is no NaN or infinity, or that could make them vanish
+FAST = {"contract", "nsz", "arcp"}
 
 
 def available(neighbors: Neighbors, dtype: Any) -> bool:
-    """Whether the loop may be used: a list by the compiled cell list, whose slots are filled from the first on."""
-    return neighbors.plan.native and native.available() and jnp.dtype(dtype) in (jnp.float32, jnp.float64)
+    """Whether loops may be used: a list by the compiled cell list, whose slots are filled from the first on."""
+    every_atom_is_center = neighbors.plan.other_atoms == 0
+    right_type = jnp.dtype(dtype) in (jnp.float32, jnp.float64)
+    return neighbors.plan.native and every_atom_is_center and right_type
 
 
 def pair_loop(
@@ -43,23 +48,24 @@ def pair_loop(
     """Sums over neighbours, and forces, by one compiled loop over the list.
 
     Args:
-        terms: ``(params, distance, own, other, *weights_own, *weights_other) -> (addends, pull)``, all scalars: what a
+        terms: ``(params, distance, own, other, *weights_own, *weights_other) -> (addends, slope)``, all scalars: what a
             pair adds to each sum of its centre, and dE/dr seen from the centre, or None where no forces are wanted.
             With directions, ``(params, distance, rate, own, ...)``, where the rate is that of the distance, and instead
             of dE/dr (along, across): the centre gets along n + across dn, of the edge's unit vector n and its change.
         params: pytree.
-        system: atoms and cell.
+        system: atoms and cell. Species and cell of another type are cast to the type that the loop reads.
         neighbors: made by the compiled cell list.
         cutoff: Å.
         weights: arrays [atoms] of which the formula needs the values at both ends of a pair.
         directions: [atoms, 3], in which the atoms move.
 
     Returns:
-        Sums, each [atoms], and with a pull the forces [atoms, 3] and, without directions, the virials xx, yy, zz, yz,
+        Sums, each [atoms], and with a slope the forces [atoms, 3] and, without directions, the virials xx, yy, zz, yz,
         xz, xy [6]. What they hold for padded atoms means nothing.
 
     Raises:
-        UnsupportedError: the formula has no scalar code.
+        NotNativeError: the formula has no scalar code (:class:`UnsupportedError`), or XLA cannot call loops here.
+        ValueError: an array has the wrong shape, or numbers of another kind than the loop reads.
     """
     dtype = system.positions.dtype
     number = len(weights)
@@ -67,31 +73,29 @@ def pair_loop(
     species = jax.ShapeDtypeStruct((), jnp.int32)
     leaves, tree = jax.tree.flatten(params)
     leaves = [jnp.asarray(leaf) for leaf in leaves]
-    pulls = []
+    with_forces = []
 
     def flat(*arguments: Any) -> tuple[jax.Array, ...]:
-        addends, pull = terms(jax.tree.unflatten(tree, arguments[: len(leaves)]), *arguments[len(leaves) :])
-        pulls.append(pull is not None)
-        if pull is not None and directions is not None:
-            (along, across), distance, rate = pull, *arguments[len(leaves) :][:2]
+        addends, slope = terms(jax.tree.unflatten(tree, arguments[: len(leaves)]), *arguments[len(leaves) :])
+        with_forces.append(slope is not None)
+        if slope is not None and directions is not None:
+            (along, across), distance, rate = slope, *arguments[len(leaves) :][:2]
             # n = d / r and dn = (u - n rate) / r: what multiplies d / r, and what u / r
             return (*addends, along - across * rate / distance, across)
-        return (*addends, *(() if pull is None else (pull,)))
+        return (*addends, *(() if slope is None else (slope,)))
 
     moving = directions is not None
     jaxpr, shapes = jax.make_jaxpr(flat, return_shape=True)(
         *[jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves], *[distance] * (1 + moving), species,
         species, *[distance] * (2 * number),
     )  # fmt: skip
-    translation = Translation()
+    translation = Translation(dtype)
     names = ["r", *(["rate"] if moving else []), "own", "other"]
     names += [*[f"wi{k}" for k in range(number)], *[f"wj{k}" for k in range(number)]]
     weights = (*weights, *(() if directions is None else directions.T))
     results = translate(jaxpr, [*leaves, *[Code((n,), ()) for n in names]], translation)
     # an output that does not depend on the pair is an input of the loop
-    outputs = [
-        translation.emit(translation.scalar(value, shape), "f") for value, shape in zip(results, shapes, strict=True)
-    ]
+    outputs = [_output(translation, value, shape) for value, shape in zip(results, shapes, strict=True)]
     values = [jnp.ravel(v) for v in translation.inputs]
     lines, outputs, columns = packed(
         used(translation.lines, outputs), outputs, [v.size for v in values], [v.dtype.name for v in values]
@@ -100,7 +104,7 @@ def pair_loop(
     loop = Loop(
         lines=tuple(lines),
         outputs=tuple(outputs),
-        forces=pulls[0],
+        forces=with_forces[0],
         directions=moving,
         weights=len(weights),
         inputs=tuple((v.dtype.name, v.shape[0], v.shape[1]) for v in inputs),
@@ -108,72 +112,116 @@ def pair_loop(
         cutoff=float(cutoff),
     )
     atoms, total = neighbors.row_of_atom.shape[0], neighbors.source.shape[0]
-    kinds = [jax.ShapeDtypeStruct((atoms,), dtype)] * loop.sums
+    centers, capacity = neighbors.rows.shape
+    shapes = [((atoms,), dtype)] * loop.sums
     if loop.forces:
-        kinds += [jax.ShapeDtypeStruct((atoms, 3), dtype)]
+        shapes += [((atoms, 3), dtype)]
     if loop.virial:
-        kinds += [jax.ShapeDtypeStruct((math.ceil(atoms / CENTERS), 6), dtype)]
-    scratch = [jax.ShapeDtypeStruct((total, loop.stride), dtype), jax.ShapeDtypeStruct((total,), jnp.int32)]
-    found = jax.ffi.ffi_call(_target(loop), kinds + scratch, vmap_method="sequential")(
-        system.positions,
-        system.species,
-        system.cell,
-        neighbors.rows,
-        neighbors.source,
-        neighbors.offset,
-        neighbors.row_of_atom,
-        *weights,
+        shapes += [((math.ceil(atoms / CENTERS_PER_TASK), 6), dtype)]
+    shapes += [((total, loop.stride), dtype), ((total,), jnp.int32)]  # the scratch
+    arrays = vary_alike([
+        as_read(system.positions, dtype, (atoms, 3), "positions"),
+        as_read(system.species, jnp.int32, (atoms,), "species"),
+        as_read(system.cell, dtype, (3, 3), "cell"),
+        as_read(neighbors.rows, jnp.int32, (centers, capacity), "the list's rows"),
+        as_read(neighbors.source, jnp.int32, (total,), "the list's source"),
+        as_read(neighbors.offset, jnp.int32, (total, 3), "the list's offset"),
+        as_read(neighbors.row_of_atom, jnp.int32, (atoms,), "the list's row_of_atom"),
+        *[as_read(w, dtype, (atoms,), "weights") for w in weights],
         *inputs,
-    )
+    ])  # fmt: skip
+    kinds = [abstract_like([jax.typeof(a) for a in arrays], shape, kind) for shape, kind in shapes]
+    found = jax.ffi.ffi_call(_target(loop), kinds, vmap_method="sequential")(*arrays)
     sums, forces = list(found[: loop.sums]), tuple(found[loop.sums : loop.sums + loop.forces])
     return sums, (*forces, found[loop.sums + 1].sum(axis=0)) if loop.virial else forces
 
 
+def _output(translation: Translation, value: Any, shape: Any) -> str:
+    """The name of a result of the formula."""
+    if shape.dtype != translation.dtype:
+        raise NotNativeError(f"the formula gives {shape.dtype} for positions of {translation.dtype}")
+    return translation.emit(translation.scalar(value, shape), shape.dtype)
+
+
+def as_read(value: Any, dtype: Any, shape: tuple[int, ...], name: str) -> jax.Array:
+    """An array in the type in which machine code reads it.
+
+    Args:
+        value: array.
+        dtype: int32, or that of floats.
+        shape: that it must have.
+        name: what it is, for messages.
+
+    Raises:
+        ValueError: another shape, or floats where integers are read.
+    """
+    value = jnp.asarray(value)
+    if value.shape != shape:
+        raise ValueError(f"{name}: the compiled loop reads an array of shape {list(shape)}, got {list(value.shape)}")
+    if value.dtype == dtype:
+        return value
+    if jnp.issubdtype(value.dtype, jnp.floating) and jnp.issubdtype(dtype, jnp.floating):
+        return value.astype(dtype)
+    if not jnp.issubdtype(value.dtype, jnp.integer) or not jnp.issubdtype(dtype, jnp.integer):
+        raise ValueError(f"{name}: the compiled loop reads {jnp.dtype(dtype)}, got {value.dtype}; cast it before")
+    given, read = jnp.iinfo(value.dtype), jnp.iinfo(dtype)
+    # numbers out of range stay out of range: none may wrap round to a species that exists
+    return jnp.clip(value, max(given.min, read.min), min(given.max, read.max)).astype(dtype)
+
+
 @functools.cache
+def _source(loop: Loop) -> str:
+    return source_of(loop)
+
+
 def _target(loop: Loop) -> str:
-    """The name of the compiled loop, made at the first call."""
-    import numba
+    """The name of the compiled loop, made at the first call in a process.
 
-    from jaxpot.numerics import native_calls
-
-    source = source_of(loop)
-    key = f"{loop.dtype} {native_calls.FINGERPRINT} {source}"
-    name = f"jaxpot_pairs_{hashlib.sha256(key.encode()).hexdigest()[:16]}"
-    scope: dict[str, Any] = {
-        "__name__": __name__,
-        "numba": numba, "np": np, "math": math, "F": np.dtype(loop.dtype).type, "I": np.int32, "U": np.uint64,
-        "carray": numba.carray, "argument": native_calls.argument, "result": native_calls.result,
-        "size": native_calls.size, "share": native_calls.share,
-    }  # fmt: skip
-    file = _kept_source(name, source)
-    exec(compile(source, file or f"<{name}>", "exec"), scope)
-    for function, flags in (("late", {"contract"}), ("gather_rows", FAST), ("work", FAST), ("body", False)):
-        if function in scope:
-            # names in machine code are made of this one, and loops of other processes come from the disk
-            scope[function].__qualname__ = f"{function}_{name}"
-            make = numba.njit if file is None or function == "late" else native_calls.njit_kept
-            scope[function] = make(scope[function], fastmath=flags, error_model="numpy", nogil=True)
-    tasks = native_calls.task_of(scope["gather_rows"]), native_calls.task_of(scope["work"])
-    native_calls.register(name, native_calls.handler_of(scope["body"], *tasks))
+    Raises:
+        NotNativeError: numba cannot compile it, or XLA not call it.
+    """
+    if (problem := interface_problem()) is not None:
+        raise NotNativeError(problem)
+    name = f"jaxpot_pairs_{hashlib.sha256(f'{loop.dtype} {_source(loop)}'.encode()).hexdigest()[:16]}"
+    try:
+        register_once(name, lambda: _compiled(loop, name))
+    except Exception as error:
+        raise UnsupportedError(_culprit(loop, error), f"({type(error).__name__}: {str(error)[:500]})") from error
     return name
 
 
-def _kept_source(name: str, source: str) -> str | None:
-    """A file with the source of a loop, beside which numba keeps its machine code; None where nothing can be written.
+def _culprit(loop: Loop, error: Exception) -> str:
+    """The primitive whose line numba stumbled over, or all of them."""
+    number = getattr(getattr(error, "loc", None), "line", None)
+    if number is not None and number <= len(lines := _source(loop).splitlines()):
+        for line in loop.lines:
+            if assignment(line) == lines[number - 1].strip():
+                return line.primitive
+    return ", ".join(sorted({line.primitive for line in loop.lines})) or "the loop"
 
-    It lies in numba's own cache where that is set, or else in the user's.
-    """
+
+def _compiled(loop: Loop, name: str) -> Any:
+    """The function that XLA calls."""
     import numba
 
-    user = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(numba.config.CACHE_DIR or user) / "jaxpot"
-    file = folder / f"{name}.py"
-    try:
-        if not file.exists() or file.read_text() != source:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".py", delete=False) as new:
-                new.write(source)
-            os.replace(new.name, file)
-    except OSError:
-        return None
-    return str(file)
+    from jaxpot.numerics import native_calls, native_code, native_scalars, native_threads
+
+    source = _source(loop)
+    scope: dict[str, Any] = {
+        "__name__": __name__, "np": np, "math": math, "F": np.dtype(loop.dtype).type, "U": np.uint64,
+        "carray": numba.carray, "run_tasks": native_threads.run_tasks,
+        **{key: getattr(native_calls, key) for key in ("argument", "result", "size")},
+        **{key: getattr(native_scalars, key) for key in native_scalars.__all__},
+    }  # fmt: skip
+    exec(compile(source, f"<{name}>", "exec"), scope)
+    options: dict[str, Any] = {"error_model": "numpy", "nogil": True}
+    for function, flags in (("lookups", FAST), ("gather_rows", FAST), ("work", FAST), ("body", False)):
+        if function in scope:
+            # names in machine code are made of this one, and loops of other processes come from the disk
+            scope[function].__qualname__ = f"{function}_{name}"
+            if function == "lookups":  # a part of ``work``
+                scope[function] = numba.njit(scope[function], fastmath=flags, **options)
+            else:
+                scope[function] = native_code.njit_kept(scope[function], source, fastmath=flags, **options)
+    tasks = native_threads.task_of(scope["gather_rows"]), native_threads.task_of(scope["work"])
+    return native_calls.handler_of(scope["body"], *tasks)

@@ -9,7 +9,7 @@ from jaxpot.engine.compiled.scalar_code import Line
 
 __all__ = ["names_in", "packed", "used"]
 
-NAME = re.compile(r"\b(?:[vcp]\d+|w[ij]\d+|r|rate|inverse|own|other)\b")
+NAME = re.compile(r"\b(?:[vcp]\d+|w[ij]\d+|r|squared|rate|inverse|own|other)\b")
 
 
 def names_in(text: str) -> set[str]:
@@ -60,5 +60,5 @@ def packed(
             table, column = where[line.table]
             count = len(columns[table])
             text = f"U({text}) * U({count}) + U({column})" if count > 1 else f"U({text})"
-        found.append(Line(line.name, text, line.kind, table))
+        found.append(line._replace(text=text, table=table))
     return found, [renamed(text) for text in outputs], columns

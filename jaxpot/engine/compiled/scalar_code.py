@@ -1,23 +1,41 @@
-"""The formula of one pair, traced by JAX, as a few lines of scalar code.
+"""The formula of one pair, traced by JAX, as lines of scalar code with the same results as XLA's.
 
 A jaxpr is walked once. What does not depend on the pair is left to XLA and becomes an input of the loop; what does
 becomes a line of code. So the physics is written once, in JAX, and compiled twice.
+
+Every line has the type that JAX gives it: sums and products of integers wrap in their own width, NaN goes through
+``maximum``, ``clip`` and ``sign``, conversions saturate (:mod:`jaxpot.numerics.native_scalars`). What has no line of
+code with these results raises :class:`UnsupportedError`, and XLA evaluates the formula.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jax.extend import core as jex_core
 
+from jaxpot.engine.compiled.operations import text_of, type_name
+from jaxpot.numerics.manual_axes import vary_alike
+from jaxpot.numerics.native_choice import NotNativeError
+
 __all__ = ["Code", "Line", "Translation", "UnsupportedError", "translate"]
 
 
-class UnsupportedError(Exception):
-    """The formula uses something that has no line of code here; XLA evaluates it instead."""
+class UnsupportedError(NotNativeError):
+    """The formula uses something that has no line of code here; XLA evaluates it instead.
+
+    Args:
+        primitive: of JAX.
+        detail: what is special about its use.
+    """
+
+    def __init__(self, primitive: str, detail: str = "") -> None:
+        super().__init__(f"the primitive `{primitive}` {detail}".rstrip() + " cannot be compiled")
+        self.primitive = primitive
 
 
 class Code(NamedTuple):
@@ -28,42 +46,75 @@ class Code(NamedTuple):
 
 
 class Line(NamedTuple):
-    """``name = text``, or with a table ``name = p<table>[text]``; kind is that of the value's dtype."""
+    """``name = text``, or with a table ``name = p<table>[text]``.
+
+    Attributes:
+        name: of the value.
+        text: an expression in Python.
+        dtype: of the value, as numpy names it.
+        table: number of the input that is looked up, or None.
+        primitive: of JAX, from which it comes; for messages.
+    """
 
     name: str
     text: str
-    kind: str
+    dtype: str
     table: int | None = None
+    primitive: str = ""
 
 
 class Translation:
     """Lines of scalar code, and the values that XLA has to pass to them.
 
-    A scalar input is called c<number>, an array p<number>, flattened. What has been said is not said again: derivatives
-    by several numbers repeat most of a formula, which compilers would take minutes to find out.
+    A scalar input is called c<number>, an array p<number>, flattened. An expression that occurs again is not written
+    again: derivatives by several numbers repeat most of a formula, and compilers take minutes to find out.
+
+    Args:
+        dtype: of the loop's floats; a formula with others for the pair is not supported.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, dtype: Any) -> None:
+        self.dtype = np.dtype(dtype)
         self.lines: list[Line] = []
         self.inputs: list[Any] = []
+        self.primitive = ""  # the one that is being translated
+        self._bounds: dict[str, tuple[int, int]] = {}  # between which an integer is known to lie
         self._input_of: dict[int, int] = {}
         self._name_of: dict[tuple[str, str, int | None], str] = {}
         self._known: dict[Any, tuple[Any, Any]] = {}
 
-    def emit(self, expression: str, kind: str, table: int | None = None) -> str:
+    def checked(self, dtype: Any) -> np.dtype[Any]:
+        """The dtype of a value of the pair, if loops can hold it."""
+        if str(dtype) not in (*INTEGERS, "bool", self.dtype.name):
+            raise UnsupportedError(self.primitive, f"values of type {dtype} in a system of {self.dtype}")
+        return np.dtype(dtype)
+
+    def emit(self, expression: str, dtype: Any, table: int | None = None) -> str:
         """The name of the value of an expression, or of the number at this place of a table."""
-        key = (expression, kind, table)
+        if table is None and (known := self._of_distance(expression)) is not None:
+            return known
+        key = (expression, self.checked(dtype).name, table)
         if key not in self._name_of:
             self._name_of[key] = f"v{len(self.lines)}"
-            self.lines.append(Line(self._name_of[key], expression, kind, table))
+            self.lines.append(Line(self._name_of[key], *key, self.primitive))
         return self._name_of[key]
+
+    def _of_distance(self, expression: str) -> str | None:
+        """The name of r * r or x / r: the loop has r, its square and its inverse, and a division is what takes long."""
+        if expression == "product(r, r)":
+            return "squared"
+        match = re.fullmatch(r"ratio\(([^,()]+(?:\([\d.]+\))?), (r|squared)\)", expression)
+        if match is None:
+            return None
+        inverse = "inverse" if match[2] == "r" else self.emit("product(inverse, inverse)", self.dtype)
+        return inverse if match[1] == "F(1.0)" else self.emit(f"product({match[1]}, {inverse})", self.dtype)
 
     def before(self, equation: Any, inputs: list[Any]) -> Any:
         """Results of an equation without a value of the pair, left to XLA."""
         same = tuple(id(v) if np.ndim(v) or isinstance(v, jax.Array) else repr(np.asarray(v).item()) for v in inputs)
         key = (equation.primitive, same, str(equation.params), str([v.aval for v in equation.invars]))
         if key not in self._known:
-            results = equation.primitive.bind(*inputs, **equation.params)
+            results = equation.primitive.bind(*vary_alike(inputs), **equation.params)
             # the inputs are kept with the results: no other value may get their identity
             self._known[key] = (results if equation.primitive.multiple_results else [results], inputs)
         return self._known[key][0]
@@ -76,53 +127,47 @@ class Translation:
             self.inputs.append(value)
         return self._input_of[key]
 
-    def lookup(self, value: Any, index: str, kind: str) -> str:
-        """The name of the number at a place of a flattened array that does not depend on the pair."""
-        return self.emit(index, kind, self.input(value))
+    def lookup(self, value: Any, index: list[str], shape: tuple[int, ...], dtype: Any) -> str:
+        """The name of an entry of an array that does not depend on the pair, the nearest one to an index outside."""
+        nearest = [self._inside(i, n) for i, n in zip(index, shape, strict=True)]
+        place = nearest[0]
+        for i, n in zip(nearest[1:], shape[1:], strict=True):
+            place = f"({place}) * {n} + {i}"
+        return self.emit(place, dtype, self.input(value))
+
+    def _inside(self, index: str, size: int) -> str:
+        low, high = self._bounds.get(index, (-1, size))
+        return index if low >= 0 and high < size else f"min(max({index}, 0), {size - 1})"
+
+    def bound(self, name: str, low: Any, high: Any) -> None:
+        """Keep in mind that a value lies between two numbers, if they are such."""
+        if all(isinstance(limit, int | np.integer | np.ndarray) for limit in (low, high)):
+            self._bounds[name] = int(low), int(high)
 
     def scalar(self, value: Any, aval: Any) -> str:
         """The expression of a scalar, be it code, a literal or an input."""
+        self.checked(aval.dtype)
         if isinstance(value, Code):
             if len(value.names) != 1:
-                raise UnsupportedError(f"a value of shape {value.shape} for each pair")
+                raise UnsupportedError(self.primitive, f"of shape {value.shape} for each pair")
             return value.names[0]
         if isinstance(value, int | float | bool | np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
             return literal(value, aval.dtype)
         if math.prod(aval.shape) != 1:
-            raise UnsupportedError("an array combined with a value of the pair")
+            raise UnsupportedError(self.primitive, "of an array and a value of the pair")
         return f"c{self.input(value)}"
 
 
 def literal(value: Any, dtype: Any) -> str:
-    """A number as source code, in its own precision."""
-    kind = np.dtype(dtype).kind
-    if kind == "b":
-        return str(bool(value))
-    if kind in "iu":
-        return f"I({int(value)})"
-    if not math.isfinite(float(value)):
-        return (
-            f"F(math.{'nan' if math.isnan(float(value)) else 'inf'})"
-            if float(value) > 0 or math.isnan(float(value))
-            else "F(-math.inf)"
-        )
-    return f"F({float(value)!r})"
+    """A number as source code, in its own type."""
+    name = type_name(dtype)
+    if np.dtype(dtype).kind != "f":
+        return f"{name}({value.item() if hasattr(value, 'item') else value!r})"
+    text = repr(float(value))
+    return f"{name}({text.replace('inf', 'math.inf').replace('nan', 'math.nan')})"
 
 
-BINARY = {
-    "add": "({} + {})", "add_any": "({} + {})", "sub": "({} - {})", "mul": "({} * {})", "div": "({} / {})",
-    "max": "max({}, {})", "min": "min({}, {})", "pow": "({} ** {})", "eq": "({} == {})", "ne": "({} != {})",
-    "lt": "({} < {})", "le": "({} <= {})", "gt": "({} > {})", "ge": "({} >= {})", "and": "({} & {})",
-    "or": "({} | {})", "rem": "math.fmod({}, {})",
-}  # fmt: skip
-UNARY = {
-    "neg": "(-{})", "abs": "abs({})", "exp": "math.exp({})", "log": "math.log({})", "sqrt": "math.sqrt({})",
-    "rsqrt": "(F(1.0) / math.sqrt({}))", "sin": "math.sin({})", "cos": "math.cos({})", "tan": "math.tan({})",
-    "tanh": "math.tanh({})", "log1p": "math.log1p({})", "expm1": "math.expm1({})", "erf": "math.erf({})",
-    "erfc": "math.erfc({})", "floor": "F(math.floor({}))", "ceil": "F(math.ceil({}))", "not": "(not {})",
-    "square": "({0} * {0})", "logistic": "(F(1.0) / (F(1.0) + math.exp(-{})))", "copy": "{}", "copy_p": "{}",
-    "sign": "F(({0} > 0) - ({0} < 0))", "stop_gradient": "{}", "optimization_barrier": "{}",
-}  # fmt: skip
+INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32")
 NESTED = {
     "jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "core_call": "call_jaxpr", "remat2": "jaxpr",
     "checkpoint": "jaxpr", "custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr",
@@ -130,7 +175,7 @@ NESTED = {
 
 
 def translate(closed: Any, arguments: list[Any], translation: Translation) -> list[Any]:
-    """Results of a closed jaxpr: :class:`Code` where they depend on the pair, values of JAX where not.
+    """Results of a closed jaxpr: :class:`Code` where they depend on the pair, values of JAX where they do not.
 
     Args:
         closed: from ``jax.make_jaxpr``.
@@ -166,49 +211,38 @@ def translate(closed: Any, arguments: list[Any], translation: Translation) -> li
 
 def line_of(equation: Any, inputs: list[Any], t: Translation) -> Code:
     """Code of one equation with at least one input that depends on the pair."""
-    name = equation.primitive.name
+    t.primitive = name = equation.primitive.name
     avals = [a.aval for a in equation.invars]
     out = equation.outvars[0].aval
+    if len(equation.outvars) != 1:
+        raise UnsupportedError(name)
     if name in ("broadcast_in_dim", "reshape", "squeeze", "expand_dims"):
-        if len(inputs[0].names) != math.prod(out.shape):
-            raise UnsupportedError(f"a value of shape {out.shape} for each pair")
+        if not isinstance(inputs[0], Code) or len(inputs[0].names) != math.prod(out.shape):
+            raise UnsupportedError(name, f"to shape {out.shape} for each pair")
         return Code(inputs[0].names, out.shape)
     if name == "concatenate":
         names = [n for v, a in zip(inputs, avals, strict=True) for n in pieces(v, a, t)]
         return Code(tuple(names), out.shape)
+    if math.prod(out.shape) != 1:
+        raise UnsupportedError(name, f"to shape {out.shape} for each pair")
     if name == "gather":
         return Code((gather(equation, inputs, t),), out.shape)
     if name in ("dynamic_slice", "dynamic_index_in_dim"):
-        if math.prod(out.shape) != 1 or isinstance(inputs[0], Code):
-            raise UnsupportedError("a slice of more than one number for each pair")
-        shape = avals[0].shape
+        if isinstance(inputs[0], Code):
+            raise UnsupportedError(name, "from values of the pair")
         index = [t.scalar(v, a) for v, a in zip(inputs[1:], avals[1:], strict=True)]
-        clamped = [f"min(max({i}, I(0)), I({n - 1}))" for i, n in zip(index, shape, strict=True)]
-        return Code((t.lookup(inputs[0], flat(clamped, shape), out.dtype.kind),), out.shape)
-    if math.prod(out.shape) != 1:
-        raise UnsupportedError(f"{name} of shape {out.shape} for each pair")
+        return Code((t.lookup(inputs[0], index, avals[0].shape, out.dtype),), out.shape)
     operands = [t.scalar(v, a) for v, a in zip(inputs, avals, strict=True)]
-    if name in BINARY:
-        text = BINARY[name].format(*operands)
-        if name == "div" and out.dtype.kind in "iu":
-            raise UnsupportedError("division of integers")
-    elif name in UNARY:
-        text = UNARY[name].format(*operands)
-    elif name == "select_n":
-        if len(operands) != 3:
-            raise UnsupportedError("a choice of more than two")
-        chosen = operands[0] if avals[0].dtype == bool else f"({operands[0]} != 0)"
-        text = f"({operands[2]} if {chosen} else {operands[1]})"
-    elif name == "clamp":
-        text = f"min(max({operands[1]}, {operands[0]}), {operands[2]})"
-    elif name == "integer_pow":
-        return Code((power(operands[0], equation.params["y"], t),), out.shape)
-    elif name == "convert_element_type":
-        kind = out.dtype.kind
-        text = f"{'F' if kind == 'f' else 'bool' if kind == 'b' else 'I'}({operands[0]})"
-    else:
-        raise UnsupportedError(name)
-    return Code((t.emit(text, out.dtype.kind),), out.shape)
+    dtype = t.checked(out.dtype)
+    if name == "integer_pow":
+        return Code((power(operands[0], equation.params["y"], dtype, t),), out.shape)
+    text = text_of(name, operands, [np.dtype(a.dtype) for a in avals], dtype, equation.params)
+    if text is None:
+        raise UnsupportedError(name, f"of {', '.join(str(a.dtype) for a in avals)}")
+    result = t.emit(text, dtype)
+    if name == "clamp" and dtype.kind in "iu":
+        t.bound(result, inputs[0], inputs[2])
+    return Code((result,), out.shape)
 
 
 def pieces(value: Any, aval: Any, t: Translation) -> list[str]:
@@ -216,49 +250,42 @@ def pieces(value: Any, aval: Any, t: Translation) -> list[str]:
     return list(value.names) if isinstance(value, Code) else [t.scalar(value, aval)]
 
 
-def power(base: str, exponent: int, t: Translation) -> str:
+def power(base: str, exponent: int, dtype: np.dtype[Any], t: Translation) -> str:
     """An integer power by repeated squaring."""
+    kind = type_name(dtype)
     if exponent < 0:
-        return t.emit(f"F(1.0) / {power(base, -exponent, t)}", "f")
+        if dtype.kind != "f":
+            raise UnsupportedError("integer_pow", f"of {dtype} to {exponent}")
+        if base == "r":
+            return power("inverse", -exponent, dtype, t)
+        return t.emit(f"ratio({kind}(1.0), {power(base, -exponent, dtype, t)})", dtype)
     if exponent == 0:
-        return "F(1.0)"
+        return f"{kind}(1)"
     if exponent == 1:
         return base
-    half = power(base, exponent // 2, t)
-    square = t.emit(f"{half} * {half}", "f")
-    return t.emit(f"{square} * {base}", "f") if exponent % 2 else square
+    half = power(base, exponent // 2, dtype, t)
+    product = "product({}, {})" if dtype.kind == "f" else f"{kind}({{}} * {{}})"
+    square = t.emit(product.format(half, half), dtype)
+    return t.emit(product.format(square, base), dtype) if exponent % 2 else square
 
 
 def gather(equation: Any, inputs: list[Any], t: Translation) -> str:
     """One number taken from an array that does not depend on the pair."""
     operand, shape = inputs[0], equation.invars[0].aval.shape
     numbers = equation.params["dimension_numbers"]
-    if (
-        isinstance(operand, Code)
-        or math.prod(equation.outvars[0].aval.shape) != 1
-        or any(size != 1 for size in equation.params["slice_sizes"])
-    ):
-        raise UnsupportedError("a gather of more than one number for each pair")
+    if isinstance(operand, Code) or any(size != 1 for size in equation.params["slice_sizes"]):
+        raise UnsupportedError("gather", "of more than one number for each pair")
     names = pieces(inputs[1], equation.invars[1].aval, t)
-    index = ["I(0)"] * len(shape)
+    if len(names) != len(numbers.start_index_map) or numbers.operand_batching_dims:
+        raise UnsupportedError("gather", f"with {numbers}")
+    index = ["0"] * len(shape)
     for dimension, text in zip(numbers.start_index_map, names, strict=True):
         index[dimension] = text
-    kind = equation.outvars[0].aval.dtype.kind
-    if equation.params["mode"] == jax.lax.GatherScatterMode.PROMISE_IN_BOUNDS:
-        return t.lookup(operand, flat(index, shape), kind)
-    clamped = [f"min(max({i}, I(0)), I({n - 1}))" for i, n in zip(index, shape, strict=True)]
-    value = t.lookup(operand, flat(clamped, shape), kind)
-    if equation.params["mode"] == jax.lax.GatherScatterMode.CLIP:
+    dtype = equation.outvars[0].aval.dtype
+    value = t.lookup(operand, index, shape, dtype)
+    if equation.params["mode"] in (jax.lax.GatherScatterMode.CLIP, jax.lax.GatherScatterMode.PROMISE_IN_BOUNDS):
         return value
-    if equation.params["fill_value"] is not None or kind != "f":
-        raise UnsupportedError("a gather with a fill value")
+    if equation.params["fill_value"] is not None or dtype != t.dtype:
+        raise UnsupportedError("gather", f"of {dtype} with a fill value for indices out of range")
     inside = " and ".join(f"({i} >= 0) and ({i} < {n})" for i, n in zip(index, shape, strict=True))
-    return t.emit(f"({value} if {inside} else F(math.nan))", kind)
-
-
-def flat(index: list[str], shape: tuple[int, ...]) -> str:
-    """The place of an entry in the flattened array."""
-    text = index[0]
-    for i, n in zip(index[1:], shape[1:], strict=True):
-        text = f"({text}) * I({n}) + {i}"
-    return text
+    return t.emit(f"({value} if {inside} else {type_name(dtype)}(math.nan))", dtype)

@@ -87,10 +87,13 @@ def test_unequal_molecules_share_programs() -> None:
     mols = [apart(from_smiles(smiles, conformers=3, seed=1)) for smiles in UNEQUAL]
     before = programs("MMFF94s")
     found = jaxpot.relax_conformers(mols, "MMFF94s", force_tolerance=1e-5, progress=False)
-    assert programs("MMFF94s") - before == 2  # up to 16 atoms, and the one larger molecule
+    assert programs("MMFF94s") - before == 1
     others = [from_smiles(smiles) for smiles in ("CC(=O)C", "CCN", "NCC(=O)O", "CCCCOCC")]
     assert all(one.converged.all() for one in jaxpot.relax_conformers(others, "MMFF94s", progress=False))
-    assert programs("MMFF94s") - before == 2  # other molecules of these sizes find them again
+    assert programs("MMFF94s") - before == 1  # other molecules find it again
+    assert conformers._rooms([9, 20, 30, 70], [1, 1, 1, 1]) == {64: [0, 1, 2], 128: [3]}
+    assert conformers._rooms([9, 20, 30, 70], [1, 400, 400, 1]) == {64: [0, 1, 2], 128: [3]}
+    assert conformers._rooms([9, 20, 24, 70], [1, 400, 400, 1]) == {64: [0], 24: [1, 2], 128: [3]}
     assert all(one.converged.all() for one in found)
     assert [one.positions.shape for one in found] == [(3, mol.GetNumAtoms(), 3) for mol in mols]
     minima = np.concatenate([rdkit_minima(mol, "MMFF94s") for mol in mols])

@@ -1,0 +1,186 @@
+"""Arithmetic for numba functions with the results that XLA gives for NaN, infinity and numbers out of range.
+
+Python's ``max`` keeps or drops NaN by the order of its arguments, C's conversion of a large float to an integer is
+undefined. Importing this module imports numba.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core.errors import TypingError
+from numba.extending import intrinsic
+
+__all__ = [
+    "accumulate",
+    "choose",
+    "maximum",
+    "minimum",
+    "product",
+    "quotient",
+    "ratio",
+    "remainder",
+    "sign",
+    "to_integer",
+]
+
+
+def _call(builder: Any, name: str, result: Any, *arguments: Any) -> Any:
+    """Call an intrinsic of LLVM."""
+    kind = ir.FunctionType(result, [a.type for a in arguments])
+    function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+    return builder.call(function, arguments)
+
+
+def _bits(kind: Any) -> str:
+    return f"f{kind.bitwidth}"
+
+
+def _same_floats(a: Any, b: Any) -> None:
+    if a != b or not isinstance(a, types.Float):
+        raise TypingError(f"two floats of one type are needed, got {a} and {b}")
+
+
+@intrinsic
+def maximum(typing_context, a, b):  # type: ignore[no-untyped-def]
+    """The larger of two floats; NaN if one of them is."""
+    _same_floats(a, b)
+
+    def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        return _call(builder, f"llvm.maximum.{_bits(a)}", arguments[0].type, *arguments)
+
+    return a(a, b), codegen
+
+
+@intrinsic
+def minimum(typing_context, a, b):  # type: ignore[no-untyped-def]
+    """The smaller of two floats; NaN if one of them is."""
+    _same_floats(a, b)
+
+    def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        return _call(builder, f"llvm.minimum.{_bits(a)}", arguments[0].type, *arguments)
+
+    return a(a, b), codegen
+
+
+@intrinsic
+def sign(typing_context, a):  # type: ignore[no-untyped-def]
+    """-1.0, 0.0 or 1.0; NaN for NaN."""
+    _same_floats(a, a)
+
+    def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        (value,) = arguments
+        zero, one = ir.Constant(value.type, 0.0), ir.Constant(value.type, 1.0)
+        unit = _call(builder, f"llvm.copysign.{_bits(a)}", value.type, one, value)
+        # "not equal, and ordered": neither 0 nor NaN
+        return builder.select(builder.fcmp_ordered("!=", value, zero), unit, value)
+
+    return a(a), codegen
+
+
+@intrinsic
+def accumulate(typing_context, total, value):  # type: ignore[no-untyped-def]
+    """``total + value`` in a sum whose order does not matter, so that it may be formed by vector instructions."""
+    _same_floats(total, value)
+
+    def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        return builder.fadd(*arguments, flags=("reassoc", "contract", "nsz"))
+
+    return total(total, value), codegen
+
+
+@intrinsic
+def product(typing_context, a, b):  # type: ignore[no-untyped-def]
+    """``a * b``, which may be formed in another order with other products and ratios: NaN stays NaN in all of them."""
+    _same_floats(a, b)
+
+    def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        return builder.fmul(*arguments, flags=("reassoc", "contract", "nsz", "arcp"))
+
+    return a(a, b), codegen
+
+
+@intrinsic
+def ratio(typing_context, a, b):  # type: ignore[no-untyped-def]
+    """``a / b``, which may be formed in another order with products and other ratios."""
+    _same_floats(a, b)
+
+    def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        return builder.fdiv(*arguments, flags=("reassoc", "contract", "nsz", "arcp"))
+
+    return a(a, b), codegen
+
+
+@intrinsic
+def to_integer(typing_context, value, kind):  # type: ignore[no-untyped-def]
+    """A float without its fraction as an integer type; the nearest one where it is out of range, 0 for NaN.
+
+    Args:
+        value: float.
+        kind: the integer type, such as ``np.int32``.
+    """
+    integer = kind.dtype
+    least, most = float(integer.minval), float(integer.maxval)
+    float_type = np.dtype(f"float{value.bitwidth}").type
+    last = float_type(most)  # the largest float that fits
+    if float(last) > integer.maxval:
+        last = np.nextafter(last, float_type(0))
+
+    # not LLVM's saturating conversion: that one is no vector instruction
+    def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        x = arguments[0]
+        low, high = ir.Constant(x.type, least), ir.Constant(x.type, float(last))
+        width = ir.IntType(integer.bitwidth)
+        inside = builder.select(builder.fcmp_ordered(">=", x, low), x, low)  # also for NaN
+        inside = builder.select(builder.fcmp_ordered("<=", inside, high), inside, high)
+        number = builder.fptosi(inside, width) if integer.signed else builder.fptoui(inside, width)
+        number = builder.select(builder.fcmp_ordered(">", x, high), ir.Constant(width, integer.maxval), number)
+        return builder.select(builder.fcmp_ordered("==", x, x), number, ir.Constant(width, 0))
+
+    return integer(value, kind), codegen
+
+
+@intrinsic
+def choose(typing_context, condition, a, b):  # type: ignore[no-untyped-def]
+    """``a if condition else b``, both of one type and both computed: a vector instruction, never a branch."""
+    if a != b:
+        raise TypingError(f"two values of one type are needed, got {a} and {b}")
+
+    def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        truth = builder.icmp_unsigned("!=", arguments[0], ir.Constant(arguments[0].type, 0))
+        return builder.select(truth, *arguments[1:])
+
+    return a(condition, a, b), codegen
+
+
+@intrinsic
+def quotient(typing_context, a, b):  # type: ignore[no-untyped-def]
+    """a / b of integers, towards zero; -1 (all bits set) for b = 0, and the lowest integer for itself / -1."""
+    return a(a, b), _divided(a, b, lambda builder, signed: builder.sdiv if signed else builder.udiv, False)
+
+
+@intrinsic
+def remainder(typing_context, a, b):  # type: ignore[no-untyped-def]
+    """a - b * quotient(a, b) of integers; a for b = 0, and 0 for the lowest integer by -1."""
+    return a(a, b), _divided(a, b, lambda builder, signed: builder.srem if signed else builder.urem, True)
+
+
+def _divided(a: Any, b: Any, operation: Any, is_remainder: bool) -> Any:
+    if a != b or not isinstance(a, types.Integer):
+        raise TypingError(f"two integers of one type are needed, got {a} and {b}")
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        over, under = arguments
+        minus_one = ir.Constant(under.type, -1)
+        by_zero = builder.icmp_unsigned("==", under, ir.Constant(under.type, 0))
+        unsafe = by_zero
+        if a.signed:
+            lowest = builder.icmp_unsigned("==", over, ir.Constant(over.type, a.minval))
+            unsafe = builder.or_(by_zero, builder.and_(lowest, builder.icmp_unsigned("==", under, minus_one)))
+        safe = builder.select(unsafe, ir.Constant(under.type, 1), under)
+        return builder.select(by_zero, over if is_remainder else minus_one, operation(builder, a.signed)(over, safe))
+
+    return codegen
