@@ -99,7 +99,7 @@ def run(check: Check, bench: Bench) -> Outcome:
     """One check of one potential.
 
     Args:
-        check: one of :func:`jaxpot.testing.contract`.
+        check: one of :func:`jaxpot.testing.checks`.
         bench: the potential on its structures.
 
     Returns:

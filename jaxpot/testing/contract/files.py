@@ -60,5 +60,5 @@ def saved(b: Bench) -> Iterator[Finding]:
         lambda leaf, own: leaf.astype(own.dtype), params, b.params
     )  # whole numbers as b.params has them
     found = b.stripped(jax.jit(again.evaluate)(floats, *given), len(b.atoms))
-    for what, one, other in zip(("energies", "forces", "virial"), found, b.reference, strict=False):
+    for what, one, other in zip(("energies", "forces", "virial"), found[:3], b.reference[:3], strict=True):
         yield close(what, one, other, 0.0 if b.double else 1e-4 * max(b.scale, float(np.abs(other).max())))
