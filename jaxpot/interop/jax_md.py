@@ -76,7 +76,9 @@ def neighbor_fn(
     space = Space(box, fractional_coordinates, pbc)
 
     skin = 0.1 * radius if skin is None else skin
-    lists = neighbor_list(radius + KEPT * skin, (1.0 - KEPT) * skin, capacity_multiplier, NATIVE_FROM_IN_RUNS)
+    ranges = cutoff.ranges if isinstance(cutoff, Potential) else (radius,)
+    kept = tuple(length + KEPT * skin for length in ranges)
+    lists = neighbor_list(kept, (1.0 - KEPT) * skin, capacity_multiplier, NATIVE_FROM_IN_RUNS)
 
     def allocate(position: jax.Array, extra_capacity: int = 0, **kwargs: Any) -> NeighborState:
         system = space.system(position, 0, box_of(kwargs))

@@ -105,8 +105,9 @@ def relax(
         >>> lj, params = jaxpot.lennard_jones(cutoff=8.5), {"epsilon": 0.0104, "sigma": 3.4}
         >>> crystals = [bulk("Ar", a=5.4, cubic=True), bulk("Ar", a=5.2)]
         >>> found = jaxpot.relax(lj, params, crystals, cell="isotropic")
-        >>> [f"{float(f.system.volume) / len(a):.1f}" for f, a in zip(found, crystals)], found[0].converged
-        (['36.6', '36.6'], True)
+        >>> volumes = [float(f.system.volume) / len(a) for f, a in zip(found, crystals)]
+        >>> abs(volumes[1] - volumes[0]) < 0.01 * volumes[0], found[0].converged, found[1].converged
+        (True, True, True)
     """
     check_limits(force_tolerance, max_steps, batch_size)
     if cell not in CELLS:

@@ -30,7 +30,8 @@ GRADIENTS: dict[str, tuple[jaxpot.Potential, Any]] = {
 def dimer(potential: jaxpot.Potential, params: Any, distances: Any) -> tuple[jax.Array, jax.Array]:
     """Energies of two atoms at distances (Å), and their slopes."""
     system = jaxpot.System.create([[0.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
-    neighbors = jaxpot.neighbor_list(potential.cutoff).allocate(system)
+    # a skin within which the second atom may be anywhere
+    neighbors = jaxpot.neighbor_list(potential, skin=3.0 * potential.cutoff).allocate(system)
 
     def energy(distance: jax.Array) -> jax.Array:
         moved = system.replace(positions=system.positions.at[1, 2].set(distance))
@@ -56,7 +57,7 @@ def test_forces_and_stress_are_derivatives_in_one_pass_or_two(name: str) -> None
     plain = jaxpot.Potential(potential.name, potential.cutoff, potential.elements, potential.atomic_energies)
     fast = jax.jit(potential.evaluate)(params, systems[0], neighbors[0])
     slow = jax.jit(plain.evaluate)(params, systems[0], neighbors[0])
-    for a, b in zip(fast, slow, strict=True):
+    for a, b in zip(fast[:3], slow[:3], strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-12 * np.abs(b).max())
 
 
