@@ -4,7 +4,7 @@
 """
 
 from jaxpot.testing.bench import Bench
-from jaxpot.testing.checks import checks
+from jaxpot.testing.contract import checks
 from jaxpot.testing.findings import Finding
 from jaxpot.testing.suite import Check, Outcome, run
 from jaxpot.testing.validation import ContractError, Report, validate

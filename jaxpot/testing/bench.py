@@ -100,8 +100,9 @@ class Bench:
         """Why a check that needs something does not apply; None if it does.
 
         Args:
-            need: "float64", "params", "cutoff", "continuous" energies at the cutoff, several "elements", a "crystal", a
-                "lattice" constant, "free" atoms (whose number and order may change), a "spec", or an installed package.
+            need: "float64", "params", "cutoff", "continuous" energies or "smooth" forces at the cutoff, several
+                "elements", a "crystal", a "lattice" constant, "free" atoms (whose number and order may change), a
+                "spec", or an installed package.
         """
         potential = self.potential
         belongs = sorted(name for name in self.system(self.atoms).extras if declared(name).per == "structured")
@@ -110,6 +111,7 @@ class Bench:
             "params": (not self.directions, "there are no params to differentiate by"),
             "cutoff": (potential.cutoff == 0, "the potential has no cutoff"),
             "continuous": (self.continuity == 0, "the energy jumps at the cutoff by definition"),
+            "smooth": (self.continuity < 2, "the force jumps at the cutoff by definition"),
             "elements": (potential.elements is None or len(self.elements) < 2, "there is one kind of atom"),
             "crystal": (not all(self.atoms.pbc), "the structure is not periodic"),
             "lattice": (self.lattice_constant is None, "there is no lattice constant"),
@@ -126,7 +128,16 @@ class Bench:
         return self.potential.evaluate(params, system, neighbors)
 
     def energy(self, params: Params, system: System, neighbors: Neighbors | None) -> float:
-        """The energy, eV, by the compiled evaluation."""
+        """The energy by the compiled evaluation.
+
+        Args:
+            params: of the potential.
+            system: of the common shape.
+            neighbors: its list.
+
+        Returns:
+            eV.
+        """
         return float(self.evaluate(params, system, neighbors).energies.sum())
 
     def _sample(self) -> Atoms:
@@ -172,7 +183,12 @@ class Bench:
         return atoms
 
     def system(self, atoms: Atoms, dtype: Any = None) -> System:
-        """A structure as the potential takes it."""
+        """A structure as the potential takes it.
+
+        Args:
+            atoms: the structure.
+            dtype: of its real numbers; JAX's default float type if None.
+        """
         kind = jnp.dtype(jnp.result_type(float) if dtype is None else dtype)
 
         def cast(leaf: Any) -> Any:
@@ -181,7 +197,12 @@ class Bench:
         return jax.tree.map(cast, self.make(atoms))
 
     def padded(self, atoms: Atoms, dtype: Any = None) -> tuple[System, Any]:
-        """System and list in the common shape."""
+        """System and list in the common shape.
+
+        Args:
+            atoms: the structure.
+            dtype: of its real numbers; JAX's default float type if None.
+        """
         system = self.system(atoms, dtype)
         padded = system.pad(self.sizes.atoms)
         if self.list is None:
@@ -189,7 +210,11 @@ class Bench:
         return padded, self._resized(self.list.allocate(system), self.sizes)
 
     def exact(self, atoms: Atoms) -> tuple[System, Any]:
-        """System and list without any padding but that of atoms with fewer neighbours than others."""
+        """System and list without any padding but that of atoms with fewer neighbours than others.
+
+        Args:
+            atoms: the structure.
+        """
         system = self.system(atoms)
         if self.list is None:
             return system, None
@@ -206,11 +231,20 @@ class Bench:
         return pad_neighbors(neighbors, sizes.atoms, sizes.capacity, sizes.atoms + sizes.ghosts, sizes.narrower)
 
     def of(self, atoms: Atoms) -> Evaluation:
-        """What the potential gives for a structure, as numpy arrays without padding."""
+        """What the potential gives for a structure, as numpy arrays without padding.
+
+        Args:
+            atoms: the structure.
+        """
         return self.stripped(self.evaluate(self.params, *self.padded(atoms)), len(atoms))
 
     def stripped(self, found: Evaluation, count: int) -> Evaluation:
-        """An evaluation as numpy arrays without padding."""
+        """An evaluation as numpy arrays without padding.
+
+        Args:
+            found: the evaluation.
+            count: number of atoms.
+        """
         energies, forces, virial, extras = jax.device_get(found)
         real = {name: value[:count] if declared(name).per == "atom" else value for name, value in extras.items()}
         return Evaluation(energies[:count], forces[:count], virial, real)
@@ -253,5 +287,10 @@ class Bench:
         return directions
 
     def moved(self, direction: Any, step: float) -> Any:
-        """Params, a step along a direction."""
+        """Params, a step along a direction.
+
+        Args:
+            direction: pytree like the params.
+            step: how far.
+        """
         return jax.tree.map(lambda p, d: p + step * d, self.params, direction)

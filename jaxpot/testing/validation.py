@@ -12,7 +12,7 @@ from jaxpot.evaluation import Params
 from jaxpot.potential import Potential
 from jaxpot.system import System
 from jaxpot.testing.bench import Bench
-from jaxpot.testing.checks import checks
+from jaxpot.testing.contract import checks
 from jaxpot.testing.suite import Outcome, run
 
 __all__ = ["ContractError", "Report", "validate"]

@@ -14,7 +14,7 @@ from jaxpot.evaluation import Evaluation
 from jaxpot.neighbors import NeighborList, neighbor_list
 from jaxpot.testing.bench import SKIN, Bench
 from jaxpot.testing.calculus import inner
-from jaxpot.testing.checks.symmetries import copies
+from jaxpot.testing.contract.symmetries import copies
 from jaxpot.testing.findings import Finding, close, holds, same
 from jaxpot.testing.suite import check
 

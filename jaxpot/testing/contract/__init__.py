@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jaxpot.testing.checks import derivatives, files, lists, runs, shapes, symmetries
+from jaxpot.testing.contract import derivatives, files, lists, runs, shapes, symmetries
 from jaxpot.testing.suite import Check, registered
 
 __all__ = ["checks", "derivatives", "files", "lists", "runs", "shapes", "symmetries"]

@@ -61,7 +61,7 @@ class Run:
 
 
 @check("forces that are not the derivative of the energy somewhere along the way, or jumps; continuity= of validate",
-       ("float64", "continuous"))  # fmt: skip
+       ("float64", "smooth"))  # fmt: skip
 def energy_conserved(b: Bench) -> Iterator[Finding]:
     """In a short run without a thermostat the energy's error falls as the square of the time step."""
     run = Run(b)
