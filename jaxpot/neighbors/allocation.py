@@ -1,4 +1,4 @@
-"""Host side of the neighbour list: exact pairs from vesin, sizes chosen from them."""
+"""Host side of the neighbour list: finds the exact pairs with vesin and chooses the capacities from them."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from jaxpot.neighbors import native
 from jaxpot.neighbors.layout import choose_bins, completion_of, count_images
 from jaxpot.neighbors.pairs import Pairs, all_pairs
 from jaxpot.neighbors.plan import Built, Plan, Range
-from jaxpot.neighbors.rebuild import FARTHEST, MOST_TURNS
+from jaxpot.neighbors.rebuild import FARTHEST, MOST_LATTICE_STEPS
 from jaxpot.neighbors.units import warn_of_other_units
 
 __all__ = ["NATIVE_FROM", "NATIVE_FROM_IN_RUNS", "Request", "allocate"]
 
 BLOCK = 4096  # atoms that the engine evaluates at once; the list is padded to whole blocks
 SORT_FROM = 2048  # atoms; smaller systems stay in cache in any order
-BRUTE_FORCE_PAIRS = 1_500_000  # comparisons of all with all that a bin search has to beat
+BRUTE_FORCE_PAIRS = 1_500_000  # comparisons of all rows with all; with more, a bin search is considered
 SAMPLE = 1024  # atoms whose neighbours within the cutoff are counted
-NATIVE_FROM = 4096  # atoms from which the compiled cell list is worth its seconds of compilation
+NATIVE_FROM = 4096  # atoms from which the compiled cell list repays its seconds of compilation
 NATIVE_FROM_IN_RUNS = 500  # the same for runs of thousands of steps
 
 
 class Request(NamedTuple):
-    """What a list is to be like.
+    """The properties that a new list must have.
 
     Attributes:
         cutoffs: Å, in descending order.
         skin: Å.
-        multiplier: room for growth in every capacity.
-        least: plan of an earlier list of the system, whose capacities are not to shrink.
-        native_from: atoms from which the list is the compiled one.
-        all_centers: whether all atoms are centres, and will be.
+        multiplier: factor by which every capacity exceeds the present need.
+        least: plan of an earlier list of the system; no capacity becomes smaller than in it.
+        native_from: number of atoms from which the compiled cell list is used.
+        all_centers: whether all atoms are centers and always will be.
     """
 
     cutoffs: tuple[float, ...]
@@ -53,17 +53,20 @@ def allocate(
     dtype: np.dtype,
     request: Request,
 ) -> tuple[Plan, np.ndarray, Built]:
-    """Plan, completed lattice vectors and list of one structure; arguments as in ``System``, all numpy float64, and the
-    ``dtype`` of the system itself."""
+    """Plan, completion of the cell, and list of one structure.
+
+    The arrays are those of ``System``, as numpy arrays, with float64 for positions and cell; ``dtype`` is that of the
+    system itself.
+    """
     atoms, least, multiplier = len(positions), request.least, request.multiplier
     reach = request.cutoffs[0] + request.skin
     completion = completion_of(cell, pbc)
     full = np.where(pbc[:, None], cell, completion)
     heights = 1.0 / np.linalg.norm(np.linalg.inv(full), axis=0)  # distance between lattice planes
     fractional = positions @ np.linalg.inv(full)
-    turns = np.where(pbc & real[:, None], np.floor(fractional), 0.0)
-    _check_extent(positions, turns, real)
-    wraps = turns.astype(np.int64)
+    lattice_steps = np.where(pbc & real[:, None], np.floor(fractional), 0.0)
+    _check_extent(positions, lattice_steps, real)
+    wraps = lattice_steps.astype(np.int64)
     fractional = fractional - wraps
     margin = reach / heights
 
@@ -88,7 +91,7 @@ def allocate(
         stage_rows=stage_rows,
         bins=(1, 1, 1),
         bin_capacity=stage_rows[2],
-        sort=compiled or atoms >= SORT_FROM,  # the compiled search is quicker for centres that are neighbours
+        sort=compiled or atoms >= SORT_FROM,  # the compiled search is faster where successive centers are close
         native=compiled,
         narrower=tuple(Range(cutoff, 8) for cutoff in request.cutoffs[1:]),
         other_atoms=others,
@@ -104,7 +107,7 @@ def allocate(
         bins, bin_capacity = choose_bins(ghost_fractional, margin, pbc, multiplier)
         if least is not None and least.bins == bins:
             bin_capacity = max(bin_capacity, least.bin_capacity)
-        # atoms crowded into few of the bins, as in a cluster that evaporates, make every bin large
+        # where most atoms are in a few bins, as in an evaporating cluster, bin_capacity and so every bin is large
         if 27 * math.prod(bins) * bin_capacity**2 < 4 * everything:
             plan = plan._replace(bins=bins, bin_capacity=bin_capacity)
     pairs = all_pairs(positions, cell, pbc, real, wraps, full, reach)
@@ -117,12 +120,12 @@ def allocate(
     return _finished(plan, built, positions, real, full, request), completion, built
 
 
-def _check_extent(positions: np.ndarray, turns: np.ndarray, real: np.ndarray) -> None:
-    """Raise ValueError where an atom is so far away that nothing near it has digits."""
-    far = np.flatnonzero(np.abs(turns).max(axis=1, initial=0.0) > MOST_TURNS)
+def _check_extent(positions: np.ndarray, lattice_steps: np.ndarray, real: np.ndarray) -> None:
+    """Raise ValueError where an atom is so far away that distances near it have no significant digits."""
+    far = np.flatnonzero(np.abs(lattice_steps).max(axis=1, initial=0.0) > MOST_LATTICE_STEPS)
     if far.size:
         raise ValueError(
-            f"atom {far[0]} at {positions[far[0]].tolist()} Å lies more than {MOST_TURNS} lattice vectors outside of "
+            f"atom {far[0]} at {positions[far[0]].tolist()} Å lies more than {MOST_LATTICE_STEPS} lattice vectors outside of "
             "the cell; wrap it into the cell"
         )
     far = np.flatnonzero(real & (np.abs(positions).max(axis=1, initial=0.0) > FARTHEST))
@@ -134,7 +137,7 @@ def _check_extent(positions: np.ndarray, turns: np.ndarray, real: np.ndarray) ->
 
 
 def _atom_rows(number: int, atoms: int, request: Request) -> tuple[int, int]:
-    """Rows for the centres and for the other atoms."""
+    """Numbers of rows for the centers and for the other atoms."""
     centers, others = atoms, 0
     if not request.all_centers:
         centers, others = (min(atoms, math.ceil(n * request.multiplier) + 8) for n in (number, atoms - number))
@@ -145,8 +148,10 @@ def _atom_rows(number: int, atoms: int, request: Request) -> tuple[int, int]:
 
 
 def _with_capacities(plan: Plan, most: list[int], multiplier: float, least: Plan | None) -> Plan:
-    """The plan with slots for the largest numbers of neighbours found within each range: whole groups of eight, and
-    not fewer than an earlier list of the system had."""
+    """The plan with enough slots for ``most``, the largest number of neighbours found within each range.
+
+    Capacities are multiples of eight, and not smaller than those of an earlier list of the system.
+    """
     ranges = plan.ranges
     before = least.ranges if least is not None and least.atoms == plan.atoms else ()
     for k, found in enumerate(most):
@@ -166,9 +171,9 @@ def _slots_for(most: int, multiplier: float) -> int:
 def _finished(
     plan: Plan, built: Built, positions: np.ndarray, real: np.ndarray, full: np.ndarray, request: Request
 ) -> Plan:
-    """The plan with the number of slots for neighbours within each cutoff alone, from a sample of the atoms."""
+    """The plan with ``inside``, the slots for neighbours within each cutoff (no skin), from a sample of the atoms."""
     least, multiplier = request.least, request.multiplier
-    if least is None:  # said once, not whenever a run makes room
+    if least is None:  # warn once, not at every reallocation of a run
         warn_of_other_units(plan, built, positions, real, full)
     central = min(plan.atoms, plan.centers)
     sample = np.unique(np.linspace(0, central - 1, min(central, SAMPLE)).astype(int))
@@ -192,7 +197,7 @@ def _finished(
 def _at_least(
     stage_rows: tuple[int, int, int], images: tuple[int, int, int], atoms: int, least: Plan
 ) -> tuple[int, int, int]:
-    """Numbers of rows not smaller than an earlier list of the system had."""
+    """``stage_rows``, not smaller than those of an earlier list of the system."""
     if least.atoms != atoms or least.images != images:
         return stage_rows
     first, second, third = (max(a, b) for a, b in zip(stage_rows, least.stage_rows, strict=True))
@@ -213,7 +218,7 @@ def _allocate_native(
     least: Plan | None,
     dtype: np.dtype,
 ) -> tuple[Plan, Built]:
-    """Plan and list by the compiled cell list: once to count the neighbours, once to fill the list."""
+    """Plan and list from two runs of the compiled cell list: one counts the neighbours, one fills the list."""
     positions, fractional, full, margin = (np.asarray(a, dtype) for a in (positions, fractional, full, margin))
     _, needed = native.fill(positions, fractional, wraps, real, is_center, full, margin, pbc, plan)
     plan = _with_capacities(plan, needed.tolist(), multiplier, least)
@@ -233,8 +238,10 @@ def _assemble(
     real: np.ndarray,
     is_center: np.ndarray,
 ) -> Built:
-    """Rows from pairs, of which ``near`` are those of each narrower range: images are the distinct shifted atoms that
-    some centre sees."""
+    """The list from pairs; ``near`` [pairs] bool selects the pairs of each narrower range.
+
+    The images are the distinct shifted atoms that are neighbours of some center.
+    """
     atoms = plan.atoms
     order = np.arange(atoms)
     if plan.sort:
@@ -266,7 +273,7 @@ def _assemble(
         neighbor[image] = plan.atom_rows + inverse
 
     def table(capacity: int, chosen: np.ndarray) -> np.ndarray:
-        """[centers, capacity] the neighbours of chosen pairs, which are sorted by their first atom."""
+        """[centers, capacity] the neighbours from the chosen pairs, which are sorted by their first atom."""
         rows = np.full((plan.centers, capacity), plan.rows, np.int32)
         i = pairs.i[chosen]
         counts = np.bincount(i, minlength=atoms)

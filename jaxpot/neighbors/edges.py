@@ -1,4 +1,4 @@
-"""What follows from a list: which edges are short, the same edge seen from its other end, and pairs of edges."""
+"""Functions of a list: short edges, reverse edges, and triplets (pairs of edges that share a center)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jaxpot.system import System
 
 __all__ = ["Triplets", "reverse_slots", "short_edges", "triplets", "triplets_of_centers"]
 
-COMPARISONS = 1 << 22  # held in memory at once
+COMPARISONS = 1 << 22  # comparisons in memory at once
 
 
 def short_edges(system: System, neighbors: Neighbors, cutoff: float) -> jax.Array:
@@ -45,17 +45,18 @@ def short_edges(system: System, neighbors: Neighbors, cutoff: float) -> jax.Arra
 
 
 def reverse_slots(neighbors: Neighbors) -> jax.Array:
-    """Where the same pair of atoms stands as seen from the other end.
+    """For each edge, the slot of its reverse edge: the same pair of atoms, listed by the neighbour.
 
-    A pair of atoms is two edges of a full list. What one end of a bond has computed reaches the other end by a gather,
-    ``values.reshape(-1).at[reverse].get(mode="fill", fill_value=0)``, where a scatter would be slow.
+    A full list holds each pair as two edges. With these slots, a value that one atom of a pair has computed reaches the
+    other atom by a gather, ``values.reshape(-1).at[reverse].get(mode="fill", fill_value=0)``; a scatter would be slow.
 
     Args:
-        neighbors: the list; a short one, since all slots of a centre are compared with all of each neighbour.
+        neighbors: the list; a short one, since all slots of a center are compared with all slots of each neighbour.
 
     Returns:
-        [centers, capacity] int32, ``center * capacity + slot`` of the other edge; ``centers * capacity`` in empty
-        slots, and where the neighbour is no centre or, at the very reach, does not list the pair.
+        [centers, capacity] int32, ``center * capacity + slot`` of the reverse edge. It is ``centers * capacity`` in
+        empty slots, where the neighbour is not a center, and where the neighbour does not list the pair, which rounding
+        can cause at a distance equal to the reach.
 
     Example:
         >>> import jaxpot
@@ -66,8 +67,8 @@ def reverse_slots(neighbors: Neighbors) -> jax.Array:
     """
     rows, offset = neighbors.rows, neighbors.offset
     centers, capacity = rows.shape
-    own_row = neighbors.row_of_atom[neighbors.source]  # of the atom that a row shows
-    # a row's translation relative to its atom's own row: turned round, it is that of the reverse edge
+    own_row = neighbors.row_of_atom[neighbors.source]  # the row of each row's atom
+    # a row's translation relative to its atom's own row; the reverse edge has the opposite translation
     translation = jnp.concatenate([offset - offset[own_row], jnp.zeros((1, 3), offset.dtype)])
     own_row = jnp.append(own_row, jnp.int32(centers))
     towards, step = own_row[rows], translation[rows]  # [centers, capacity], [centers, capacity, 3]
@@ -100,12 +101,12 @@ def reverse_slots(neighbors: Neighbors) -> jax.Array:
 
 
 class Triplets(NamedTuple):
-    """Pairs of edges with a centre in common, each once.
+    """Pairs of edges that share a center, each pair once.
 
     Attributes:
-        center: [capacity] int32, the central row.
-        first: [capacity] int32, slot of one edge of the centre.
-        second: [capacity] int32, slot of the other edge, behind the first.
+        center: [capacity] int32, the center.
+        first: [capacity] int32, slot of one edge of the center.
+        second: [capacity] int32, slot of the other edge; larger than ``first``.
         mask: [capacity] bool, False in empty places, whose indices are 0.
         overflow: [] bool, whether there are more triplets than the capacity.
     """
@@ -118,10 +119,10 @@ class Triplets(NamedTuple):
 
 
 def triplets_of_centers(edges: jax.Array) -> jax.Array:
-    """How many pairs of edges each centre has.
+    """The number of pairs of edges of each center.
 
     Args:
-        edges: [centers, capacity] bool, which slots count.
+        edges: [centers, capacity] bool, the slots whose edges are used.
 
     Returns:
         [centers] int32.
@@ -136,11 +137,12 @@ def triplets_of_centers(edges: jax.Array) -> jax.Array:
 
 
 def triplets(edges: jax.Array, capacity: int) -> Triplets:
-    """All pairs of edges that share a centre, one after another, instead of a dense table of slots by slots.
+    """All pairs of edges that share a center, as a flat list, which is smaller than a table of slots by slots.
 
     Args:
-        edges: [centers, slots] bool, which slots count: those of :func:`short_edges`, or all that are not empty.
-        capacity: room for so many triplets in all; on the host, ``int(triplets_of_centers(edges).sum())`` and some.
+        edges: [centers, slots] bool, the slots whose edges are used: those of :func:`short_edges`, or all filled ones.
+        capacity: room for this many triplets in total; on the host, choose somewhat more than
+            ``int(triplets_of_centers(edges).sum())``.
 
     Returns:
         The :class:`Triplets`.
@@ -160,10 +162,10 @@ def triplets(edges: jax.Array, capacity: int) -> Triplets:
     place = jnp.arange(capacity, dtype=jnp.int32)
     mask = place < total
     center = jnp.minimum(jnp.searchsorted(last, place, side="right"), centers - 1).astype(jnp.int32)
-    # the pairs of edges of a centre in the order (0, 1), (0, 2), (1, 2), (0, 3) ..., the same for all centres
+    # the pairs of edges of a center in the order (0, 1), (0, 2), (1, 2), (0, 3) ..., the same for all centers
     second, first = (np.concatenate([n, [0]]).astype(np.int32) for n in np.tril_indices(slots, -1))
     rank = jnp.where(mask, place - (last[center] - each[center]), len(first) - 1)
-    # the n-th slot that counts
+    # the n-th used slot of each center
     nth = jnp.argsort(jnp.logical_not(edges), axis=1, stable=True).astype(jnp.int32)
     places = (nth[center, jnp.asarray(one)[rank]] for one in (first, second))
     one, other = (jnp.where(mask, slot, 0) for slot in places)

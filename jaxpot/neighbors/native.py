@@ -1,8 +1,8 @@
-"""The list rebuilt by a compiled cell list (numba) that XLA calls directly on the CPU.
+"""Rebuilds the list by a compiled cell list (numba) that XLA calls directly on the CPU.
 
-Same input, same output as :mod:`jaxpot.neighbors.rebuild`, which needs nothing but JAX and runs anywhere; this one is
-chosen for large systems on CPUs where numba is installed (extra ``fast``). No Python runs inside: numba compiles the
-function that XLA's foreign function interface calls.
+Input and output are those of :mod:`jaxpot.neighbors.rebuild`, which needs only JAX and runs anywhere. The compiled cell
+list is chosen for large systems on CPUs where numba is installed (extra ``fast``). No Python code runs in the call:
+numba compiles the function that XLA's foreign function interface calls.
 """
 
 from __future__ import annotations
@@ -39,13 +39,15 @@ def search(
     pbc: jax.Array,
     plan: Plan,
 ) -> tuple[Built, jax.Array]:
-    """The list of wrapped atoms within ``plan``'s sizes, and the largest number of neighbours found within each range;
-    for jit on the CPU."""
+    """The list of the wrapped atoms in ``plan``'s sizes, and the largest number of neighbours within each range.
+
+    For jit on the CPU.
+    """
     dtype = positions.dtype
     _register(dtype.name)
 
     def extent(size: int) -> jax.Array:
-        """An argument of which only the size is read."""
+        """An argument that passes a number as its size; its values are not read."""
         return jnp.zeros((size,), bool)
 
     def integers(*shape: int) -> jax.ShapeDtypeStruct:
@@ -92,14 +94,14 @@ def fill(
     pbc: np.ndarray,
     plan: Plan,
 ) -> tuple[Built, np.ndarray]:
-    """The same for the host."""
+    """:func:`search` for numpy arrays, on the host."""
     arrays = (positions, fractional, np.asarray(wraps, np.int32), real, is_center, full, margin, pbc)
     built, needed = jax.jit(search, static_argnums=8)(*map(jnp.asarray, arrays), plan)
     return jax.tree.map(np.asarray, built), np.asarray(needed)
 
 
 def _register(dtype: str) -> None:
-    """Hand the compiled function for a dtype to XLA, once a process."""
+    """Register the compiled function for a dtype with XLA, once per process."""
 
     def make() -> Any:
         from jaxpot.neighbors.native_kernel import target_of

@@ -22,7 +22,7 @@ __all__ = [
     "sorted_positions",
 ]
 
-# numba keeps what is compiled from here with functions of other files, and does not see when this one changes
+# numba caches these functions as part of callers in other files, and does not notice when this file changes
 GRID_FINGERPRINT = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
 
 compiled = numba.njit(nogil=True, error_model="numpy")
@@ -30,7 +30,7 @@ compiled = numba.njit(nogil=True, error_model="numpy")
 
 @compiled
 def grid_of(fractional, real, margin, pbc, total, low, per_unit, number, steps):  # type: ignore[no-untyped-def]
-    """Lower end, bins per unit, number of bins and reach in bins, for each direction; returns the number of bins."""
+    """Set the lower end, bins per unit, number of bins and reach in bins of each direction; returns the total bins."""
     width = np.zeros(3)
     for d in range(3):
         low[d], width[d] = -margin[d], 1.0 + 2.0 * margin[d]
@@ -44,7 +44,7 @@ def grid_of(fractional, real, margin, pbc, total, low, per_unit, number, steps):
                 least, most = 0.0, 0.0
             low[d], width[d] = least, most - least
         number[d] = max(1, min(1024, int(width[d] / (0.5 * margin[d]))))
-    # a dilute system gets wider bins instead of more bins than atoms
+    # in a dilute system, widen the bins, so that they do not outnumber the atoms
     while number[0] * number[1] * number[2] > 2 * total + 64:
         d = 0
         for e in range(1, 3):
@@ -59,7 +59,7 @@ def grid_of(fractional, real, margin, pbc, total, low, per_unit, number, steps):
 
 @compiled
 def bin_keys(coordinates, count, low, per_unit, number, keys):  # type: ignore[no-untyped-def]
-    """The bin of each row."""
+    """Set ``keys`` to the bin of each row."""
     for r in range(count):
         key = 0
         for d in range(3):
@@ -70,14 +70,17 @@ def bin_keys(coordinates, count, low, per_unit, number, keys):  # type: ignore[n
 
 @compiled
 def counting_sort(keys, count, starts, order):  # type: ignore[no-untyped-def]
-    """Start of each bin and the rows in the order of their bins; a negative key is left out."""
+    """Set the start of each bin and the rows in the order of their bins; rows with a negative key are left out.
+
+    Returns the number of sorted rows.
+    """
     starts[:] = 0
     for i in range(count):
         if keys[i] >= 0:
             starts[keys[i] + 2] += 1
     for b in range(2, starts.shape[0]):
         starts[b] += starts[b - 1]
-    # one place ahead, so that counting up the rows of a bin leaves its start where it belongs
+    # starts[b + 1] counts up through the rows of bin b, and ends as the start of bin b + 1
     for i in range(count):
         if keys[i] >= 0:
             order[starts[keys[i] + 1]] = i
@@ -87,7 +90,7 @@ def counting_sort(keys, count, starts, order):  # type: ignore[no-untyped-def]
 
 @compiled
 def order_atoms(real, sort, keys, starts, order):  # type: ignore[no-untyped-def]
-    """Atoms sorted by bins, padded atoms last; or as they are."""
+    """Set ``order`` to the atoms sorted by bin, padded atoms last; without ``sort``, to the atoms in given order."""
     atoms = real.shape[0]
     if not sort:
         for i in range(atoms):
@@ -107,7 +110,7 @@ def order_atoms(real, sort, keys, starts, order):  # type: ignore[no-untyped-def
 def place_atoms(  # type: ignore[no-untyped-def]
     real, is_center, fractional, wraps, order, centers, others, source, offset, row_of_atom, coordinates, held
 ):
-    """Rows of the centres, and behind them of the other atoms; whether there was room for all."""
+    """Set the rows of the centers and, after them, of the other atoms; returns whether there was room for all."""
     center, other = 0, centers
     for k in range(real.shape[0]):
         i = order[k]
@@ -126,8 +129,10 @@ def place_atoms(  # type: ignore[no-untyped-def]
 
 @compiled
 def add_images(margin, pbc, atom_rows, source, offset, coordinates, held):  # type: ignore[no-untyped-def]
-    """The images within the margin around the cell, behind the atoms, one direction after the other; returns the rows
-    needed."""
+    """Add rows for the images within the margin around the cell, one direction after the other.
+
+    Returns the number of rows that are needed, which may be more than there is room for.
+    """
     rows = source.shape[0]
     needed = atom_rows
     for d in range(3):
@@ -157,7 +162,7 @@ def add_images(margin, pbc, atom_rows, source, offset, coordinates, held):  # ty
 
 @compiled
 def sorted_positions(positions, cell, source, offset, order, points, place, centers):  # type: ignore[no-untyped-def]
-    """Coordinates [3, rows] in the order of the bins, and where each centre stands among them."""
+    """Set the coordinates [3, rows] in the order of the bins, and the place of each center in that order."""
     for k in range(order.shape[0]):
         r = order[k]
         i = source[r]
@@ -172,7 +177,7 @@ def sorted_positions(positions, cell, source, offset, order, points, place, cent
 def candidates(  # type: ignore[no-untyped-def]
     key, points, order, starts, number, steps, edge, squared, near, near_row, write
 ):
-    """Coordinates and numbers of the rows in the bins around a bin, one after another; returns how many there are."""
+    """Count the rows in the bins around a bin, and write their coordinates and numbers if ``write`` is positive."""
     orthogonal = edge[3] == 0.0
     bc = key % number[2]
     bb = key // number[2] % number[1]

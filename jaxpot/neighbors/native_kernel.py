@@ -1,7 +1,8 @@
 """The compiled cell list behind :mod:`jaxpot.neighbors.native`; importing this module imports numba.
 
-Bins are about half as wide as the list's radius and contiguous along the third direction, so that each centre scans a
-few contiguous stretches of coordinates sorted by bin. All loops are O(atoms); the search is shared among threads.
+Bins are about half as wide as the reach. The coordinates are sorted by bin, and bins along the third direction follow
+one another, so each center scans a few contiguous stretches of coordinates. All loops are O(atoms); the search is
+shared among threads.
 """
 
 from __future__ import annotations
@@ -30,19 +31,19 @@ from jaxpot.numerics.native_threads import run_tasks, task_of
 
 __all__ = ["target_of"]
 
-CHUNK = 64  # centres handled by one task
-CAPACITY, ROWS = 13, 4  # the first of the arguments and of the results that there are for each range
+CHUNK = 64  # centers handled by one task
+CAPACITY, ROWS = 13, 4  # the first argument, and the first result, of those that exist once for each range
 
 
 def kept(function: Any, dtype: Any) -> Any:
-    """Compile a function whose machine code is kept on disk, where there is a place for it."""
+    """Compile a function and keep its machine code on disk, where there is a cache folder."""
     function.__qualname__ = f"{function.__name__}_{np.dtype(dtype).name}_{GRID_FINGERPRINT}"
     return njit_kept(function, nogil=True, error_model="numpy")
 
 
 @compiled
 def narrow(n, near, found, own, squared):  # type: ignore[no-untyped-def]
-    """Keep those of the candidates found that are closer than a shorter radius; returns how many there are."""
+    """Keep the candidates in ``found`` that are closer than a shorter radius; returns how many there are."""
     x, y, z = near[0], near[1], near[2]
     kept = 0
     for k in range(n):
@@ -57,9 +58,9 @@ def narrow(n, near, found, own, squared):  # type: ignore[no-untyped-def]
 def search(  # type: ignore[no-untyped-def]
     chunk, points, order, place, keys, starts, number, steps, edge, reach, total, frame, most
 ):
-    """Fill the neighbours of a chunk of centres within each range; ``most`` becomes the largest numbers found.
+    """Fill the neighbours of a chunk of centers within each range; ``most`` becomes the largest number in each range.
 
-    Centres of one bin, which follow one another, share their candidates.
+    The centers of one bin follow one another and share their candidates.
     """
     centers = place.shape[0]
     count, bin_before = 0, -1
@@ -72,8 +73,9 @@ def search(  # type: ignore[no-untyped-def]
         if keys[r] >= 0:
             key = keys[r]
             if key != bin_before:
-                for turn in range(2):  # counted, then written; a constant would be compiled twice
-                    count = candidates(key, points, order, starts, number, steps, edge, squared, near, near_row, turn)
+                # count the candidates, then write them; with a constant, numba would compile `candidates` twice
+                for write in range(2):
+                    count = candidates(key, points, order, starts, number, steps, edge, squared, near, near_row, write)
                     if count > near_row.shape[0]:
                         near, near_row = np.empty((3, 2 * count), points.dtype), np.empty(2 * count, np.int32)
                         hit, found = np.empty(2 * count, np.int32), np.empty(2 * count + 1, np.int32)
@@ -81,10 +83,10 @@ def search(  # type: ignore[no-untyped-def]
             own = points[:, place[r]]
             xi, yi, zi = own[0], own[1], own[2]
             x, y, z = near[0], near[1], near[2]
-            for k in range(count):  # vector instructions
+            for k in range(count):  # compiles to vector instructions
                 dx, dy, dz = x[k] - xi, y[k] - yi, z[k] - zi
                 hit[k] = (dx * dx + dy * dy + dz * dz < squared) & (near_row[k] != r)
-            for k in range(count):  # without a branch
+            for k in range(count):  # has no branch
                 found[np.uint64(n)] = k
                 n += hit[k]
         for one in range(reach.shape[0]):
@@ -100,12 +102,12 @@ def search(  # type: ignore[no-untyped-def]
 
 
 def target_of(dtype: Any) -> Any:
-    """The function that XLA calls for positions of a dtype; arguments as in :func:`jaxpot.neighbors.native.search`."""
+    """The function that XLA calls for positions of a dtype; :func:`jaxpot.neighbors.native.search` calls it."""
     carray = numba.carray
     integer, index = np.int32, np.int64
 
     def work(payload, chunk):  # type: ignore[no-untyped-def]
-        """Search the neighbours of one chunk, with what ``body`` has prepared."""
+        """Search the neighbours of one chunk; ``body`` has prepared the payload."""
         frame = word(payload, 0)
         count, bins = word(payload, 1), word(payload, 2)
         total, centers, ranges = size(frame, 9, 0), size(frame, 10, 0), size(frame, 8, 0)
@@ -163,7 +165,7 @@ def target_of(dtype: Any) -> Any:
         sorted_positions(
             carray(argument(frame, 0), (atoms, 3), dtype), cell, source, offset, order[:present], points, place, centers
         )
-        # the edges of a bin, and 0 where they are orthogonal, so that gaps between bins add up as squares
+        # the lengths of a bin's sides; then 0 if the sides are orthogonal, so that squares of gaps between bins add up
         floats = np.zeros(4)
         for d in range(3):
             if per_unit[d] > 0.0:

@@ -1,4 +1,4 @@
-"""The full, dense neighbour list and its two operations, ``allocate`` on the host and jittable ``update``."""
+"""The operations of the neighbour list, such as ``allocate`` on the host and the jittable ``update``."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from jaxpot.system import System, check_geometry
 
 __all__ = ["HasRanges", "NeighborList", "neighbor_list"]
 
-MOST_IMAGES = 1e6  # of a cell within the list's radius
+MOST_IMAGES = 1e6  # images of a cell within reach
 MOST_PAIRS = 1e9  # 4 GB of int32
 
 
 class HasRanges(Protocol):
-    """What a list is made for, such as a potential."""
+    """Anything with cutoffs that a list can be made for, such as a potential."""
 
     @property
     def ranges(self) -> tuple[float, ...]:
-        """Å, the distinct cutoffs of its parts, in descending order."""
+        """Å, the distinct cutoffs of the parts, in descending order."""
         ...
 
 
@@ -47,19 +47,20 @@ class Update(Protocol):
 class NeighborList(NamedTuple):
     """The operations of a neighbour list with bound cutoffs and skin.
 
-    All take ``centers``, [atoms] bool: the atoms whose neighbours are listed and whose energies are computed. The
-    others are seen, and see nobody. All atoms are centres by default, and later those of the list.
+    All take ``centers``, [atoms] bool: the atoms whose neighbours are listed and whose energies are computed. The other
+    atoms can be neighbours, but have no neighbours of their own. By default ``allocate`` makes all atoms centers, and
+    the other operations keep the centers of the list.
 
     Attributes:
-        allocate: ``allocate(system, centers=None) -> Neighbors``, on the host: chooses the capacities and builds the
-            list. Where centres are given, it has room for other choices of about as many.
-        update: ``update(system, neighbors, centers=None) -> Neighbors``, jittable: keeps all shapes; rebuilds the list
-            when an atom has moved by half the skin relative to the cell, the cell has strained as much or other centres
-            are asked for; sets ``overflow`` when a capacity is too small or a number is not finite.
-        reallocate: ``reallocate(system, neighbors, centers=None) -> Neighbors``, on the host: a new list after an
-            overflow, with capacities at least those of the old one, so that shapes settle.
-        rebuild: ``rebuild(system, neighbors, centers=None) -> Neighbors``, jittable: as ``update``, but builds the list
-            anew in any case.
+        allocate: ``allocate(system, centers=None) -> Neighbors``, on the host. It chooses the capacities and builds the
+            list. Where centers are given, the list has room for other choices of about as many centers.
+        update: ``update(system, neighbors, centers=None) -> Neighbors``, jittable. It keeps all shapes. It rebuilds the
+            list when an atom has moved by half the skin relative to the cell, when the cell has strained as much, or
+            when other centers are given. It sets ``overflow`` when a capacity is too small or a number is not finite.
+        reallocate: ``reallocate(system, neighbors, centers=None) -> Neighbors``, on the host. It makes a new list after
+            an overflow. No capacity is smaller than before, so that shapes stop changing.
+        rebuild: ``rebuild(system, neighbors, centers=None) -> Neighbors``, jittable. It is ``update`` with a rebuild in
+            every case.
 
     Example:
         >>> import jax.numpy as jnp, jaxpot
@@ -85,21 +86,22 @@ def neighbor_list(
     """A neighbour list for any cell: small, skewed, partially periodic or none.
 
     Args:
-        of: a potential, whose cutoff is taken and those of its parts; or a cutoff in Å, or several. All pairs closer
-            than the largest cutoff are in the list; those closer than each of the others are also held apart, and
-            ``neighbors.within(cutoff)`` gives them.
-        skin: Å, extra radius that saves rebuilds; a tenth of the largest cutoff by default. 0 rebuilds whenever
-            anything has moved.
-        capacity_multiplier: room for growth in every capacity that ``allocate`` chooses.
-        native_from: atoms from which numba's cell list and loops over pairs serve, where numba is installed and JAX
-            runs on the CPU. They are several times faster than XLA's, and take seconds to compile: runs of thousands
-            of steps are worth it from 500 atoms on (as :mod:`jaxpot.simulate` has it), a few evaluations are not.
+        of: a potential, which gives its cutoff and those of its parts; or one cutoff in Å, or several. All pairs closer
+            than the largest cutoff are in the list. For each of the other cutoffs, the closer pairs are also stored
+            separately, and ``neighbors.within(cutoff)`` gives them.
+        skin: Å, extra radius that saves rebuilds; a tenth of the largest cutoff by default. With 0 the list is rebuilt
+            whenever an atom has moved.
+        capacity_multiplier: factor by which every capacity that ``allocate`` chooses exceeds the present need.
+        native_from: number of atoms from which numba's cell list and loops over pairs are used, where numba is
+            installed and JAX runs on the CPU. They are several times faster than XLA's, but take seconds to compile:
+            this pays from 500 atoms on in runs of thousands of steps (which :mod:`jaxpot.simulate` uses), but not for
+            a few evaluations.
 
     Returns:
         A :class:`NeighborList` of ``allocate``, ``update``, ``reallocate`` and ``rebuild``.
 
     Raises:
-        ValueError: a cutoff is not a positive, the skin not a non-negative finite number.
+        ValueError: a cutoff is not a positive finite number, or the skin is negative or not finite.
 
     Example:
         >>> import jaxpot
@@ -179,17 +181,17 @@ def _rebuild(system: System, neighbors: Neighbors, centers: jax.Array | None) ->
 
 
 def _check_images(cell: np.ndarray, pbc: np.ndarray, atoms: int, reach: float) -> None:
-    """Raise ValueError where a cell is so small that its images would fill the memory: lengths in the wrong unit."""
+    """Raise ValueError where a cell is so small that its images would fill the memory, as with a wrong length unit."""
     vectors = cell[pbc]
     if not len(vectors):
         return
-    # the rows' distances between lattice planes, from the lattice of the periodic vectors alone
+    # reach over the distance between lattice planes, from the periodic vectors alone
     margin = reach * np.linalg.norm(np.linalg.pinv(vectors), axis=0)
     images = float(np.prod(2.0 * np.ceil(margin) + 1.0))
     if images > MOST_IMAGES or (margin.min() > 1.0 and images * atoms**2 > MOST_PAIRS):
         raise ValueError(
-            f"the cell is too small for a list of radius {reach:g} Å: it repeats some {images:.0e} times within, with "
-            f"{atoms} atom(s); cell {cell.tolist()}; check that the structure's lengths are in Å"
+            f"the cell is too small for a list of radius {reach:g} Å: it repeats some {images:.0e} times within that "
+            f"radius, with {atoms} atom(s); cell {cell.tolist()}; check that the structure's lengths are in Å"
         )
 
 
@@ -215,7 +217,7 @@ def _allocate(system: System, centers: jax.Array | None, request: allocation.Req
     check_geometry(positions[real], cell, pbc)
     _check_images(cell, pbc, int(real.sum()), request.cutoffs[0] + request.skin)
     plan, completion, host = allocation.allocate(positions, cell, pbc, real, is_center, dtype, request)
-    # all at once: operations of jnp would compile something for every new size
+    # one device_put of numpy arrays: operations of jnp would be compiled for every new size
     built, reference_positions, reference_cell, completion, rebuilds, is_center = jax.device_put((
         host, np.where(real[:, None], positions, np.inf).astype(dtype), cell.astype(dtype), completion.astype(dtype),
         np.zeros((), np.int32), is_center,

@@ -13,7 +13,7 @@ from jaxpot.neighbors.plan import Plan
 
 __all__ = ["Neighbors", "blank"]
 
-ROUNDING = 1e-9  # by which a cutoff may exceed that of a list, relative
+ROUNDING = 1e-9  # relative amount by which a requested cutoff may exceed the cutoff of a list
 
 
 @jax.tree_util.register_dataclass
@@ -21,25 +21,25 @@ ROUNDING = 1e-9  # by which a cutoff may exceed that of a list, relative
 class Neighbors:
     """A full, dense neighbour list: every pair twice, in arrays of fixed shape.
 
-    ``others`` and ``shifts`` are the list as one reads it: the edge from atom i to its k-th neighbour is
-    ``positions[others[i, k]] + shifts[i, k] @ cell - positions[i]``, in any cell, without any minimum image.
+    ``others`` and ``shifts`` present the list atom by atom: the edge from atom i to its k-th neighbour is
+    ``positions[others[i, k]] + shifts[i, k] @ cell - positions[i]``. This holds in any cell; no minimum-image
+    convention is used.
 
-    Stored is what the engine gathers from: *rows*. A row is an atom or a periodic image of one (a ghost), at
-    ``positions[source] + offset @ cell``. The first rows, the central ones, are the atoms themselves, sorted in space
-    and wrapped into the cell; a neighbour is the number of a row, so that an edge is a bare difference of two rows.
-    Where only some of the atoms are centres, the others have the rows behind the central ones: they are seen, and see
-    nobody.
+    The list itself is stored as *rows*, because the engine gathers positions from them. A row is an atom or a periodic
+    image of an atom (a ghost), at ``positions[source] + offset @ cell``. The first rows are the centers: the atoms
+    themselves, sorted in space and wrapped into the cell. A neighbour is stored as the number of its row, so an edge is
+    the difference of two rows' positions. Where only some of the atoms are centers, the other atoms follow them as
+    rows: they can be neighbours, but they have no neighbours of their own.
 
     Attributes:
-        rows: [centers, capacity] int32, rows of the neighbours of each central row; ``len(source)`` marks an empty
-            slot. Slots are filled from the first on.
-        source: [rows] int32, the atom that a row shows.
+        rows: [centers, capacity] int32, rows of the neighbours of each center; ``len(source)`` marks an empty slot. The
+            neighbours fill the first slots.
+        source: [rows] int32, the atom of each row.
         offset: [rows, 3] int32, lattice translation of a row relative to its atom's position.
-        row_of_atom: [atoms] int32, the row of each atom; not less than the number of central rows for one that is no
-            centre.
+        row_of_atom: [atoms] int32, the row of each atom; at least the number of centers if the atom is not a center.
         reference_positions: [atoms, 3], the positions for which the list was built; infinite for padded atoms.
         reference_cell: [3, 3], the cell for which it was built.
-        completion: [3, 3], lattice vectors that stand in for those of non-periodic directions.
+        completion: [3, 3], lattice vectors that replace those of non-periodic directions.
         overflow: [] bool, True when a capacity was too small or a number not finite: results with such a list are
             wrong.
         rebuilds: [] int32, how often ``update`` has rebuilt the list since it was allocated.
@@ -68,7 +68,7 @@ class Neighbors:
 
     @property
     def capacity(self) -> int:
-        """Slots for neighbours that each atom has."""
+        """Number of slots for the neighbours of one atom."""
         return self.rows.shape[-1]
 
     @property
@@ -97,15 +97,15 @@ class Neighbors:
     def within(self, cutoff: float) -> Neighbors:
         """The narrowest stored list that is complete for a cutoff.
 
-        The parts of a sum of potentials each evaluate the neighbours within their own cutoff. A list that was made for
-        several cutoffs stores the neighbours within each of them (and the skin), compacted whenever it is rebuilt; the
-        narrower list shares everything else with the wide one, and is up to date whenever that is.
+        Each part of a sum of potentials evaluates only the neighbours within its own cutoff. A list that was made for
+        several cutoffs stores the neighbours within each of them (plus the skin) separately and compacts them at each
+        rebuild. The narrower list shares everything else with the wide list, and is up to date whenever that one is.
 
         Args:
             cutoff: Å.
 
         Returns:
-            The list; this one where no narrower one is complete for the cutoff.
+            The narrower list; this list itself where no narrower one is complete for the cutoff.
 
         Example:
             >>> import jaxpot
@@ -128,7 +128,7 @@ class Neighbors:
 
 
 def blank(plan: Plan, dtype: Any) -> Neighbors:
-    """A list of a plan's shapes that holds nothing and is out of date for every system; numpy arrays.
+    """An empty list with a plan's shapes, which is out of date for every system; its leaves are numpy arrays.
 
     Args:
         plan: cutoffs and capacities.

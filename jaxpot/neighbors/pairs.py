@@ -9,7 +9,7 @@ import numpy as np
 
 __all__ = ["Pairs", "all_pairs"]
 
-VESIN_BINS = 5e4  # half the most that vesin lets its grid have
+VESIN_BINS = 5e4  # half the largest number of bins that vesin allows
 
 
 class Pairs(NamedTuple):
@@ -57,8 +57,11 @@ def all_pairs(
 
 
 def is_flat(wrapped: np.ndarray, full: np.ndarray, pbc: np.ndarray, reach: float) -> bool:
-    """Whether a structure is so much thinner than wide that vesin's grid, made coarser to bound its memory, would get
-    no bin at all across it: vesin divides by zero then, which ends the process."""
+    """Whether a structure is so thin and wide that vesin would fail.
+
+    Vesin makes its grid coarser to bound memory. In a very thin structure no bin would be left across it; vesin then
+    divides by zero, which ends the process.
+    """
     inverse = np.linalg.inv(full)
     extent = np.where(pbc, 1.0, np.ptp(wrapped @ inverse, axis=0)) / np.linalg.norm(inverse, axis=0)
     number = np.maximum(1.0, extent / reach)
@@ -68,7 +71,7 @@ def is_flat(wrapped: np.ndarray, full: np.ndarray, pbc: np.ndarray, reach: float
 def pairs_by_tree(
     wrapped: np.ndarray, full: np.ndarray, pbc: np.ndarray, reach: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What vesin gives, by a tree of the atoms and their images."""
+    """The same pairs as vesin's, (i, j, shifts), found by a tree of the atoms and their images."""
     from scipy.spatial import cKDTree
 
     inverse = np.linalg.inv(full)

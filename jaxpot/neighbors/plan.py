@@ -1,4 +1,4 @@
-"""What is static about a neighbour list: cutoffs, capacities and shapes."""
+"""The static part of a neighbour list: cutoffs, capacities and shapes."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ import jax.numpy as jnp
 __all__ = ["Built", "Plan", "Range", "complete_cell"]
 
 
-GROWTH = 1.25  # by which capacities grow where the structure itself does not say how much is needed
+GROWTH = 1.25  # factor by which capacities grow where the structure does not determine what is needed
 
 
 class Range(NamedTuple):
-    """A cutoff shorter than the list's own, for which the list holds the neighbours apart.
+    """A cutoff of the list and its capacities; the list stores the neighbours within each range separately.
 
     Attributes:
         cutoff: Å, without the skin.
-        capacity: slots for neighbours of one atom within cutoff and skin.
-        inside: slots that hold the neighbours within the cutoff alone of nearly every atom; 0 if unknown.
+        capacity: slots for the neighbours of one atom within cutoff + skin.
+        inside: slots that are enough for the neighbours within the cutoff, without the skin, of nearly every atom; 0 if
+            unknown.
     """
 
     cutoff: float
@@ -36,20 +37,20 @@ class Plan(NamedTuple):
         cutoff: Å, without the skin.
         skin: Å.
         atoms: atoms of the system, padded ones included.
-        centers: central rows: those of the centres, rounded up to whole blocks of the engine.
-        capacity: slots for neighbours of one atom.
-        rows: rows in all: centres, other atoms and images.
+        centers: rows for centers, rounded up to whole blocks of the engine.
+        capacity: slots for the neighbours of one atom.
+        rows: total number of rows: centers, other atoms and images.
         images: how many times the cell can repeat on either side, for each direction; 0 where it is not periodic.
-        stage_rows: rows after the images along each direction have been added.
-        bins: number of bins in each direction, over the cell with its margin of images; with (1, 1, 1) all rows are
-            compared with all.
-        bin_capacity: rows that one bin holds.
-        sort: whether central rows are sorted in space.
-        native: whether the compiled cell list rebuilds it instead of XLA's.
-        inside: slots that hold the neighbours within the cutoff alone of nearly every atom: costly formulas evaluate
-            so many where that is enough; 0 if unknown.
-        narrower: shorter cutoffs whose neighbours the list holds apart, in descending order.
-        other_atoms: rows of atoms that are no centres; 0 where all atoms are.
+        stage_rows: number of rows after the images along each direction have been added.
+        bins: number of bins in each direction, over the cell and its margin of images; with (1, 1, 1) every row is
+            compared with every other.
+        bin_capacity: room for rows in one bin.
+        sort: whether the centers are sorted in space.
+        native: whether the compiled cell list rebuilds the list, instead of XLA.
+        inside: slots that are enough for the neighbours within the cutoff, without the skin, of nearly every atom;
+            costly formulas evaluate only these slots while they are enough. 0 if unknown.
+        narrower: shorter cutoffs whose neighbours the list stores separately, in descending order.
+        other_atoms: rows for atoms that are not centers; 0 where all atoms are centers.
     """
 
     cutoff: float
@@ -70,17 +71,17 @@ class Plan(NamedTuple):
 
     @property
     def atom_rows(self) -> int:
-        """Rows before the images: those of centres and other atoms."""
+        """Number of rows before the images: centers and other atoms."""
         return self.centers + self.other_atoms
 
     @property
     def reach(self) -> float:
-        """Radius of the list, Å: cutoff and skin."""
+        """Radius of the list, Å: cutoff + skin."""
         return self.cutoff + self.skin
 
     @property
     def ranges(self) -> tuple[Range, ...]:
-        """The list's own cutoff and the narrower ones, in descending order."""
+        """The list's own cutoff and the narrower cutoffs, in descending order."""
         return (Range(self.cutoff, self.capacity, self.inside), *self.narrower)
 
     def with_ranges(self, ranges: tuple[Range, ...]) -> Plan:
@@ -90,12 +91,12 @@ class Plan(NamedTuple):
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> Plan:
-        """The plan from its ``_asdict()`` after a way through JSON."""
+        """The plan from its ``_asdict()``, as read from JSON, where tuples have become lists."""
         known: dict[str, Any] = {k: tuple(value) if isinstance(value, list) else value for k, value in fields.items()}
         return cls(**known)._replace(narrower=tuple(Range(*one) for one in known["narrower"]))
 
     def enlarged(self) -> Plan:
-        """A plan with more room everywhere."""
+        """A plan in which every capacity is larger."""
 
         def more(number: int, base: int = 0) -> int:
             return number if number <= base else base + math.ceil((number - base) * GROWTH) + 8

@@ -1,8 +1,8 @@
 """The list rebuilt under jit, in fixed shapes: ghosts, bins, distances, compaction.
 
-Everything is O(atoms). The rows (atoms and ghosts) are sorted into bins at least as wide as the list's radius; the bins
-that hold atoms are compared with their 27 neighbours one batch at a time, so that temporaries stay small. What is kept
-of a comparison is one bit a pair; the slots of the list are then filled by counting bits.
+All steps are O(atoms). The rows (atoms and ghosts) are sorted into bins at least as wide as the reach. Each bin is
+compared with itself and the 26 bins around it, one batch of bins at a time, so that temporaries stay small. A
+comparison leaves one bit per pair; the slots of the list are then filled by counting bits.
 """
 
 from __future__ import annotations
@@ -18,32 +18,34 @@ from jaxpot.neighbors.plan import Built, Plan, complete_cell
 from jaxpot.neighbors.validity import inverse_of
 from jaxpot.system import System
 
-__all__ = ["FARTHEST", "MOST_TURNS", "build"]
+__all__ = ["FARTHEST", "MOST_LATTICE_STEPS", "build"]
 
-FARTHEST = 1e12  # Å; the engine parks the ends of empty slots farther away
-MOST_TURNS = 1 << 30  # lattice vectors between an atom and the cell, an int32
-BATCH_PAIRS = 1 << 21  # comparisons held in memory at once
+FARTHEST = 1e12  # Å, the largest coordinate of an atom that a list takes
+MOST_LATTICE_STEPS = 1 << 30  # lattice vectors between an atom and the cell; must fit an int32
+BATCH_PAIRS = 1 << 21  # comparisons in memory at once
 
 
 def build(system: System, completion: jax.Array, plan: Plan, is_center: jax.Array) -> Built:
-    """The list of a system within ``plan``'s sizes; ``overflow`` is True when one of them was too small, or a number is
-    not finite."""
+    """The list of a system in ``plan``'s sizes.
+
+    ``overflow`` is True when one of the sizes was too small, or a number is not finite.
+    """
     positions, dtype = system.positions, system.positions.dtype
-    # programs of numba's read what they were made for, whatever types a system has
+    # numba's programs read memory as the types they were compiled for, so the system's types are made those
     pbc = system.pbc.astype(bool)
     full = complete_cell(system.cell.astype(dtype), pbc, completion.astype(dtype))
     inverse = inverse_of(full)
     margin = plan.reach * jnp.linalg.norm(inverse, axis=0)  # reach over the distance between lattice planes
     fractional = positions @ inverse
-    turns = jnp.where(pbc[None, :], jnp.floor(fractional), 0.0)
-    sensible = _sensible(positions, turns, margin, pbc, system.real, plan)
-    # where something is not, a list without atoms is built, whose sizes are all bounded
-    real = system.real & sensible
-    margin = jnp.where(sensible, margin, 0.0)
-    turns = jnp.where(real[:, None], turns, 0.0)
-    fractional = jnp.where(real[:, None], fractional - turns, 0.0)
-    wraps = turns.astype(jnp.int32)
-    overflow = jnp.logical_not(sensible)
+    lattice_steps = jnp.where(pbc[None, :], jnp.floor(fractional), 0.0)
+    possible = _can_build(positions, lattice_steps, margin, pbc, system.real, plan)
+    # otherwise a list without atoms is built, so that all sizes are bounded
+    real = system.real & possible
+    margin = jnp.where(possible, margin, 0.0)
+    lattice_steps = jnp.where(real[:, None], lattice_steps, 0.0)
+    fractional = jnp.where(real[:, None], fractional - lattice_steps, 0.0)
+    wraps = lattice_steps.astype(jnp.int32)
+    overflow = jnp.logical_not(possible)
 
     if plan.native and dtype in (jnp.float32, jnp.float64):
         built, _ = native.search(positions, fractional, wraps, real, is_center, full, margin, pbc, plan)
@@ -56,7 +58,7 @@ def build(system: System, completion: jax.Array, plan: Plan, is_center: jax.Arra
     overflow |= crowded | jnp.logical_not(enough)
     offset = translation - wraps[source]
     points = positions[source] + offset.astype(dtype) @ full
-    # a missing row is far from everything
+    # an unused row is at infinity, out of reach of every atom
     points = jnp.where(valid[:, None], points, jnp.inf)
 
     if plan.bins == (1, 1, 1):
@@ -65,7 +67,7 @@ def build(system: System, completion: jax.Array, plan: Plan, is_center: jax.Arra
         rows = rows[0]
     else:
         rows, crowded = _binned(points, rows_fractional, valid, margin, pbc, plan)
-    # an empty slot in a row that does not exist stays empty
+    # an unused row has no neighbours
     rows = jnp.where(valid[: plan.centers, None], rows, plan.rows)
     narrower: list[jax.Array] = []
     for one in plan.narrower:
@@ -78,18 +80,18 @@ def build(system: System, completion: jax.Array, plan: Plan, is_center: jax.Arra
     return Built(rows, source, offset, row_of_atom, overflow | crowded, tuple(narrower))
 
 
-def _sensible(
-    positions: jax.Array, turns: jax.Array, margin: jax.Array, pbc: jax.Array, real: jax.Array, plan: Plan
+def _can_build(
+    positions: jax.Array, lattice_steps: jax.Array, margin: jax.Array, pbc: jax.Array, real: jax.Array, plan: Plan
 ) -> jax.Array:
-    """Whether a list can be built: atoms neither nowhere nor too far away, and no more images than the plan has."""
-    inside = jnp.all((jnp.abs(positions) <= FARTHEST) & (jnp.abs(turns) <= MOST_TURNS), axis=1)
+    """Whether a list can be built: all atoms are at finite places, not too far away, and the plan has enough images."""
+    inside = jnp.all((jnp.abs(positions) <= FARTHEST) & (jnp.abs(lattice_steps) <= MOST_LATTICE_STEPS), axis=1)
     room = jnp.where(pbc, jnp.asarray(plan.images, margin.dtype), jnp.inf)
     # a cell without volume gives NaN, which compares False
     return jnp.all(inside | jnp.logical_not(real)) & jnp.all(margin <= room) & jnp.all(margin < jnp.inf)
 
 
 def _rows_of_atoms(order: jax.Array, is_center: jax.Array, plan: Plan) -> tuple[jax.Array, jax.Array]:
-    """[atoms] int32 the row of each atom: centres in the given order, then the others; and whether there is room."""
+    """[atoms] int32 the row of each atom, and whether there is room: centers in the given order, then other atoms."""
     place = jnp.arange(plan.atoms, dtype=jnp.int32)
     enough = jnp.all(is_center)
     if plan.other_atoms:
@@ -103,7 +105,7 @@ def _rows_of_atoms(order: jax.Array, is_center: jax.Array, plan: Plan) -> tuple[
 
 
 def _spatial_order(fractional: jax.Array, margin: jax.Array, real: jax.Array) -> jax.Array:
-    """[atoms] int32: atoms by cells of about the list's radius; padded atoms last."""
+    """[atoms] int32 the atoms sorted by cubes about as wide as the reach; padded atoms last."""
     cell = jnp.floor(fractional / margin[None]).astype(jnp.int32)
     low = jnp.min(jnp.where(real[:, None], cell, jnp.iinfo(jnp.int32).max), axis=0)
     high = jnp.max(jnp.where(real[:, None], cell, jnp.iinfo(jnp.int32).min), axis=0)
@@ -116,9 +118,10 @@ def _spatial_order(fractional: jax.Array, margin: jax.Array, real: jax.Array) ->
 def _with_images(
     fractional: jax.Array, row_of_atom: jax.Array, real: jax.Array, margin: jax.Array, pbc: jax.Array, plan: Plan
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array]:
-    """Source atom, translation, validity and fractional coordinates of every row: atoms first, then images.
+    """Source atom, translation, validity and fractional coordinates of every row (atoms, then images), and overflow.
 
-    One direction after the other: the images along it of all rows so far that lie within the margin around the cell.
+    For one direction after the other, all rows so far get their images along it that lie within the margin around the
+    cell.
     """
     atoms = jnp.arange(plan.atoms, dtype=jnp.int32)
     source = jnp.zeros(plan.atom_rows, jnp.int32).at[row_of_atom].set(atoms)
@@ -162,7 +165,7 @@ def _binned(
     low = jnp.where(pbc, -margin, atoms_low)
     width = jnp.where(pbc, 1 + 2 * margin, atoms_high - atoms_low)
     scale = jnp.where(width > 0, number.astype(margin.dtype) / jnp.where(width > 0, width, 1.0), 0.0)
-    # bins narrower than the list's radius would miss pairs
+    # bins narrower than the reach would miss pairs
     overflow = jnp.any((number > 1) & (scale * margin > 1.0))
     index = jnp.floor((fractional - low[None]) * scale[None]).astype(jnp.int32)
     index = jnp.clip(index, 0, jnp.asarray(number - 1, jnp.int32)[None])
@@ -179,7 +182,6 @@ def _binned(
     table = jnp.where(slots[None] < counts[:, None], table, plan.rows)  # [bins, bin_capacity]
     table = jnp.concatenate([table, jnp.full((1, plan.bin_capacity), plan.rows, jnp.int32)])
 
-    # the bins that may hold atoms rather than only ghosts: all but the outermost where the margin fills whole bins
     homes, around = _bin_stencil(plan.bins)
     capacity = plan.bin_capacity
     batch = max(1, BATCH_PAIRS // (27 * capacity * capacity))
@@ -194,7 +196,7 @@ def _binned(
 
     found, crowded = jax.lax.map(compare, (jnp.asarray(homes, jnp.int32), jnp.asarray(around, jnp.int32)))
     found = found.reshape(batches * batch * capacity, plan.capacity)
-    # where each central row was handled: its bin's place among the homes, and its rank within the bin
+    # where the result of each center is: its bin's place among the homes, and its rank within the bin
     place = np.full(bins + 1, 0)
     place[homes.ravel()[: homes.size - missing]] = np.arange(homes.size - missing)
     rank = jnp.zeros(plan.rows, jnp.int32).at[order].set(jnp.arange(plan.rows, dtype=jnp.int32)) - starts[flat]
@@ -204,7 +206,7 @@ def _binned(
 
 
 def _bin_stencil(bins: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """[homes] the bins and [homes, 27] those around each; a bin that does not exist is the number of bins."""
+    """[homes] the bins, and [homes, 27] each with the bins around it; the number of bins marks one outside the grid."""
     total = int(np.prod(bins))
     grid = np.stack(np.unravel_index(np.arange(total), bins), axis=1)
     steps = np.array(list(itertools.product((-1, 0, 1), repeat=3)))
@@ -215,9 +217,9 @@ def _bin_stencil(bins: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _search(positions: jax.Array, centers: jax.Array, candidates: jax.Array, plan: Plan) -> tuple[jax.Array, jax.Array]:
-    """[groups, centers, capacity] the candidates within reach of each centre, and whether the capacity was too small.
+    """[groups, centers, capacity] the candidates within reach of each center, and whether the capacity was too small.
 
-    ``centers`` [groups, n] and ``candidates`` [groups, m] are rows; ``plan.rows`` marks an empty place in either.
+    ``centers`` [groups, n] and ``candidates`` [groups, m] are numbers of rows; ``plan.rows`` marks an empty place.
     """
     candidates = _in_words(candidates, plan.rows)
     empty = jnp.full((1, 3), jnp.inf, positions.dtype)
@@ -228,7 +230,7 @@ def _search(positions: jax.Array, centers: jax.Array, candidates: jax.Array, pla
 
 
 def _narrowed(positions: jax.Array, rows: jax.Array, reach: float, capacity: int) -> tuple[jax.Array, jax.Array]:
-    """[centers, capacity] those of the neighbours [centers, slots] that are closer, and whether there were too many."""
+    """[centers, capacity] the neighbours in ``rows`` [centers, slots] that are closer than ``reach``, and overflow."""
     empty = jnp.full((1, 3), jnp.inf, positions.dtype)
     points = jnp.concatenate([positions, empty])
 
@@ -252,23 +254,25 @@ def _narrowed(positions: jax.Array, rows: jax.Array, reach: float, capacity: int
 
 
 def _in_words(candidates: jax.Array, empty: int) -> jax.Array:
-    """Candidates [groups, m] with empty places up to the next multiple of 32."""
+    """Candidates [groups, m], with m padded by empty places to a multiple of 32."""
     return jnp.pad(candidates, ((0, 0), (0, -candidates.shape[1] % 32)), constant_values=empty)
 
 
 def _closer(own: jax.Array, other: jax.Array, radius: float) -> jax.Array:
-    """[groups, n, m] whether points [groups, m, 3] are closer than a radius to points [groups, n, 3]."""
+    """[groups, n, m] whether points ``other`` [groups, m, 3] are closer than a radius to ``own`` [groups, n, 3]."""
     squared = jnp.zeros((*own.shape[:2], other.shape[1]), own.dtype)
     for d in range(3):
         difference = other[:, None, :, d] - own[:, :, None, d]
         squared = squared + difference * difference
-    # inf - inf is NaN and compares False: empty places never match
+    # inf - inf is NaN, and NaN compares False, so empty places are never neighbours
     return squared < radius**2
 
 
 def _chosen(near: jax.Array, candidates: jax.Array, capacity: int, empty: int) -> tuple[jax.Array, jax.Array]:
-    """[groups, n, capacity] the candidates [groups, m] for which ``near`` [groups, n, m] is True, and whether there
-    were more than the capacity for some centre; m is a multiple of 32."""
+    """[groups, n, capacity] the candidates [groups, m] for which ``near`` [groups, n, m] is True, and overflow.
+
+    Overflow is True if a center has more of them than the capacity. m is a multiple of 32.
+    """
     words = jnp.sum(
         jnp.where(near.reshape(*near.shape[:2], -1, 32), jnp.uint32(1) << jnp.arange(32, dtype=jnp.uint32), 0),
         axis=-1,
@@ -278,13 +282,13 @@ def _chosen(near: jax.Array, candidates: jax.Array, capacity: int, empty: int) -
     upto = jnp.cumsum(bits, axis=-1)  # [groups, centers, words]
     overflow = jnp.max(upto[..., -1]) > capacity
     slot = jnp.arange(capacity, dtype=jnp.int32)
-    # the k-th neighbour lies in the first word whose running count exceeds k, ...
+    # the k-th neighbour is in the first word whose running count exceeds k, ...
     word = jnp.sum(upto[:, :, None, :] <= slot[None, None, :, None], axis=-1, dtype=jnp.int32)
     filled = word < words.shape[-1]
     word = jnp.minimum(word, words.shape[-1] - 1)
     value = jnp.take_along_axis(words, word, axis=-1)
     nth = slot[None, None] - (jnp.take_along_axis(upto, word, axis=-1) - jnp.take_along_axis(bits, word, axis=-1))
-    # ... at the n-th set bit of it, found by halving
+    # ... at the n-th set bit of that word, which is found by bisection
     position = jnp.zeros_like(nth)
     for width in (16, 8, 4, 2, 1):
         lower = (value >> position.astype(jnp.uint32)) & jnp.uint32((1 << width) - 1)

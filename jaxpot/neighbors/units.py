@@ -1,4 +1,4 @@
-"""Whether lengths look as if they were in another unit than Å."""
+"""A warning where lengths seem to be in a unit other than Å."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from jaxpot.neighbors.plan import Built, Plan
 __all__ = ["warn_of_other_units"]
 
 TOO_SHORT = 0.5  # Å; the shortest bond, of H2, has 0.74
-SAMPLE = 256  # centres whose nearest neighbours are looked at
+SAMPLE = 256  # centers whose nearest neighbours are examined
 
 
 def warn_of_other_units(plan: Plan, built: Built, positions: np.ndarray, real: np.ndarray, full: np.ndarray) -> None:
-    """Warn where most atoms have a neighbour at a distance at which no two nuclei are: lengths in nm, as a rule.
+    """Warn where most atoms have a neighbour closer than two nuclei ever are; usually the lengths are in nm then.
 
-    A pair of atoms on top of each other is something else, and may be meant, as in the curve of a dimer's energy. The
-    distances are compared with the cutoff too, for models in reduced units.
+    A system of two atoms gives no warning: they may be close on purpose, as in the energy curve of a dimer. The
+    distances are also compared with the cutoff, because of models in reduced units.
 
     Args:
-        plan: of a list.
+        plan: the plan of the list.
         built: the list, on the host.
         positions: [atoms, 3].
         real: [atoms] bool, False for padded atoms.

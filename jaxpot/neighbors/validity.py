@@ -1,4 +1,4 @@
-"""Whether a neighbour list may be used for the present positions and cell, and what is wrong where it may not."""
+"""Tests whether a neighbour list may be used for the present positions and cell, and messages that say why not."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ Matrix = Sequence[Sequence[jax.Array]]  # 3 rows of 3 scalars
 
 
 def usable(system: System, neighbors: Neighbors) -> jax.Array:
-    """Whether results with a list can be right: it has not overflowed, no pair is missing, all numbers are finite.
+    """Whether a list may be used: it has not overflowed, no pair is missing, and all numbers are finite.
 
     Args:
         system: positions and cell for which the list would be used.
-        neighbors: the list, or the part of one that :meth:`Neighbors.within` gives.
+        neighbors: the list, or a narrower list from :meth:`Neighbors.within`.
 
     Returns:
-        Scalar bool; jittable, works under ``jax.vmap``, and costs next to nothing beside an evaluation.
+        Scalar bool. The function is jittable, works under ``jax.vmap`` and costs almost nothing compared with an
+        evaluation.
 
     Raises:
-        ValueError: the list was made for another number or type of positions, which is static.
+        ValueError: the list was made for another number or type of positions; both are static.
 
     Example:
         >>> import jaxpot
@@ -43,9 +44,10 @@ def usable(system: System, neighbors: Neighbors) -> jax.Array:
 def is_complete(system: System, neighbors: Neighbors) -> jax.Array:
     """Whether every pair within the cutoff is in a list that has not overflowed; False where a number is not finite.
 
-    With A the deformation from the reference cell to the present one and d_i what atom i has moved beyond it, a pair at
-    distance r < cutoff now was at most at |A^-1| (r + 2 max|d|) when the list was built, and all pairs closer than
-    cutoff + skin are in the list. So nothing is missing while max|d| <= ((cutoff + skin) / |A^-1| - cutoff) / 2.
+    Let A be the deformation from the reference cell to the present one, and d_i the displacement of atom i beyond that
+    deformation. A pair at distance r < cutoff now was no farther apart than |A^-1| (r + 2 max|d|) when the list was
+    built, and all pairs closer than cutoff + skin are in the list. So no pair is missing while
+    max|d| <= ((cutoff + skin) / |A^-1| - cutoff) / 2.
 
     Args:
         system: the present positions and cell.
@@ -62,14 +64,14 @@ def is_complete(system: System, neighbors: Neighbors) -> jax.Array:
     moved, stretch = _motion(system, neighbors)
     most = _allowance(neighbors, stretch)
     squared = moved[0] * moved[0] + moved[1] * moved[1] + moved[2] * moved[2]
-    # Padded atoms were at infinity when the list was built; one that is padded now and was not, or the other way
-    # round, makes the list wrong. Compared one by one: XLA's maximum of 32,768 float32 numbers or more leaves out NaN.
+    # Padded atoms have infinite reference positions. The list is wrong if an atom is padded now and was not then, or
+    # the other way round. Every atom is compared, since XLA's maximum of 32,768 or more float32 numbers ignores NaN.
     fine = jnp.where(system.real, squared <= most * most, jnp.isinf(neighbors.reference_positions[:, 0]))
     return (most >= 0) & jnp.all(fine)
 
 
 def check_fit(system: System, neighbors: Neighbors) -> None:
-    """Raise ValueError where a list does not fit a system; all of this is static."""
+    """Raise ValueError where a list has the wrong shape or type for a system; both are static."""
     if system.positions.shape != neighbors.reference_positions.shape:
         raise ValueError(
             f"the list was allocated for positions of shape {list(neighbors.reference_positions.shape)}, got "
@@ -84,14 +86,14 @@ def check_fit(system: System, neighbors: Neighbors) -> None:
 
 
 def problem(system: System, neighbors: Neighbors) -> str | None:
-    """What is wrong with using a list for a system, in a sentence with the remedy; on the host, for one structure.
+    """A sentence that says why a list may not be used for a system, and the remedy; on the host, for one structure.
 
     Args:
         system: positions and cell for which the list would be used.
         neighbors: the list.
 
     Returns:
-        None where :func:`usable` is True.
+        The sentence; None where :func:`usable` is True.
 
     Raises:
         ValueError: the list was made for another number or type of positions.
@@ -141,7 +143,7 @@ def problem(system: System, neighbors: Neighbors) -> str | None:
 
 
 def _motion(system: System, neighbors: Neighbors) -> tuple[list[jax.Array], jax.Array]:
-    """x, y, z [atoms] of what the atoms have moved beyond the cell's deformation, and the deformation's |A^-1|.
+    """The atoms' displacements beyond the cell's deformation A, as x, y and z [atoms], and the norm |A^-1|.
 
     Both are exact where the cell has not changed.
     """
@@ -165,13 +167,13 @@ def _motion(system: System, neighbors: Neighbors) -> tuple[list[jax.Array], jax.
 
 
 def _allowance(neighbors: Neighbors, stretch: jax.Array) -> jax.Array:
-    """How far every atom may move, Å; negative where the cell alone has changed too much."""
+    """How far an atom may move, Å; negative where the cell's change alone is too large."""
     plan = neighbors.plan
     return 0.5 * (plan.skin - plan.reach * (1.0 - 1.0 / stretch))
 
 
 def inverse_of(matrix: jax.Array) -> jax.Array:
-    """Inverse of a [3, 3] matrix; inf or NaN where it has none."""
+    """Inverse of a [3, 3] matrix; inf or NaN where the matrix is singular."""
     return jnp.stack([jnp.stack(list(row)) for row in _inverse(_scalars(matrix))])
 
 
@@ -184,7 +186,7 @@ def _product(a: Matrix, b: Matrix) -> Matrix:
 
 
 def _inverse(m: Matrix) -> Matrix:
-    """Inverse from cofactors: compiles and runs in a fraction of what LAPACK's takes."""
+    """Inverse from cofactors, which compiles and runs in a fraction of the time of LAPACK's."""
 
     def minor(i: int, j: int) -> jax.Array:
         (a, b), (c, d) = ((i + 1) % 3, (i + 2) % 3), ((j + 1) % 3, (j + 2) % 3)
