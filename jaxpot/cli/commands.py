@@ -1,18 +1,18 @@
-"""The commands. Whatever is wrong with the input is said in one line, with exit status 2; a run that breaks, with 3."""
+"""The commands. Bad input gives one line of text and exit status 2, a run that breaks one line and status 3."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from jaxpot.cli.fit import fit
-from jaxpot.cli.options import structure_options
+from jaxpot.cli.options import MOLECULAR, gather, model_options, structure_options
 from jaxpot.cli.verify import DifferenceError, verify
 from jaxpot.io.errors import FileWarning
 from jaxpot.io.structure_files import FileKind
@@ -21,7 +21,6 @@ __all__ = ["cli", "run"]
 
 BAD_INPUT = 2
 BROKEN_RUN = 3
-MOLECULAR = {"mmff94": "MMFF94", "mmff94s": "MMFF94s"}
 
 
 def run(arguments: list[str] | None) -> int:
@@ -82,56 +81,6 @@ cli.add_command(fit)
 cli.add_command(verify)
 
 
-def model_options(command: Callable[..., None], molecules: bool = False) -> Callable[..., None]:
-    """The options that name a potential and its precision; with ``molecules`` also those that are bound to one."""
-    decorators = [
-        click.option(
-            "--potential", "-p", "potential_names", multiple=True, required=True, metavar="NAME|FILE",
-            help="A published set (jaxpot list) or the files of a potential; several files: give the option again.",
-        ),
-        click.option("--elements", help="Elements of the potential to use, separated by commas, such as Cu,Al."),
-        click.option("--style", help="Kind of the files, such as eam/alloy, where their names do not tell."),
-        click.option(
-            "--precision", type=click.Choice(["float32", "float64"]), default="float32", show_default=True,
-            help="Float type of the calculation.",
-        ),
-    ]  # fmt: skip
-
-    if molecules:
-        decorators[0] = click.option(
-            "--potential", "-p", "potential_names", multiple=True, required=True, metavar="NAME|FILE",
-            help="A published set (jaxpot list), the files of a potential (several: give the option again), or mmff94 "
-            "or mmff94s for the molecules of an SDF file.",
-        )  # fmt: skip
-
-    @functools.wraps(command)
-    def with_model(
-        potential_names: tuple[str, ...], elements: str | None, style: str | None, precision: str, **rest: Any
-    ) -> None:
-        import jax
-
-        if precision == "float64":
-            jax.config.update("jax_enable_x64", True)
-        from jaxpot.io.load import load
-
-        symbols = [e for e in elements.replace(" ", ",").split(",") if e] if elements is not None else None
-        names: Any = potential_names[0] if len(potential_names) == 1 else list(potential_names)
-        if names in MOLECULAR:
-            # bound to the bonds of a molecule, which the structure has to bring
-            if symbols is not None or style is not None:
-                raise ValueError(f"--elements and --style do not go with {names}, whose types come from the molecule")
-            if not molecules:
-                raise ValueError(f"{names} is not for this command; jaxpot relax takes it")
-            command(potential=names, params=None, precision=precision, **rest)
-            return
-        potential, params = load(names, elements=symbols, style=style)
-        command(potential=potential, params=params, precision=precision, **rest)
-
-    for decorator in reversed(decorators):
-        with_model = decorator(with_model)
-    return with_model
-
-
 @cli.command("list")
 @click.option("--element", help="Only sets that know this element.")
 def list_sets(element: str | None) -> None:
@@ -172,7 +121,7 @@ def evaluate(
         each = found.energy / len(atoms)
         click.echo(f"{k:6d} {len(atoms):7d} {found.energy:18.8f} {each:16.8f} {largest:21.6f}")
     if json_file is not None:
-        rows = [
+        records = [
             {
                 "formula": atoms.get_chemical_formula(),
                 "energy_eV": found.energy,
@@ -182,7 +131,8 @@ def evaluate(
             }
             for atoms, found in zip(frames, results, strict=True)
         ]
-        document = {"potential": potential.name, "elements": potential.elements, "precision": precision, "frames": rows}
+        facts = {"potential": potential.name, "elements": potential.elements, "precision": precision}
+        document = {**facts, "frames": records}
         write_atomically(json_file, (json.dumps(document, indent=1) + "\n").encode())
         click.echo(f"written: {json_file}")
 
@@ -226,16 +176,40 @@ def relax(
     click.echo(f"written: {output}")
 
 
+@dataclasses.dataclass(frozen=True)
+class MdOptions:
+    """The options of ``jaxpot md``, as its help describes them."""
+
+    output: Path
+    ensemble: str
+    temperature: float | None
+    pressure: float
+    timestep: float
+    steps: int
+    seed: int
+    thermostat_time: float
+    barostat_time: float
+    keep_velocities: bool
+    skin: float | None
+    thermo_every: int
+    trajectory_every: int
+    restart_every: int
+    trajectory_format: str
+    resume: bool
+    force: bool
+    plots: bool
+
+
 @cli.command()
 @model_options
 @structure_options
 @click.option("--output", "-o", required=True, type=click.Path(path_type=Path), help="Folder for everything written.")
 @click.option("--ensemble", default="nve", show_default=True, help="nve, nvt, langevin or npt.")
-@click.option("--temperature", type=float, help="K: of the thermostat and of the initial velocities.")
+@click.option("--temperature", type=float, help="Temperature of the thermostat and of the initial velocities, K.")
 @click.option("--pressure", type=float, default=0.0, show_default=True, help="bar, for npt.")
 @click.option("--timestep", type=float, default=1.0, show_default=True, help="fs.")
 @click.option("--steps", type=int, required=True, help="Number of time steps in all.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of velocities and thermostat.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of velocities and thermostat.")
 @click.option("--thermostat-time", type=float, default=100.0, show_default=True, help="fs.")
 @click.option("--barostat-time", type=float, default=1000.0, show_default=True, help="fs.")
 @click.option("--keep-velocities", is_flag=True, help="Take the velocities of the structure instead of new ones.")
@@ -247,12 +221,8 @@ def relax(
 @click.option("--resume", is_flag=True, help="Go on from the restart file in the output folder.")
 @click.option("--force", is_flag=True, help="Replace an earlier run in the output folder.")
 @click.option("--plots/--no-plots", default=True, show_default=True, help="Draw pictures at the end.")
-def md(
-    potential: Any, params: Any, precision: str, structure: str, kind: FileKind, output: Path, ensemble: str,
-    temperature: float | None, pressure: float, timestep: float, steps: int, seed: int, thermostat_time: float,
-    barostat_time: float, keep_velocities: bool, skin: float | None, thermo_every: int, trajectory_every: int,
-    restart_every: int, trajectory_format: str, resume: bool, force: bool, plots: bool,
-) -> None:  # fmt: skip
+@gather(MdOptions)
+def md(potential: Any, params: Any, precision: str, structure: str, kind: FileKind, options: MdOptions) -> None:
     """Molecular dynamics, with records, trajectory, restart files and pictures in one folder."""
     from jaxpot.cli.md import simulate
     from jaxpot.cli.structures import check_structure, read_structures
@@ -260,22 +230,32 @@ def md(
 
     atoms = read_structures(structure, kind)[-1]
     check_structure(atoms, structure)
-    if temperature is not None and not temperature >= 0:
-        raise ValueError(f"--temperature must not be negative, got {temperature} K")
-    if temperature is None and not (keep_velocities or resume):
+    if options.temperature is not None and not options.temperature >= 0:
+        raise ValueError(f"--temperature must not be negative, got {options.temperature} K")
+    if options.temperature is None and not (options.keep_velocities or options.resume):
         raise ValueError("--temperature is missing: give that of the initial velocities in K, or --keep-velocities")
-    if keep_velocities and not atoms.has("momenta"):
+    if options.keep_velocities and not atoms.has("momenta"):
         raise ValueError(f"{structure} holds no velocities to keep; give --temperature instead")
     settings = RunSettings(
-        Ensemble(ensemble, timestep, temperature, pressure, thermostat_time, barostat_time),
-        steps,
-        initial_temperature=None if keep_velocities else temperature,
-        seed=seed,
-        thermo_every=thermo_every,
-        trajectory_every=trajectory_every,
-        restart_every=restart_every,
-        trajectory_format=trajectory_format,
-        skin=skin,
+        Ensemble(
+            options.ensemble,
+            options.timestep,
+            options.temperature,
+            options.pressure,
+            options.thermostat_time,
+            options.barostat_time,
+        ),
+        options.steps,
+        initial_temperature=None if options.keep_velocities else options.temperature,
+        seed=options.seed,
+        thermo_every=options.thermo_every,
+        trajectory_every=options.trajectory_every,
+        restart_every=options.restart_every,
+        trajectory_format=options.trajectory_format,
+        skin=options.skin,
         precision=precision,
     )
-    simulate(atoms, potential, params, settings, output, resume=resume, force=force, plots=plots)
+    simulate(
+        atoms, potential, params, settings, options.output,
+        resume=options.resume, force=options.force, plots=options.plots,
+    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""``jaxpot fit``: potentials from files of labelled structures. A kind of potential is a command of the group."""
+"""``jaxpot fit``: potentials from files of labelled structures. Each kind of potential has its own command."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jaxpot.cli.options import DataOptions, label_options
+from jaxpot.cli.options import DataOptions, gather, label_options
 from jaxpot.cli.train import network_commands
 
 if TYPE_CHECKING:
@@ -34,14 +34,37 @@ for network in network_commands():
 file = click.Path(path_type=Path)
 
 
+@dataclasses.dataclass(frozen=True)
+class SnapOptions:
+    """The options of ``jaxpot fit snap``, as its help describes them."""
+
+    train_files: Sequence[Path]
+    test_files: Sequence[Path]
+    twojmax: int
+    cutoff: str
+    elements: str | None
+    element_weights: str | None
+    quadratic: bool
+    chem: bool
+    weights: str
+    zbl: str | None
+    atom_energies: str | None
+    folds: int
+    seed: int
+    data: DataOptions
+    precision: str
+    output: Path
+    plots: bool
+
+
 @fit.command("snap")
 @click.option("--train", "train_files", required=True, multiple=True, type=file, help="Structures to fit to.")
 @click.option("--test", "test_files", multiple=True, type=file, help="Structures to test on; never seen in the fit.")
 @click.option("--twojmax", type=int, default=6, show_default=True, help="2J, the degree of the bispectrum.")
 @click.option("--cutoff", default="4.7", show_default=True, help="Å; one number, or one an element, with commas.")
 @click.option("--elements", help="Order of the elements, with commas; by default alphabetical.")
-@click.option("--element-weights", help="Of the elements in the density, with commas; 1 by default.")
-@click.option("--quadratic", is_flag=True, help="Products of components count too.")
+@click.option("--element-weights", help="Weights of the elements in the density, with commas; 1 by default.")
+@click.option("--quadratic", is_flag=True, help="Also use products of components as features.")
 @click.option("--chem", is_flag=True, help="A density for every element (LAMMPS's chemflag).")
 @click.option(
     "--weights",
@@ -51,24 +74,22 @@ file = click.Path(path_type=Path)
     'such as {"energy": 100, "forces": 1, "stress": 0, "groups": {"surface": [0.5, 1, 0]}}.',
 )
 @click.option("--zbl", metavar="INNER,OUTER", help="Fit on top of a ZBL core that is switched off between these, Å.")
-@click.option("--atom-energies", metavar="MO=E,...", help="eV of isolated atoms, which the constants are then.")
-@click.option("--folds", type=int, default=10, show_default=True, help="Parts for cross-validation.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the folds.")
+@click.option("--atom-energies", metavar="MO=E,...", help="Energies of isolated atoms, eV; they fix the constants.")
+@click.option("--folds", type=int, default=10, show_default=True, help="Number of parts for cross-validation.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the division into folds.")
 @label_options
 @click.option("--precision", type=click.Choice(["float32", "float64"]), default="float64", show_default=True)
 @click.option("--output", "-o", required=True, type=file, help="Folder for everything written.")
 @click.option("--plots/--no-plots", default=True, show_default=True, help="Draw parity plots.")
-def fit_snap(
-    train_files: Sequence[Path], test_files: Sequence[Path], twojmax: int, cutoff: str, elements: str | None,
-    element_weights: str | None, quadratic: bool, chem: bool, weights: str, zbl: str | None, atom_energies: str | None,
-    folds: int, seed: int, data: DataOptions, precision: str, output: Path, plots: bool,
-) -> None:  # fmt: skip
+@gather(SnapOptions)
+def fit_snap(options: SnapOptions) -> None:
     """Fit a spectral neighbor analysis potential (SNAP) by linear least squares, and write it as LAMMPS reads it."""
     import sys
 
     import jax
 
-    if precision == "float64":
+    output = options.output
+    if options.precision == "float64":
         jax.config.update("jax_enable_x64", True)
     from jaxpot.batch import evaluate
     from jaxpot.fit import errors, fit_linear
@@ -83,57 +104,59 @@ def fit_snap(
 
     if output.exists() and not output.is_dir():
         raise ValueError(f"{output} is a file; name a folder for the output")
-    train = data.read(train_files)
-    symbols = tuple(elements.replace(" ", "").split(",")) if elements else train.elements
+    train = options.data.read(options.train_files)
+    symbols = tuple(options.elements.replace(" ", "").split(",")) if options.elements else train.elements
     train.checked(symbols)
-    test = data.read(test_files).checked(symbols) if test_files else None
+    test = options.data.read(options.test_files).checked(symbols) if options.test_files else None
     lap("reading and checks")
-    lengths = _numbers("--cutoff", cutoff)
+    lengths = _numbers("--cutoff", options.cutoff)
     potential = snap(
-        symbols, twojmax, lengths[0] if len(lengths) == 1 else lengths, quadratic=quadratic, by_elements=chem,
-        weights=None if element_weights is None else _numbers("--element-weights", element_weights),
-        subtract_isolated=atom_energies is not None or chem,
+        symbols, options.twojmax, lengths[0] if len(lengths) == 1 else lengths,
+        quadratic=options.quadratic, by_elements=options.chem,
+        weights=None if options.element_weights is None else _numbers("--element-weights", options.element_weights),
+        subtract_isolated=options.atom_energies is not None or options.chem,
     )  # fmt: skip
-    core = None if zbl is None else _core(zbl, symbols)
+    core = None if options.zbl is None else _core(options.zbl, symbols)
     size = len(potential.init()["coefficients"][0])
     click.echo(f"{potential.name} of {', '.join(symbols)}: {size} coefficients an element")
     click.echo(str(train.statistics()))
     fitted = fit_linear(
-        potential, train, _weights(weights), reference=core,
-        atom_energies=None if atom_energies is None else _energies(atom_energies),
-        folds=folds, seed=seed, progress=sys.stderr.isatty(),
+        potential, train, _weights(options.weights), reference=core,
+        atom_energies=None if options.atom_energies is None else _energies(options.atom_energies),
+        folds=options.folds, seed=options.seed, progress=sys.stderr.isatty(),
     )  # fmt: skip
     lap("fit, compilation included")
     output.mkdir(parents=True, exist_ok=True)
     stem = output / "".join(symbols)
     save(f"{stem}.snapcoeff", potential, fitted.params)
-    _write_script(stem, symbols, zbl)
+    _write_script(stem, symbols, options.zbl)
     parts = {"train": train} | ({} if test is None else {"test": test})
     # all in one call: a compilation takes longer than the evaluation of all structures with some padding
     results = iter(evaluate(*fitted.total, [atoms for part in parts.values() for atoms in part.atoms], max_shapes=2))
     found = {name: list(itertools.islice(results, len(part))) for name, part in parts.items()}
     lap("evaluation of all structures")
     tables = {name: errors(part, found[name]) for name, part in parts.items()}
-    if plots:
+    if options.plots:
         for name, part in parts.items():
             draw_parity(part, found[name], output / f"parity_{name}.png", f"{potential.name}, {name}")
         lap("pictures")
-    facts = {"potential": potential.name, "elements": symbols, "twojmax": twojmax, "cutoff_A": lengths,
-             "quadratic": quadratic, "coefficients": len(fitted.coefficients), "precision": precision}  # fmt: skip
+    facts = {"potential": potential.name, "elements": symbols, "twojmax": options.twojmax, "cutoff_A": lengths,
+             "quadratic": options.quadratic, "coefficients": len(fitted.coefficients),
+             "precision": options.precision}  # fmt: skip
     write_report(output, facts, fitted, tables, clock)
 
 
 def write_report(
     output: Path, facts: dict[str, Any], fitted: LinearFit, tables: dict[str, Errors], clock: dict[str, float]
 ) -> None:
-    """``report.txt`` and ``report.json`` of a linear fit, and the former on the screen.
+    """Writes ``report.txt`` and ``report.json`` of a linear fit, and prints the text.
 
     Args:
-        output: the folder.
-        facts: about the potential.
+        output: the folder to write to.
+        facts: entries about the potential, for the JSON file.
         fitted: the fit.
-        tables: errors by name of the part of the data.
-        clock: seconds by what took them.
+        tables: errors for each part of the data, such as ``"train"``.
+        clock: seconds spent in each stage.
     """
     lines = []
     if fitted.validation is not None:
@@ -171,9 +194,9 @@ def draw_parity(dataset: Dataset, results: Sequence[Result], path: Path, title: 
 
     Args:
         dataset: frames with labels.
-        results: of each.
-        path: of the picture.
-        title: over it.
+        results: the evaluation of each frame.
+        path: where the picture is written.
+        title: the title of the picture.
     """
     import numpy as np
 
@@ -244,7 +267,7 @@ def _core(text: str, symbols: Sequence[str]) -> Any:
 
 
 def _write_script(stem: Path, symbols: Sequence[str], zbl: str | None) -> None:
-    """The LAMMPS commands that use the files, as the ``.snap`` files that come with LAMMPS."""
+    """Writes the LAMMPS commands that use the files, like the ``.snap`` files that come with LAMMPS."""
     from ase.data import atomic_numbers
 
     names = " ".join(symbols)

@@ -1,4 +1,4 @@
-"""What ``jaxpot md`` adds to a run: care with the output folder, a progress bar, a table and pictures."""
+"""What ``jaxpot md`` adds to a run: checks of the output folder, a progress bar, a table and pictures."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def simulate(
         atoms: ASE ``Atoms``.
         potential: any potential.
         params: its parameters.
-        settings: of the run.
-        output: folder.
+        settings: what to run.
+        output: the folder for all files.
         resume: go on from the restart file in ``output``.
         force: replace an earlier run there.
         plots: draw pictures at the end.
@@ -56,9 +56,9 @@ def simulate(
     _check_folder(output, files, resume, force)
     with tqdm(total=settings.steps, unit=" steps", disable=None, dynamic_ncols=True) as bar:
 
-        def progress(row: Thermo, rate: float) -> None:
-            bar.set_postfix_str(f"{row.temperature_K:.0f} K, {row.total_eV / len(atoms):.5f} eV/atom", refresh=False)
-            bar.update(row.step - bar.n)
+        def progress(now: Thermo, rate: float) -> None:
+            bar.set_postfix_str(f"{now.temperature_K:.0f} K, {now.total_eV / len(atoms):.5f} eV/atom", refresh=False)
+            bar.update(now.step - bar.n)
 
         result = run_md(atoms, potential, params, settings, output, resume=resume, on_progress=progress)
         bar.update(result.step - bar.n)
@@ -73,7 +73,7 @@ def simulate(
 
 
 def _draw(files: RunFiles, atoms: int) -> list[Path]:
-    """Energy, temperature and pressure in time, and for periodic systems g(r) over the second half of the frames."""
+    """Pictures of energy, temperature and pressure in time, and for periodic systems of g(r) in the last frames."""
     from ase.io import read
 
     from jaxpot.plot import plot_radial_distribution, plot_thermo
@@ -81,8 +81,8 @@ def _draw(files: RunFiles, atoms: int) -> list[Path]:
     pictures = [plot_thermo(read_thermo(files.thermo), files.folder / "thermo.png", atoms=atoms)]
     frames = read(files.trajectory, index=":")
     if frames[-1].pbc.all():
-        late = frames[len(frames) // 2 :][-20:]
-        pictures.append(plot_radial_distribution(late, files.folder / "rdf.png"))
+        last = frames[len(frames) // 2 :][-20:]
+        pictures.append(plot_radial_distribution(last, files.folder / "rdf.png"))
     return pictures
 
 
@@ -102,9 +102,9 @@ def summary(result: RunResult, atoms: int, settings: RunSettings) -> list[str]:
     """The closing table: means over the second half of the run, drift of the conserved energy, speed.
 
     Args:
-        result: of the run.
-        atoms: how many.
-        settings: of the run.
+        result: what the run returned.
+        atoms: the number of atoms.
+        settings: the settings of the run.
 
     Returns:
         Lines of text.
@@ -113,7 +113,7 @@ def summary(result: RunResult, atoms: int, settings: RunSettings) -> list[str]:
     half = len(thermo["step"]) // 2
     drift = linear_drift(thermo["time_ps"][half:], thermo["conserved_eV"][half:]) / atoms
     rate = result.steps_per_second
-    rows: list[tuple[str, Any, str]] = [
+    facts: list[tuple[str, Any, str]] = [
         ("atoms", atoms, ""),
         ("time", thermo["time_ps"][-1], "ps"),
         ("temperature", _mean(thermo["temperature_K"][half:]), "K"),
@@ -126,7 +126,7 @@ def summary(result: RunResult, atoms: int, settings: RunSettings) -> list[str]:
         ("files", str(result.files.folder), ""),
     ]
     lines = [""]
-    for name, value, unit in rows:
+    for name, value, unit in facts:
         if isinstance(value, float) and math.isnan(value):
             continue
         text = value if isinstance(value, str) else f"{value:d}" if isinstance(value, int) else f"{value:.6g}"

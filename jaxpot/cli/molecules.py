@@ -22,11 +22,11 @@ def relax_molecules(structure: str, output: Path, variant: Any, fmax: float, ste
         output: path of the file to write.
         variant: ``"MMFF94"`` or ``"MMFF94s"``.
         fmax: eV/Å, largest force on an atom at the end.
-        steps: evaluations that a molecule is given.
+        steps: the most evaluations of one molecule.
         precision: float type of the calculation.
 
     Raises:
-        ValueError: the file is missing or none of molecules, or a molecule cannot be typed.
+        ValueError: the file is missing or is not an SDF file, or MMFF94 has no type for an atom.
     """
     for path in (structure, output):
         if not is_molecule_file(path):

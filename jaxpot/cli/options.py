@@ -1,7 +1,8 @@
-"""Options that several commands share: what files of structures do not say themselves, and what labels are called."""
+"""Options that several commands share: the potential, what files of structures leave open, and names of labels."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,9 +16,33 @@ from jaxpot.io.structure_files import UNITS, FileKind
 if TYPE_CHECKING:
     from jaxpot.fit import Dataset
 
-__all__ = ["DataOptions", "file_options", "label_options", "structure_options"]
+__all__ = [
+    "MOLECULAR", "DataOptions", "file_options", "gather", "label_options", "model_options", "structure_options",
+]  # fmt: skip
 
 Command = Callable[..., None]
+
+MOLECULAR = {"mmff94": "MMFF94", "mmff94s": "MMFF94s"}
+
+
+def gather(kind: type, name: str = "options") -> Callable[[Command], Command]:
+    """Makes one object of many options, so that a command has few arguments. It stands below the options.
+
+    Args:
+        kind: a dataclass, whose fields have the names of the options.
+        name: the keyword by which the command gets the object.
+    """
+    fields = [field.name for field in dataclasses.fields(kind)]
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def gathered(**given: Any) -> None:
+            values = {field: given.pop(field) for field in fields}
+            command(**{name: kind(**values)}, **given)
+
+        return gathered
+
+    return decorate
 
 
 class DataOptions(NamedTuple):
@@ -25,18 +50,18 @@ class DataOptions(NamedTuple):
 
     Attributes:
         keys: names of labels and groups, by keyword of :func:`jaxpot.fit.read_dataset`.
-        kind: what the files do not say themselves.
+        kind: what the files themselves leave open.
     """
 
     keys: dict[str, str | None]
     kind: FileKind
 
     def read(self, files: Sequence[Path], **changed: str | None) -> Dataset:
-        """The data set in some files; says which labels have unusual names.
+        """Reads a data set from files, and prints which labels have unusual names.
 
         Args:
-            files: of it.
-            changed: names that replace those of the options.
+            files: the files of the data set.
+            changed: label names that replace those of the options.
         """
         from jaxpot.fit import read_dataset
 
@@ -75,6 +100,62 @@ def structure_options(command: Command) -> Command:
         "--structure", "-s", required=True, metavar="FILE|CRYSTAL",
         help="Anything that ASE reads, LAMMPS's data files and dumps, or a crystal such as bcc:Fe:2.87:10x10x10.",
     )(file_options(command))  # fmt: skip
+
+
+def model_options(command: Command, molecules: bool = False) -> Command:
+    """Adds the options that name a potential and its precision; the command gets the loaded potential and its params.
+
+    Args:
+        command: the function.
+        molecules: whether MMFF94 is allowed, which reads bonds from an SDF file. The command then gets its name as
+            ``potential``, and None as ``params``.
+    """
+    decorators = [
+        click.option(
+            "--potential", "-p", "potential_names", multiple=True, required=True, metavar="NAME|FILE",
+            help="A published set (jaxpot list) or the files of a potential; several files: give the option again.",
+        ),
+        click.option("--elements", help="Elements of the potential to use, separated by commas, such as Cu,Al."),
+        click.option("--style", help="Kind of the files, such as eam/alloy, where their names do not tell."),
+        click.option(
+            "--precision", type=click.Choice(["float32", "float64"]), default="float32", show_default=True,
+            help="Float type of the calculation.",
+        ),
+    ]  # fmt: skip
+
+    if molecules:
+        decorators[0] = click.option(
+            "--potential", "-p", "potential_names", multiple=True, required=True, metavar="NAME|FILE",
+            help="A published set (jaxpot list), the files of a potential (several: give the option again), or mmff94 "
+            "or mmff94s for the molecules of an SDF file.",
+        )  # fmt: skip
+
+    @functools.wraps(command)
+    def with_model(
+        potential_names: tuple[str, ...], elements: str | None, style: str | None, precision: str, **rest: Any
+    ) -> None:
+        import jax
+
+        if precision == "float64":
+            jax.config.update("jax_enable_x64", True)
+        from jaxpot.io.load import load
+
+        symbols = [e for e in elements.replace(" ", ",").split(",") if e] if elements is not None else None
+        names: Any = potential_names[0] if len(potential_names) == 1 else list(potential_names)
+        if names in MOLECULAR:
+            # needs the bonds of a molecule, which only the structure file holds
+            if symbols is not None or style is not None:
+                raise ValueError(f"--elements and --style do not go with {names}, whose types come from the molecule")
+            if not molecules:
+                raise ValueError(f"{names} is not for this command; jaxpot relax takes it")
+            command(potential=names, params=None, precision=precision, **rest)
+            return
+        potential, params = load(names, elements=symbols, style=style)
+        command(potential=potential, params=params, precision=precision, **rest)
+
+    for decorator in reversed(decorators):
+        with_model = decorator(with_model)
+    return with_model
 
 
 def label_options(command: Command) -> Command:

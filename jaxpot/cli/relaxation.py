@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 __all__ = ["relax_frames"]
 
-STRESS = 0.01  # 1/Å^2, times the tolerance of the forces is that of the stress
+STRESS = 0.01  # 1/Å^2; the tolerance of the stress is this times the tolerance of the forces
 
 
 def relax_frames(
     potential: Any, params: Any, frames: list[Atoms], cell: bool, fmax: float, steps: int, precision: str
 ) -> list[Atoms]:
-    """Relax structures and say how it went.
+    """Relaxes structures and prints the outcome of each.
 
     Args:
         potential: any potential.
-        params: of it.
+        params: its parameters.
         frames: where to start.
         cell: whether the cells relax.
         fmax: eV/Å, largest force on an atom at the end.

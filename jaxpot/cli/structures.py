@@ -22,7 +22,7 @@ __all__ = ["check_output", "check_structure", "format_to_write", "read_structure
 
 LATTICES = ("sc", "fcc", "bcc", "diamond", "hcp")
 FORM = "LATTICE:ELEMENT:A or LATTICE:ELEMENT:A:NxNxN, such as bcc:Fe:2.87:10x10x10"
-TOO_CLOSE = 0.3  # Å; no two nuclei in a simulation of this library are nearer
+TOO_CLOSE = 0.3  # Å; shorter than any distance in a sensible simulation
 
 
 def read_structures(text: str, kind: FileKind | None = None) -> list[Atoms]:
@@ -31,14 +31,14 @@ def read_structures(text: str, kind: FileKind | None = None) -> list[Atoms]:
     Args:
         text: path of a file of structures (:func:`jaxpot.io.structure_files.read_frames`), or LATTICE:ELEMENT:A[:NxNxN]
             with A in Å and the cubic cell repeated (for hcp the orthorhombic one, with the ideal c/a).
-        kind: what the file does not say itself.
+        kind: what the file itself leaves open.
 
     Returns:
         ASE ``Atoms``, at least one.
 
     Raises:
-        ValueError: the file is missing, cannot be read or leaves open what its atoms are, or the word is not of the
-            form.
+        ValueError: the file is missing, cannot be read or does not say which elements its atoms are, or the word does
+            not have this form.
     """
     lattice = text.split(":")[0]
     if lattice in LATTICES and not Path(text).exists():
@@ -51,11 +51,11 @@ def read_structures(text: str, kind: FileKind | None = None) -> list[Atoms]:
 
 
 def check_output(path: Path, option: str) -> None:
-    """Raise ValueError where a file cannot be written, before anything has been computed for it.
+    """Raise ValueError where a file cannot be written, before anything is computed for it.
 
     Args:
-        path: of the file.
-        option: that named it.
+        path: the file.
+        option: the option that named it, for the message.
     """
     if path.is_dir():
         raise ValueError(f"{option} {path}: this is a folder; name a file in it")
@@ -66,17 +66,17 @@ def check_output(path: Path, option: str) -> None:
 
 
 def format_to_write(path: Path, frames: int) -> str:
-    """ASE's name of the format in which a file is going to be written, which its name tells.
+    """The format in which a file will be written, taken from its name.
 
     Args:
-        path: of the file.
-        frames: how many structures it is to hold.
+        path: the file.
+        frames: the number of structures that it will hold.
 
     Returns:
-        The name.
+        ASE's name of the format.
 
     Raises:
-        ValueError: ASE knows no such format, does not write it, or it holds a single structure.
+        ValueError: ASE does not know or does not write the format, or the format holds one structure only.
     """
     from ase.io.formats import UnknownFileTypeError, filetype, ioformats
 
@@ -95,16 +95,16 @@ def write_structures(path: Path, frames: list[Atoms], kind: str) -> None:
     """Write structures to a file, which is replaced as a whole or not at all.
 
     Args:
-        path: of the file.
+        path: the file.
         frames: ASE ``Atoms``.
-        kind: from :func:`format_to_write`.
+        kind: the format, from :func:`format_to_write`.
 
     Raises:
         ValueError: the format cannot hold them.
     """
     from ase.io import write
 
-    # in a folder of its own: some formats write several files, or look at the name
+    # in a temporary folder: some formats write several files, or look at the name
     with tempfile.TemporaryDirectory(dir=path.absolute().parent, prefix=".jaxpot-") as folder:
         temporary = Path(folder, path.name)
         try:
@@ -144,11 +144,11 @@ def _crystal(text: str) -> Atoms:
 
 
 def check_structure(atoms: Atoms, where: str) -> None:
-    """Raise ValueError where a structure cannot be meant: not finite, no volume, or atoms on top of each other.
+    """Raise ValueError where a structure makes no sense: not finite, no volume, or atoms on top of each other.
 
     Args:
         atoms: ASE ``Atoms``.
-        where: begins the message.
+        where: the beginning of the message, such as file and frame.
     """
     try:
         system = System.create(atoms.positions, 0, atoms.cell.array, atoms.pbc)

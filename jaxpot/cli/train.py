@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -10,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jaxpot.cli.options import label_options
+from jaxpot.cli.network_report import member_errors, test_errors
+from jaxpot.cli.options import DataOptions, gather, label_options
 
 if TYPE_CHECKING:
     from jaxpot.descriptors.symmetry_functions import SymmetryFunction
     from jaxpot.fit import Dataset
-    from jaxpot.potential import Params, Potential
+    from jaxpot.potential import Potential
 
 __all__ = ["network_commands"]
 
@@ -26,11 +28,39 @@ GRAPHS = {
 }  # fmt: skip
 NOT_TRAINED = ("scaling", "atom_energies", "gaussians")
 
-Build = Callable[[Sequence[str], "Dataset"], "Potential"]  # of elements and of what is learned from
+Build = Callable[[Sequence[str], "Dataset"], "Potential"]  # from the elements and the training structures
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkOptions:
+    """The options that all networks share, as their help describes them. None leaves a value to the kind of network."""
+
+    train_files: Sequence[Path]
+    test_files: Sequence[Path]
+    validation: float
+    output: Path
+    members: int | None
+    bootstrap: bool
+    epochs: int | None
+    minutes: float | None
+    batch_size: int | None
+    learning_rate: float | None
+    optimizer: str | None
+    energy_weight: float | None
+    forces_weight: float | None
+    stress_weight: float
+    patience: int | None
+    seed: int
+    precision: str
+    data: DataOptions
+    resume: bool
+    force: bool
+    plots: bool
 
 
 def training_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that all networks share."""
+    """Adds the options that all networks share; the command gets them as ``options``, :class:`NetworkOptions`."""
+    command = gather(NetworkOptions)(command)
     file = click.Path(path_type=Path)
     decorators: list[Callable[..., Any]] = [
         click.option("--train", "train_files", required=True, multiple=True, type=file,
@@ -40,18 +70,18 @@ def training_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--validation", default=0.1, show_default=True,
                      help="Share of the training structures held back to choose the best epoch and to calibrate."),
         click.option("--output", "-o", required=True, type=file, help="Folder for everything written."),
-        click.option("--ensemble", "members", type=int, help="Train so many networks together."),
-        click.option("--bootstrap", is_flag=True, help="Each member sees a resample of the structures."),
+        click.option("--ensemble", "members", type=int, help="Number of networks trained together."),
+        click.option("--bootstrap", is_flag=True, help="Train each member on a resample of the structures."),
         click.option("--epochs", type=int, help="Passes through the data."),
-        click.option("--minutes", type=float, help="Most minutes; the learning rate falls by the epochs all the same."),
+        click.option("--minutes", type=float, help="Time limit; the learning rate still follows the epochs."),
         click.option("--batch-size", type=int, help="Structures in one step."),
-        click.option("--learning-rate", type=float, help="At its highest."),
+        click.option("--learning-rate", type=float, help="The highest learning rate."),
         click.option("--optimizer", help="adam, adamw, adabelief, amsgrad, muon or sgd."),
-        click.option("--energy-weight", type=float, help="Of squared errors in eV/atom."),
-        click.option("--forces-weight", type=float, help="Of squared errors in eV/Å."),
-        click.option("--stress-weight", default=0.0, show_default=True, help="Of squared errors in eV/Å^3."),
+        click.option("--energy-weight", type=float, help="Weight of squared errors in eV/atom."),
+        click.option("--forces-weight", type=float, help="Weight of squared errors in eV/Å."),
+        click.option("--stress-weight", default=0.0, show_default=True, help="Weight of squared errors in eV/Å^3."),
         click.option("--patience", type=int, help="Stop after so many epochs without a better validation error."),
-        click.option("--seed", default=0, show_default=True, help="Of weights, split and order."),
+        click.option("--seed", default=0, show_default=True, help="Seed of initial weights, split and order."),
         click.option("--precision", type=click.Choice(["float32", "float64", "mixed"]), default="float32",
                      show_default=True, help="Float type of the training."),
         label_options,
@@ -70,7 +100,7 @@ def training_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--like", type=click.Path(path_type=Path),
               help="Take symmetry functions and layers from this folder of n2p2 or RuNNer.")  # fmt: skip
 @training_options
-def hdnnp(cutoff: float, hidden: str, like: Path | None, **options: Any) -> None:
+def hdnnp(cutoff: float, hidden: str, like: Path | None, options: NetworkOptions) -> None:
     """A Behler-Parrinello network; the result is a folder of n2p2, which jaxpot and LAMMPS read."""
     defaults = {
         "epochs": 1000, "batch_size": 8, "learning_rate": 3e-3, "optimizer": "adam", "energy_weight": 100.0,
@@ -100,7 +130,7 @@ def hdnnp(cutoff: float, hidden: str, like: Path | None, **options: Any) -> None
 @click.option("--features", default=64, show_default=True, help="Features of an atom.")
 @click.option("--interactions", default=3, show_default=True, help="How often atoms exchange messages.")
 @training_options
-def schnet(cutoff: float, features: int, interactions: int, **options: Any) -> None:
+def schnet(cutoff: float, features: int, interactions: int, options: NetworkOptions) -> None:
     """SchNet; the result is a folder of JSON and safetensors."""
 
     def build(elements: Sequence[str], learned: Dataset) -> Potential:
@@ -116,7 +146,7 @@ def schnet(cutoff: float, features: int, interactions: int, **options: Any) -> N
 @click.option("--features", default=30, show_default=True, help="Features of an atom.")
 @click.option("--interactions", default=2, show_default=True, help="How often atoms exchange messages.")
 @training_options
-def dtnn(cutoff: float, features: int, interactions: int, **options: Any) -> None:
+def dtnn(cutoff: float, features: int, interactions: int, options: NetworkOptions) -> None:
     """The deep tensor network; the result is a folder of JSON and safetensors."""
 
     def build(elements: Sequence[str], learned: Dataset) -> Potential:
@@ -128,7 +158,7 @@ def dtnn(cutoff: float, features: int, interactions: int, **options: Any) -> Non
 
 
 def _usual_set(elements: Sequence[str], cutoff: float) -> list[SymmetryFunction]:
-    """Shells of neighbours of each element, and angles between each two of them, short and long ranged."""
+    """A usual set: radial functions for each element of neighbours, and angular ones for each two elements."""
     from jaxpot.descriptors.symmetry_functions import angular, radial
 
     shifts = [cutoff * share for share in (0.30, 0.38, 0.46, 0.54, 0.62, 0.70, 0.78, 0.86)]
@@ -147,7 +177,7 @@ def _usual_set(elements: Sequence[str], cutoff: float) -> list[SymmetryFunction]
 
 
 def _remade(found: Potential) -> Potential:
-    """The same symmetry functions and layers, in eV and Å, with scaling around the mean."""
+    """A potential with the symmetry functions and layers of the given one, in eV and Å, scaled around the mean."""
     from jaxpot.descriptors.symmetry_functions import SymmetryFunctions
     from jaxpot.engine import DescriptorPotential
     from jaxpot.heads import NetworkHead
@@ -177,39 +207,40 @@ def _whole_numbers(option: str, text: str) -> list[int]:
         raise ValueError(f"{option} takes whole numbers separated by commas, got {text!r}") from None
 
 
-def _fit(build: Build, options: dict[str, Any], defaults: dict[str, Any]) -> None:
-    """Read, train, write, test."""
+def _fit(build: Build, options: NetworkOptions, defaults: dict[str, Any]) -> None:
+    """Reads the data, trains the network, writes it, and tests it."""
     import jax
 
-    if options["precision"] != "float32":
+    if options.precision != "float32":
         jax.config.update("jax_enable_x64", True)
     from jaxpot.fit import TrainSettings, can_decorrelate, decorrelation, network_start, train
     from jaxpot.io.folders import MARKERS, give_up, kinds_in
     from jaxpot.io.load import save
     from jaxpot.potentials.committee import committee
 
-    output, members = options["output"], options["members"]
+    output, members = options.output, options.members
     if members is not None and members < 2:
         raise ValueError(f"--ensemble takes at least 2 members, got {members}; leave it out for a single network")
     held = "a training" if (output / "metrics.csv").exists() else ", ".join(MARKERS[name] for name in kinds_in(output))
-    if held and not (options["resume"] or options["force"]):
+    if held and not (options.resume or options.force):
         raise ValueError(f"{output} holds {held} already; --resume goes on with a training, --force replaces it")
-    data = _read(options["train_files"], options)
-    test = _read(options["test_files"], options) if options["test_files"] else None
-    given = {name: options[name] for name in ("stress_weight", "seed", "precision", "patience", "bootstrap")}
-    chosen = {name: value if options[name] is None else options[name] for name, value in defaults.items()}
+    data = _read(options.train_files, options)
+    test = _read(options.test_files, options) if options.test_files else None
+    typed = vars(options)
+    given = {name: typed[name] for name in ("stress_weight", "seed", "precision", "patience", "bootstrap")}
+    chosen = {name: value if typed[name] is None else typed[name] for name, value in defaults.items()}
     settings = TrainSettings(**given, **chosen, ema=0.999 if chosen["epochs"] > 50 else None, checkpoint_every=50)
-    learned, held_back = data.split(options["validation"], options["seed"])
+    learned, held_back = data.split(options.validation, options.seed)
     potential = build(data.elements, learned)
-    start = network_start(potential, learned, options["seed"], members)
+    start = network_start(potential, learned, options.seed, members)
     click.echo(f"{len(learned)} structures to learn from, {len(held_back)} held back; {potential}")
-    if not options["resume"]:
-        give_up(output)  # nobody loads the old potential in place of the one to come
+    if not options.resume:
+        give_up(output)  # so that nobody loads the old potential while the new one is trained
     began = time.perf_counter()
     result = train(
         potential, start, learned, settings, validation=held_back, members=members, output=output,
         trainable=lambda name: not any(word in name for word in NOT_TRAINED),
-        resume=options["resume"], minutes=options["minutes"],
+        resume=options.resume, minutes=options.minutes,
         transform=decorrelation(potential, learned) if can_decorrelate(potential) else None,
     )  # fmt: skip
     minutes = (time.perf_counter() - began) / 60
@@ -220,9 +251,9 @@ def _fit(build: Build, options: dict[str, Any], defaults: dict[str, Any]) -> Non
     report["settings"] = settings.identity()
     if test is not None:
         if members is not None:
-            report["members"] = _tested_one_by_one(potential, result.params, test, members)
-        report |= _tested(final, result.params, test, held_back, output if options["plots"] else None)
-    if options["plots"]:
+            report["members"] = member_errors(potential, result.params, test, members)
+        report |= test_errors(final, result.params, test, held_back, output if options.plots else None)
+    if options.plots:
         from jaxpot.plot import plot_learning_curve
 
         click.echo(f"picture: {plot_learning_curve(result.history, output / 'learning_curve.png')}")
@@ -230,74 +261,13 @@ def _fit(build: Build, options: dict[str, Any], defaults: dict[str, Any]) -> Non
     click.echo(f"written: {output}, which jaxpot.load reads")
 
 
-def _read(files: Sequence[Path], options: dict[str, Any]) -> Dataset:
-    """The data set in some files, without stresses where these have no weight."""
+def _read(files: Sequence[Path], options: NetworkOptions) -> Dataset:
+    """Reads a data set, and drops the stresses where their weight is 0."""
     from jaxpot.fit import Dataset
 
-    data: Dataset = options["data"].read(files)
+    data = options.data.read(files)
     known = sum(frame.stress is not None for frame in data)
-    if options["stress_weight"] or not known:
+    if options.stress_weight or not known:
         return data
     click.echo(f"stresses of {known} frames are not used; --stress-weight gives them a weight")
     return Dataset(tuple(frame._replace(stress=None) for frame in data), data.notes)
-
-
-def _tested_one_by_one(potential: Potential, params: Params, test: Dataset, members: int) -> dict[str, Any]:
-    """Mean and standard deviation over the members of what each of them is wrong by."""
-    import jax
-    import numpy as np
-
-    from jaxpot.uncertainty import assess
-
-    each = [assess(potential, jax.tree.map(lambda x, k=k: x[k], params), test).summary() for k in range(members)]
-    found = {}
-    for name in each[0]:
-        values = [one[name] for one in each]
-        found[name] = {"mean": float(np.mean(values)), "std": float(np.std(values, ddof=1))}
-        click.echo(f"single {name.replace('_', ' ', 2):32s} {found[name]['mean']:10.4f} +- {found[name]['std']:.4f}")
-    return found
-
-
-def _tested(
-    final: Potential, params: Params, test: Dataset, held_back: Dataset, pictures: Path | None
-) -> dict[str, Any]:
-    """Errors on structures that nothing was chosen by; of an ensemble, how far its spread can be believed."""
-    from jaxpot.plot import plot_parity, plot_reliability, plot_spread
-    from jaxpot.uncertainty import assess, reliability, rescaling, sharpness
-
-    found = assess(final, params, test)
-    report: dict[str, Any] = {"test": found.summary()}
-    for name, value in report["test"].items():
-        click.echo(f"test {name.replace('_', ' ', 2):34s} {value:10.4f}")
-    if pictures is not None:
-        known = {
-            "energy (eV/atom)": (found.energies, found.predicted_energies),
-            "force (eV/Å)": (found.forces, found.predicted_forces),
-        }
-        references, predictions = ({name: pair[k] for name, pair in known.items()} for k in (0, 1))
-        groups = {name: [""] * len(values) for name, values in references.items()}
-        plot_parity(references, predictions, groups, pictures / "parity.png", "Test structures")
-    if found.force_spreads is None or not found.forces.size:
-        return report
-    import numpy as np
-    from scipy.stats import spearmanr
-
-    calibration = assess(final, params, held_back)
-    scale = rescaling(calibration.force_errors, calibration.force_spreads)
-    honest = scale(found.force_spreads)
-    before, after = reliability(found.force_errors, found.force_spreads), reliability(found.force_errors, honest)
-    lengths = (np.linalg.norm(v.reshape(-1, 3), axis=1) for v in (found.force_errors, found.force_spreads))
-    report["uncertainty"] = {
-        "spearman_force_components": float(spearmanr(abs(found.force_errors), found.force_spreads).statistic),
-        "spearman_forces": float(spearmanr(*lengths).statistic),
-        "rescaling": scale._asdict(),
-        "miscalibration_area_before": before.area,
-        "miscalibration_area": after.area,
-        "sharpness_eV_per_A": sharpness(honest),
-    }
-    for name, value in report["uncertainty"].items():
-        click.echo(f"test {name.replace('_', ' '):34s} {value}")
-    if pictures is not None:
-        plot_reliability({"as trained": before, "rescaled": after}, pictures / "reliability.png")
-        plot_spread(found.force_errors, honest, pictures / "spread.png")
-    return report

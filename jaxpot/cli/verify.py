@@ -1,4 +1,4 @@
-"""``jaxpot verify``: the same structures by jaxpot and by another program, and a loud failure where they differ."""
+"""``jaxpot verify``: evaluates structures with jaxpot and with LAMMPS, and fails where the numbers differ."""
 
 from __future__ import annotations
 
@@ -114,8 +114,8 @@ def lammps_commands(files: Sequence[str], potential: Any) -> tuple[list[str], tu
     """LAMMPS's commands for native files, and the elements of its atom types.
 
     Args:
-        files: as :func:`jaxpot.load` took them.
-        potential: what it gave.
+        files: the files that :func:`jaxpot.load` read.
+        potential: the potential that it returned.
     """
     species = tuple(potential.elements)
     names = " ".join(species)

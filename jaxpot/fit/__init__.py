@@ -1,4 +1,4 @@
-"""Fitting: data sets, linear least squares for potentials that are linear in coefficients, gradients for all others."""
+"""Fitting: data sets, linear least squares for potentials that are linear in coefficients, training for all others."""
 
 from jaxpot.fit import linear
 from jaxpot.fit.dataset import Dataset

@@ -25,7 +25,7 @@ class Dataset:
 
     Attributes:
         frames: the structures with their labels.
-        notes: which labels of which file have unusual names, a line each.
+        notes: one line for each label whose name is unusual, with its file.
 
     Example:
         >>> from ase.build import bulk
@@ -77,13 +77,13 @@ class Dataset:
         return tuple(dict.fromkeys(frame.group for frame in self.frames))
 
     def split(self, fraction: float, seed: int = 0, by_group: bool = True) -> tuple[Dataset, Dataset]:
-        """Two parts drawn at random: the same parts for the same frames, fraction and seed, whatever else ran before.
+        """Splits the frames at random into two parts; frames, fraction and seed alone decide the result.
 
         Args:
-            fraction: of the frames that the second part gets, between 0 and 1.
-            seed: of the draw.
-            by_group: draw from every group alike, so that both parts have the same kinds of structure in the same
-                proportions; a group of several frames has at least one in either part.
+            fraction: share of the frames that the second part gets, between 0 and 1.
+            seed: seed of the draw.
+            by_group: whether to draw the same fraction from every group, so that both parts hold the same kinds of
+                structure; a group of several frames then has at least one in each part.
 
         Returns:
             The first and the second part, such as training and test set; both keep the order of the frames.
@@ -106,15 +106,15 @@ class Dataset:
         return self[[k for k in range(len(self)) if k not in chosen]], self[sorted(chosen)]
 
     def folds(self, number: int, seed: int = 0, by_group: bool = True) -> list[np.ndarray]:
-        """Places of the frames shared out among the folds of a cross-validation.
+        """Distributes the frames over the folds of a cross-validation.
 
         Args:
-            number: of folds, at least 2 and at most that of the frames.
-            seed: of the draw.
-            by_group: share every group out alike.
+            number: number of folds, at least 2 and at most the number of frames.
+            seed: seed of the draw.
+            by_group: whether every group is spread evenly over the folds.
 
         Returns:
-            [frames] int arrays, one a fold, that hold every frame once between them.
+            One int array a fold with the places of its frames; every frame is in exactly one fold.
 
         Raises:
             ValueError: fewer than 2 folds, or more than frames.
@@ -131,15 +131,15 @@ class Dataset:
         closest: float = 0.5,
         net_force: float = 0.01,
     ) -> list[Finding]:
-        """What looks wrong: duplicates, net forces, missing labels, atoms too close, unknown elements, NaNs.
+        """Looks for faults: duplicates, net forces, missing labels, atoms too close, unknown elements, NaNs.
 
         Args:
-            elements: those that the potential knows; None to allow all.
+            elements: chemical symbols that the potential knows; None to allow all.
             closest: warn of distances shorter than this times the sum of the two covalent radii.
             net_force: eV/Å; warn where the sum of the forces over the number of atoms is larger.
 
         Returns:
-            :class:`Finding` for each trouble; those of severity ``"error"`` make a fit meaningless.
+            One :class:`Finding` a fault; those of severity ``"error"`` make a fit meaningless.
         """
         from jaxpot.fit.dataset_checks import check
 
@@ -149,7 +149,7 @@ class Dataset:
         """This data set, if :meth:`check` finds no errors in it.
 
         Args:
-            elements: those that the potential knows; None to allow all.
+            elements: chemical symbols that the potential knows; None to allow all.
 
         Returns:
             The same data set.

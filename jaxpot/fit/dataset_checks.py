@@ -1,4 +1,4 @@
-"""What looks wrong in a data set."""
+"""Checks of a data set: labels, elements, distances and duplicates."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Finding", "check", "pairs"]
 
-RANGE = 6.0  # Å, within which structures are compared
+RANGE = 6.0  # Å; structures are compared by their distances up to this
 ALIKE = 1e-6  # relative difference below which two structures are the same
 SAME_ENERGY = 1e-5  # eV per atom
-LARGE_STRESS = (2.0, 20.0)  # eV/Å^3, 320 GPa and 3.2 TPa, above which the unit is in doubt, and is another
+LARGE_STRESS = (2.0, 20.0)  # eV/Å^3, 320 GPa and 3.2 TPa: above them the unit is doubtful, or certainly wrong
 
 
 class Finding(NamedTuple):
-    """One thing that looks wrong.
+    """One fault that :meth:`Dataset.check` found.
 
     Attributes:
-        severity: ``"error"`` where a fit would be meaningless, ``"warning"`` where somebody should look.
+        severity: ``"error"`` if a fit would be meaningless, ``"warning"`` if somebody should have a look.
         kind: ``"not finite"``, ``"unknown element"``, ``"missing label"``, ``"net force"``, ``"too close"``,
             ``"duplicate"``, ``"contradiction"``, ``"no volume"`` or ``"unit"``.
         source: file and frame.
@@ -44,7 +44,7 @@ class Finding(NamedTuple):
 
 
 def pairs(atoms: Atoms, cutoff: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """First atoms, second atoms and distances (Å) of all pairs within a cutoff, each pair once; images count."""
+    """First atoms, second atoms and distances (Å) of all pairs within a cutoff, each once, periodic images included."""
     from vesin import NeighborList
 
     cell = atoms.cell.array
@@ -105,7 +105,7 @@ def check(dataset: Dataset, elements: Sequence[str] | None, closest: float, net_
 
 
 def _missing(dataset: Dataset) -> list[Finding]:
-    """Frames that lack what most others have, and frames that have nothing."""
+    """Findings about labels that some frames lack, and about frames without any label."""
     findings = []
     for name in ("energy", "forces", "stress"):
         without = [frame for frame in dataset if getattr(frame, name) is None]
@@ -142,7 +142,7 @@ def _too_close(
 
 
 def _invariants(atoms: Atoms, first: np.ndarray, second: np.ndarray, distances: np.ndarray) -> np.ndarray:
-    """Numbers that translation, rotation and renumbering leave alone, and little else; smooth at the range's end."""
+    """Numbers that do not change on translation, rotation and renumbering of atoms; they go smoothly to 0 at RANGE."""
     fade = (1 - (distances / RANGE) ** 2) ** 2
     charge = np.sqrt(atoms.numbers)
     weights = charge[first] * charge[second]

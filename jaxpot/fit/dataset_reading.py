@@ -32,25 +32,25 @@ def read_dataset(
     types: Sequence[str] | None = None,
     units: str | None = None,
 ) -> Dataset:
-    """A data set from files of any kind that ASE reads, LAMMPS's, RuNNer's and n2p2's, or FitSNAP's.
+    """Reads a data set from files of LAMMPS, RuNNer, n2p2 or FitSNAP, or of any kind that ASE reads.
 
     A name is looked up among the results of the frame's calculator, where ASE puts ``energy``, ``forces`` and
-    ``stress``, then among ``atoms.info`` and ``atoms.arrays``. A frame without it has no such label. By default labels
-    are recognised, as :func:`jaxpot.io.labels.choose` says; what looks like a label and is not used is named in a
-    warning.
+    ``stress``, then among ``atoms.info`` and ``atoms.arrays``. A frame without that name has no such label. By default
+    the labels are recognised by their names, as :func:`jaxpot.io.labels.choose` describes. A warning names whatever
+    looks like a label but is not used.
 
     Args:
-        path: a file, a folder of FitSNAP's (JSON files in a folder a group, or one ``.xyz`` file a group), or several,
-            whose frames follow one another.
+        path: a file, a folder of FitSNAP (one subfolder of JSON files or one ``.xyz`` file a group), or several of
+            these, whose frames are joined in this order.
         energy: name of the energies, eV; ``"auto"`` to recognise them, None to leave them out.
         forces: name of the forces, eV/Å; likewise.
         stress: name of the stresses, eV/Å^3 in ASE's sign, positive under tension, 6 numbers in ASE's order, 9 or
             [3, 3]; likewise.
-        virial: name of virials as QUIP, GPUMD, MACE and dpdata write them, eV, minus the stress times the volume;
-            instead of a stress, which such a frame may lack.
-        group: name of the kind of structure; None for one group. Frames without it have the group of their file, where
-            that is in a folder, or "".
-        format: as :class:`jaxpot.io.structure_files.FileKind` has it; by default the files tell.
+        virial: name of virials as QUIP, GPUMD, MACE and dpdata write them, eV, minus the stress times the volume.
+            A virial replaces the stress of a frame that has none.
+        group: name of the kind of structure; None for one group. Frames without it have the group of their file, if
+            the file is in a folder of groups, or "".
+        format: as in :class:`jaxpot.io.structure_files.FileKind`; by default recognised from the files.
         types: chemical symbols of numbered atom types.
         units: ``"metal"`` or ``"atomic"`` for ``input.data`` of RuNNer and n2p2, ``"metal"`` or ``"real"`` for dumps.
 
@@ -58,8 +58,8 @@ def read_dataset(
         The :class:`Dataset`, whose ``notes`` say which labels have unusual names.
 
     Raises:
-        FileFormatError: (a ValueError) a file is missing or cannot be read, a label is of the wrong shape, no number
-            or not finite, or several names may be meant; it names file and frame.
+        FileFormatError: (a ValueError) a file is missing or cannot be read; a label has the wrong shape, is not a
+            number or not finite; or several names are possible. The message names file and frame.
         ValueError: no file has any label under these names.
 
     Example:
@@ -99,11 +99,11 @@ class Labelled(NamedTuple):
     """Frames of structures that belong together, such as those of one file.
 
     Attributes:
-        where: the structures come from.
-        frames: with their labels.
-        notes: about labels whose names are not the usual ones.
-        warnings: about what looks like a label and is not used.
-        names: of everything that the structures carry.
+        where: the place that the structures come from.
+        frames: the structures with their labels.
+        notes: lines about labels with unusual names.
+        warnings: lines about data that look like labels but are not used.
+        names: the names of all data that the structures carry.
     """
 
     where: str
@@ -119,16 +119,16 @@ def labelled(
     where: str | os.PathLike[str] = "frames",
     group: str = "",
 ) -> Labelled:
-    """Structures that belong together with their labels; nothing is computed.
+    """Collects the labels of structures that belong together; nothing is computed.
 
     Args:
         structures: ASE ``Atoms``, with results of a calculator or labels in ``info`` and ``arrays``.
         keys: names of the labels.
-        where: the structures come from, for messages.
-        group: of structures that name none.
+        where: the place that the structures come from, for messages.
+        group: the group of structures that name none.
 
     Raises:
-        FileFormatError: a label cannot be used, or several names may be meant.
+        FileFormatError: a label cannot be used, or several names are possible.
     """
     place = os.fspath(where)
     try:
@@ -157,7 +157,7 @@ def labelled(
 
 
 def _once(found: Sequence[Labelled], what: str) -> tuple[str, ...]:
-    """What is said of several files, once each, with the file or how many there are."""
+    """The messages of several files, each once, with its file and the number of further files."""
     places: dict[str, list[str]] = {}
     for part in found:
         for message in getattr(part, what):

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 __all__ = ["GroupStatistics", "Statistics", "statistics"]
 
-REACH = 4.0  # Å; shortest distances are looked for within this
+FARTHEST = 4.0  # Å; the shortest distance is searched up to this
 
 
 class GroupStatistics(NamedTuple):
-    """What one group of frames holds; NaN where there is no such label.
+    """Numbers that describe one group of frames; NaN where it has no such label.
 
     Attributes:
         frames: number of structures.
@@ -46,7 +46,7 @@ class GroupStatistics(NamedTuple):
 
 
 class Statistics(NamedTuple):
-    """What a data set holds; ``print`` shows a table.
+    """Numbers that describe a data set; ``print`` shows a table.
 
     Attributes:
         total: over all frames.
@@ -64,11 +64,11 @@ class Statistics(NamedTuple):
             f"{'frames':>7s} {'atoms':>7s} {'energy (eV/atom)':>22s} {'rms force':>10s} {'largest':>8s} {'closest':>9s}"
         )
         lines = [f"{'group':{width}s} {head}"]
-        for name, row in [*self.groups.items(), ("all", self.total)]:
-            low, high = row.energy_range
+        for name, own in [*self.groups.items(), ("all", self.total)]:
+            low, high = own.energy_range
             lines.append(
-                f"{name:{width}s} {row.frames:7d} {row.atoms:7d} {low:10.4f} ..{high:9.4f} {row.force_rms:10.3f} "
-                f"{row.largest_force:8.2f} {row.shortest_distance:9.3f}"
+                f"{name:{width}s} {own.frames:7d} {own.atoms:7d} {low:10.4f} ..{high:9.4f} {own.force_rms:10.3f} "
+                f"{own.largest_force:8.2f} {own.shortest_distance:9.3f}"
             )
         lines.append("atoms: " + ", ".join(f"{count} {symbol}" for symbol, count in self.elements.items()))
         return "\n".join(lines)
@@ -105,5 +105,5 @@ def _describe(frames: list[Frame], shortest: dict[int, float]) -> GroupStatistic
 
 
 def _shortest(frame: Frame) -> float:
-    distances = pairs(frame.atoms, REACH)[2]
+    distances = pairs(frame.atoms, FARTHEST)[2]
     return float(distances.min()) if len(distances) else float("inf")

@@ -1,4 +1,4 @@
-"""How far predictions are from the labels of a data set, by group."""
+"""Errors of predictions against the labels of a data set, in all and by group."""
 
 from __future__ import annotations
 
@@ -56,28 +56,28 @@ class Errors(NamedTuple):
             head,
             f"{'':{width}s} {'':7s} {'MAE':>9s} {'RMSE':>9s} {'MAE':>8s} {'RMSE':>8s} {'MAE':>7s} {'RMSE':>7s}",
         ]
-        for name, row in [*self.groups.items(), ("all", self.total)]:
+        for name, own in [*self.groups.items(), ("all", self.total)]:
             lines.append(
-                f"{name:{width}s} {row.frames:7d} {row.energy_mae:9.2f} {row.energy_rmse:9.2f} "
-                f"{row.forces_mae:8.4f} {row.forces_rmse:8.4f} {row.stress_mae:7.3f} {row.stress_rmse:7.3f}"
+                f"{name:{width}s} {own.frames:7d} {own.energy_mae:9.2f} {own.energy_rmse:9.2f} "
+                f"{own.forces_mae:8.4f} {own.forces_rmse:8.4f} {own.stress_mae:7.3f} {own.stress_rmse:7.3f}"
             )
         return "\n".join(lines)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers by group and "all", for JSON; None where there are no labels."""
 
-        def plain(row: GroupErrors) -> dict[str, Any]:
-            return {key: None if np.isnan(value) else value for key, value in row._asdict().items()}
+        def plain(one: GroupErrors) -> dict[str, Any]:
+            return {key: None if np.isnan(value) else value for key, value in one._asdict().items()}
 
-        return {**{name: plain(row) for name, row in self.groups.items()}, "all": plain(self.total)}
+        return {**{name: plain(one) for name, one in self.groups.items()}, "all": plain(self.total)}
 
 
 def errors(dataset: Dataset, results: Sequence[Result]) -> Errors:
-    """Errors of predictions.
+    """Computes the errors of predictions.
 
     Args:
         dataset: frames with labels.
-        results: of each frame, as :func:`jaxpot.evaluate` gives them.
+        results: the predictions, one a frame, as :func:`jaxpot.evaluate` gives them.
 
     Returns:
         The :class:`Errors`.

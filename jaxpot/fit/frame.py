@@ -1,4 +1,4 @@
-"""One structure with what is known about it."""
+"""One structure with its labels."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ __all__ = ["Frame", "is_bad"]
 
 
 class Frame(NamedTuple):
-    """One structure with what is known about it. Labels that were not given are None, never zero.
+    """One structure with its labels. Labels that were not given are None, never zero.
 
     Attributes:
         atoms: ASE ``Atoms``: positions, elements, cell and pbc.
         energy: eV, of the whole structure.
         forces: [atoms, 3] eV/Å.
         stress: [3, 3] eV/Å^3 in ASE's sign, positive under tension.
-        group: what kind of structure this is, "" where the file does not say; weights and errors go by it.
-        source: file and frame, counted from 0, for messages.
+        group: the kind of structure, "" where the file does not say. Weights and errors are given by group.
+        source: file and number of the frame, counted from 0, for messages.
     """
 
     atoms: Atoms
@@ -34,10 +34,10 @@ class Frame(NamedTuple):
 
 
 def is_bad(value: float | np.ndarray | None) -> bool:
-    """Whether a label is there and not finite.
+    """Whether a label was given but is not finite.
 
     Args:
-        value: energy, forces, stress, positions or cell.
+        value: energy, forces, stress, positions or cell; None if not given.
     """
     if value is None:
         return False

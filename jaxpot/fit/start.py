@@ -1,4 +1,4 @@
-"""Where a training by gradients begins: energies of lone atoms, scaling of values, members of an ensemble."""
+"""The parameters that a training starts from: energies of isolated atoms, scaling of values, random weights."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ __all__ = ["atom_energies", "can_decorrelate", "decorrelation", "network_start"]
 
 
 def atom_energies(data: Dataset, elements: Sequence[str] | None) -> dict[str, float]:
-    """Energies of atoms whose sum is nearest to the energies of the structures, by least squares.
+    """Energies of isolated atoms, fitted to the energies of structures by least squares.
 
-    E = sum over elements of N_a E0_a. What a network has to learn is what is left. Elements that always occur in the
-    same proportion share their energy as the smallest numbers do.
+    E = sum over elements of N_a E0_a. A network then learns the difference. Where elements always occur in the same
+    proportion, the fit has many solutions and the one of smallest norm is taken.
 
     Args:
         data: structures with energies.
-        elements: chemical symbols; None does not tell them apart, and all are the element ``"X"``.
+        elements: chemical symbols; with None all atoms count as one element ``"X"``.
 
     Returns:
         {element: eV}, 0 for an element that does not occur.
@@ -54,14 +54,14 @@ def atom_energies(data: Dataset, elements: Sequence[str] | None) -> dict[str, fl
 
 
 def network_start(potential: Potential, data: Dataset, seed: int = 0, members: int | None = None) -> Params:
-    """Random weights, with the energies of lone atoms and the scaling of the values taken from the training data.
+    """Random weights, with energies of isolated atoms and scaling of the values taken from the training data.
 
     Args:
         potential: made by :func:`jaxpot.hdnnp`, :func:`jaxpot.schnet` or :func:`jaxpot.dtnn`, any other whose ``init``
             takes a random key and ``atom_energies``, or any descriptor with a head.
         data: the training structures.
-        seed: of the weights.
-        members: of an ensemble, each with other weights; None for a single network.
+        seed: seed of the weights.
+        members: size of an ensemble, each member with its own weights; None for a single network.
 
     Returns:
         Params; with ``members``, every leaf has a leading axis of that length.
@@ -89,33 +89,33 @@ def network_start(potential: Potential, data: Dataset, seed: int = 0, members: i
 
 
 def can_decorrelate(potential: Potential) -> bool:
-    """Whether :func:`decorrelation` has coordinates for a potential.
+    """Whether :func:`decorrelation` works for a potential.
 
     Args:
-        potential: any.
+        potential: any potential.
     """
     return isinstance(potential, DescriptorPotential) and isinstance(potential.head, DecorrelatingHead)
 
 
 def decorrelation(potential: Potential, data: Dataset, smallest: float = 1e-5) -> Callable[[Params], Params]:
-    """Coordinates in which a network is quick to train: its inputs uncorrelated, and of equal size.
+    """Coordinates in which a network trains quickly: its inputs are uncorrelated and of equal size.
 
-    Values of a descriptor resemble each other: the eigenvalues of their covariance C span ten orders of magnitude and
-    more, and descent along the small ones takes ten thousands of epochs. With C = U L U^T and
-    P = U (L + smallest L_max)^(-1/2), the first layer's weights are P W, of which W is trained. The result is an
-    ordinary network. (A head that knows no first layer, as one of flax, decorrelates by its ``scaling``.)
+    The values of a descriptor are strongly correlated: the eigenvalues of their covariance C span ten orders of
+    magnitude and more, and descent along the small ones takes tens of thousands of epochs. With C = U L U^T and
+    P = U (L + smallest L_max)^(-1/2), the weights of the first layer are written as P W, and W is trained. The result
+    is an ordinary network. (A head without a known first layer, such as one of flax, decorrelates by its ``scaling``.)
 
     Args:
         potential: made by :func:`jaxpot.hdnnp`, or any descriptor with a :class:`jaxpot.NetworkHead`.
         data: the training structures.
-        smallest: eigenvalues below this share of the largest are not blown up any further.
+        smallest: share of the largest eigenvalue that is added to all, so that tiny ones are not amplified.
 
     Returns:
         ``params -> params``, the ``transform`` of :func:`jaxpot.fit.train`.
 
     Raises:
         TypeError: the potential is not made of a descriptor.
-        ValueError: its head has no first layer to take the coordinates in.
+        ValueError: its head has no first layer that could take the coordinates.
 
     Example:
         >>> import jax, jaxpot

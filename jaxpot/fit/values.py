@@ -1,4 +1,4 @@
-"""The values of a descriptor on a training set: collected, judged, selected."""
+"""The values of a descriptor on a training set, and selections of them."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ D = TypeVar("D", bound=Descriptor)
 def values_by_element(
     of: Descriptor | DescriptorPotential, structures: Dataset | Sequence[System], max_shapes: int = 4
 ) -> dict[str, np.ndarray]:
-    """The values of a descriptor for all atoms of structures, element by element.
+    """Computes the values of a descriptor for all atoms of structures, element by element.
 
     Args:
         of: a descriptor, or a potential that is made of one.
         structures: a data set, or systems whose species are in the order of the elements.
-        max_shapes: how many shapes may be compiled.
+        max_shapes: the most shapes that are compiled.
 
     Returns:
-        {element: [atoms of it, values of it]}; ``"X"`` is the element of a descriptor that tells none apart.
+        {element: [atoms of this element, values]}; the element is ``"X"`` for a descriptor without elements.
 
     Raises:
-        TypeError: a potential without a descriptor.
+        TypeError: the potential has no descriptor.
 
     Example:
         >>> from ase.build import bulk
@@ -79,19 +79,19 @@ def _compiled(descriptor: Descriptor) -> Callable[[Any, Any], jax.Array]:
 def varying_values(descriptor: D, data: Dataset) -> D:
     """The descriptor without the values that are the same for all atoms of a training set.
 
-    A usual set for hydrogen, carbon and oxygen has functions of two oxygen atoms, which tell nothing where no molecule
-    has two of them, and cannot be scaled.
+    Such values carry no information and cannot be scaled. For example, a usual set for hydrogen, carbon and oxygen has
+    functions of two oxygen atoms, which are 0 where no molecule has two of them.
 
     Args:
-        descriptor: any.
+        descriptor: any descriptor.
         data: the training structures.
 
     Returns:
-        The descriptor of the values that vary; all values of an element of which there are less than two atoms, as
-        :func:`scaling_of` refuses.
+        The descriptor with the values that vary. An element with fewer than two atoms keeps all of its values;
+        :func:`scaling_of` refuses it later.
 
     Raises:
-        ValueError: no value of an element varies.
+        ValueError: an element has no value that varies.
 
     Example:
         >>> from ase import Atoms
@@ -114,19 +114,19 @@ def varying_values(descriptor: D, data: Dataset) -> D:
 def select_values(
     descriptor: D, data: Dataset | Sequence[System], count: int, method: Literal["fps", "cur"] = "fps"
 ) -> D:
-    """The descriptor of the values that tell most of a training set.
+    """The descriptor with the most informative values on a training set.
 
     Args:
-        descriptor: any.
+        descriptor: any descriptor.
         data: the training structures.
-        count: how many values of each element are kept; of elements with fewer that vary, all of these.
-        method: as of :func:`jaxpot.descriptors.selection.select_columns`.
+        count: number of values kept for each element; an element with fewer values that vary keeps all of those.
+        method: as in :func:`jaxpot.descriptors.selection.select_columns`.
 
     Returns:
-        The descriptor of the chosen values, in their old order.
+        The descriptor with the chosen values, in their old order.
 
     Raises:
-        ValueError: a count below 1, an element without atoms in the data, or another method.
+        ValueError: the count is below 1, an element has fewer than two atoms in the data, or the method is unknown.
 
     Example:
         >>> from ase.build import bulk

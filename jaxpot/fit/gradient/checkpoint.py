@@ -1,4 +1,4 @@
-"""The complete state of a training on disk, written by orbax, from which it goes on bit for bit."""
+"""Checkpoints of a training, written by orbax: its complete state, so that it resumes bit for bit."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ FACTS = "training.json"
 
 
 class Checkpoints:
-    """Checkpoints in a folder; the newest is kept, and one before it until the newest is whole.
+    """The checkpoints in a folder. Only the newest is kept; the one before is removed once the newest is complete.
 
     Args:
-        folder: where they are.
-        identity: potential, params, data and settings, which must be the same when a training goes on.
+        folder: the folder.
+        identity: potential, params, data and settings, which must be the same when a training resumes.
     """
 
     def __init__(self, folder: Path, identity: dict[str, Any]) -> None:
@@ -27,16 +27,16 @@ class Checkpoints:
         self.identity = json.loads(json.dumps(identity))
 
     def begin(self) -> None:
-        """Remove what an earlier training left, and note what this one is."""
+        """Removes the checkpoints of an earlier training, and writes the identity of this one."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         (self.folder / FACTS).write_text(json.dumps(self.identity, indent=1) + "\n")
 
     def save(self, epoch: int, tree: Any) -> None:
-        """Write a checkpoint, then remove older ones.
+        """Writes a checkpoint, then removes older ones.
 
         Args:
-            epoch: epochs done.
+            epoch: number of epochs done.
             tree: pytree of arrays.
         """
         import orbax.checkpoint as orbax
@@ -49,13 +49,13 @@ class Checkpoints:
                 shutil.rmtree(self._path(before))
 
     def restore(self, like: Any) -> tuple[int, Any]:
-        """The newest checkpoint.
+        """Reads the newest checkpoint.
 
         Args:
-            like: pytree of arrays of the same shapes and types.
+            like: pytree of arrays with the shapes and types that were saved.
 
         Returns:
-            Epochs done, and the tree.
+            The number of epochs done, and the tree.
 
         Raises:
             ValueError: there is none, or it belongs to another training; the message says what differs.

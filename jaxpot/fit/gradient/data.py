@@ -1,4 +1,4 @@
-"""Labelled structures in a few shapes, in memory or in memory-mapped files."""
+"""Labelled structures padded to a few shapes, in memory or in memory-mapped files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ __all__ = ["Counts", "Examples", "Features", "TrainingData", "open_data", "prepa
 STORE = "store.json"
 VERSION = 2
 
-# What else is stored of one structure, made once: (system, neighbors) -> pytree of arrays of shapes that theirs fix.
+# (system, neighbors) -> pytree of arrays, computed once for each structure and stored with it. The shapes of system and
+# neighbors determine the shapes of the arrays.
 Features = Callable[[System, Neighbors | None], Any]
 
 
@@ -42,9 +43,9 @@ class Examples:
         energy_known: [structures] bool.
         forces_known: [structures, atoms] bool, False for padded atoms.
         stress_known: [structures] bool.
-        weight: [structures], factor of this structure's part of the loss; 0 for fillings of a batch.
-        index: [structures] int32, place in the sequence that the data was made of.
-        features: what else a model keeps of each structure.
+        weight: [structures], factor of this structure's part of the loss; 0 for copies that fill up a batch.
+        index: [structures] int32, place in the sequence that the data was made from.
+        features: further data that a model stores with each structure.
     """
 
     system: System
@@ -66,13 +67,13 @@ class Examples:
         """The chosen structures, copied.
 
         Args:
-            chosen: [number] places.
+            chosen: [number] places of the structures.
         """
         return jax.tree.map(lambda leaf: leaf[chosen], self)
 
 
 class Counts(NamedTuple):
-    """How many labels there are: what a mean is taken over."""
+    """Numbers of labels, by which sums are divided to give means."""
 
     structures: int
     energies: int
@@ -84,9 +85,9 @@ class TrainingData:
     """Labelled structures, prepared for a potential.
 
     Args:
-        buckets: structures of one shape each.
-        cutoff: Å, for which the neighbour lists were made.
-        elements: whose order gives the species.
+        buckets: the structures, one bucket for each shape.
+        cutoff: Å, cutoff of the neighbour lists.
+        elements: chemical symbols whose order gives the species.
     """
 
     def __init__(self, buckets: Sequence[Examples], cutoff: float, elements: tuple[str, ...] | None) -> None:
@@ -103,7 +104,7 @@ class TrainingData:
 
     @property
     def bytes(self) -> int:
-        """Memory of all arrays, or size of their files."""
+        """Size of all arrays, in memory or on disk."""
         return sum(leaf.nbytes for b in self.buckets for leaf in jax.tree.leaves(b))
 
     @property
@@ -121,24 +122,24 @@ def prepare_data(
     features: Features | None = None,
     labels_dtype: Any = None,
 ) -> TrainingData:
-    """Neighbour lists, padding and labels of structures, in memory or as files that need not fit into it.
+    """Pads structures and makes their neighbour lists and labels, in memory or in files that may exceed it.
 
     Args:
-        frames: structures with labels; or a function that begins to yield them anew whenever it is called, as for files
-            larger than memory: they are gone through twice, and one at a time is in memory.
-        potential: whose cutoff and elements count.
-        dtype: of positions and cells, hence of the evaluation.
-        max_shapes: how many shapes there are at most.
-        folder: writes memory-mapped arrays there instead of keeping them in memory; :func:`open_data` finds them again.
-        features: ``(system, neighbors) -> pytree``, kept with each structure.
-        labels_dtype: of the labels; that of the positions by default.
+        frames: structures with labels; or a function that yields all of them each time it is called, for files larger
+            than memory: the frames are read twice, and one at a time is in memory.
+        potential: the potential, which gives cutoff and elements.
+        dtype: float type of positions and cells, and so of the evaluation.
+        max_shapes: the most shapes that structures are padded to.
+        folder: where to write memory-mapped arrays instead of keeping them in memory; :func:`open_data` opens them.
+        features: ``(system, neighbors) -> pytree``, stored with each structure.
+        labels_dtype: float type of the labels; that of the positions by default.
 
     Returns:
         The :class:`TrainingData`.
 
     Raises:
-        ValueError: no structures, an unknown element, a label that is not finite, or a structure without any label; the
-            message names the frame.
+        ValueError: there are no structures, an element is unknown, a label is not finite, or a structure has no label;
+            the message names the frame.
     """
 
     def iterate() -> Iterable[Frame]:
@@ -157,10 +158,10 @@ def prepare_data(
     if not sizes:
         raise ValueError("there are no structures to train on; give at least one")
     groups = group(sizes, max_shapes)
-    place = {k: (b, row) for b, (_, members) in enumerate(groups) for row, k in enumerate(members)}
+    place = {k: (b, at) for b, (_, members) in enumerate(groups) for at, k in enumerate(members)}
     buckets: list[Any] = [None] * len(groups)
     for k, frame in enumerate(iterate()):
-        b, row = place[k]
+        b, at = place[k]
         shape, members = groups[b]
         pair = memory[k] if folder is None else _structure(k, frame, potential, dtype)
         one = _example(k, frame, pair, shape, labels_dtype, features)
@@ -168,7 +169,7 @@ def prepare_data(
             where = None if folder is None else Path(folder) / f"bucket_{b}"
             buckets[b] = _room(one, len(members), where)
         for room, value in zip(jax.tree.leaves(buckets[b]), jax.tree.leaves(one), strict=True):
-            room[row] = value
+            room[at] = value
     if folder is not None:
         for leaf in (leaf for b in buckets for leaf in jax.tree.leaves(b)):
             leaf.flush()
@@ -185,11 +186,11 @@ def prepare_data(
 
 
 def open_data(folder: str | Path, potential: Potential) -> TrainingData:
-    """Data that :func:`prepare_data` wrote to a folder, memory-mapped.
+    """Opens data that :func:`prepare_data` wrote to a folder, memory-mapped.
 
     Args:
-        folder: where it is.
-        potential: for which it was prepared.
+        folder: the folder.
+        potential: the potential that the data was prepared for.
 
     Returns:
         The :class:`TrainingData`.

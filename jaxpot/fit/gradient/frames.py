@@ -1,4 +1,4 @@
-"""What a training may be given as data."""
+"""Conversion of whatever a training accepts as data to a data set."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Frames = Dataset | Sequence[Any] | str | os.PathLike[str]
 
 
 def as_dataset(frames: Frames, what: str = "training data") -> Dataset:
-    """A data set from one, from frames, from ASE ``Atoms`` that carry results, or from a file.
+    """Makes a data set from frames, from ASE ``Atoms`` that carry results, or from a file.
 
     Args:
-        frames: any of them.
-        what: they are, for messages.
+        frames: any of these, or already a data set.
+        what: a name for the data, for messages.
 
     Raises:
-        ValueError: something else is in the sequence, or nothing.
+        ValueError: the sequence is empty or holds other objects.
     """
     if isinstance(frames, Dataset):
         found = frames

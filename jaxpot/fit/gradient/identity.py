@@ -1,4 +1,4 @@
-"""What must be the same for a training to go on as if it had never been interrupted."""
+"""The identity of a training: everything that must be the same when it resumes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from jaxpot.potential import Potential
 
 __all__ = ["identity_of"]
 
-DIGITS = 16  # of a hash
+DIGITS = 16  # digits of a hash
 
 
 def identity_of(
@@ -31,23 +31,23 @@ def identity_of(
     steps: int,
     transform: Callable[[Params], Params] | None,
 ) -> dict[str, Any]:
-    """Settings as they are, and hashes of everything that is too large to be written down.
+    """The identity of a training: its settings, and hashes of everything larger.
 
-    Functions among the settings count by what they give: a schedule by its values, an optimiser by its first step, a
-    transform by what it makes of the first params.
+    Functions are compared by their results: a schedule by its values, an optimiser by its first step, a transform by
+    its result for the first params.
 
     Args:
-        potential: that is trained.
-        parts: of the params that it begins with.
-        training: data.
-        held_back: data, or None.
-        settings: of the training.
-        members: of an ensemble, or None.
-        steps: of the whole training.
-        transform: of the params, or None.
+        potential: the potential that is trained.
+        parts: the params that it starts from.
+        training: training data.
+        held_back: validation data, or None.
+        settings: settings of the training.
+        members: number of members of an ensemble, or None.
+        steps: number of steps of the whole training.
+        transform: function applied to the params, or None.
 
     Returns:
-        A dict that JSON gives back as it is.
+        A dict that survives writing and reading as JSON.
     """
     begin = parts.merge(list(parts.trained), list(parts.fixed))
     paths = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(begin)]
@@ -85,7 +85,7 @@ def _hash(value: Any) -> str:
 
 
 def _data(data: TrainingData) -> str:
-    """Of structures and labels; neighbours and stored values follow from these."""
+    """Hash of structures and labels; neighbours and stored values follow from these."""
     labels = [
         field.name for field in dataclasses.fields(data.buckets[0]) if field.name not in ("neighbors", "features")
     ]

@@ -1,4 +1,4 @@
-"""Batches of labelled structures, from memory or from memory-mapped files."""
+"""Batches of labelled structures, from arrays in memory or in memory-mapped files."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ __all__ = ["Loader"]
 
 
 class Loader:
-    """Batches of one shape each, in an order that the seed and the epoch alone decide.
+    """Yields batches of one shape each, in an order that depends on seed and epoch only.
 
     Args:
         data: the structures.
-        batch_size: structures of a batch; smaller where a shape has fewer.
-        divisor: number that every batch must be divisible by, that of the devices.
-        place: puts a batch onto the devices.
-        resident: whether all structures are kept on the device; else each batch is copied there.
+        batch_size: structures in a batch; fewer where a shape has fewer.
+        divisor: number of devices, by which the size of every batch is divisible.
+        place: function that puts a batch onto the devices.
+        resident: whether all structures stay on the device; otherwise each batch is copied there. By default they stay
+            for a single device and data in memory.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class Loader:
         return sum(math.ceil(len(b) / size) for b, size in zip(self.data.buckets, self.sizes, strict=True))
 
     def plan(self, seed: int | None, epoch: int) -> list[tuple[int, np.ndarray, np.ndarray]]:
-        """(bucket, places, which of them are no filling) of each batch; in the given order where ``seed`` is None."""
+        """(bucket, places, which are real rather than copies) of each batch; in the order of the data for seed None."""
         random = None if seed is None else np.random.default_rng((seed, epoch))
         batches = []
         for b, (bucket, size) in enumerate(zip(self.data.buckets, self.sizes, strict=True)):
@@ -58,11 +59,11 @@ class Loader:
         return batches if random is None else [batches[k] for k in random.permutation(len(batches))]
 
     def batches(self, seed: int | None = None, epoch: int = 0) -> Iterator[Examples]:
-        """The batches of an epoch, one after another; the next is fetched while the last is computed with.
+        """Yields the batches of an epoch; the next one is read while the caller computes with the last.
 
         Args:
-            seed: of the order; None keeps that of the data.
-            epoch: counts the passes; each has an order of its own.
+            seed: seed of the order; None keeps the order of the data.
+            epoch: number of the epoch; each epoch has its own order.
         """
         plan = self.plan(seed, epoch)
         if self.resident:

@@ -1,4 +1,4 @@
-"""Training of any potential by gradients."""
+"""The loop over the epochs of a training."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["Training"]
 
 @dataclasses.dataclass
 class _Best:
-    """The best parameters so far, a copy of them, and since when."""
+    """The best parameters so far, with their loss and epoch."""
 
     params: Leaves
     loss: np.ndarray
@@ -38,13 +38,13 @@ class Training:
 
     Args:
         predict: the model.
-        parts: of the params.
-        training: data.
-        held_back: data to choose the best epoch by, or None.
-        settings: of the training.
-        members: of an ensemble, None for a single set of params.
-        folder: of everything written, or None.
-        identity: ``(steps of the training) -> what must be the same for it to go on``.
+        parts: the separated params.
+        training: training data.
+        held_back: validation data, which chooses the best epoch, or None.
+        settings: settings of the training.
+        members: number of members of an ensemble; None for a single set of params.
+        folder: folder for all files, or None.
+        identity: function of the number of steps that gives the identity of the training for its checkpoints.
     """
 
     def __init__(
@@ -79,10 +79,10 @@ class Training:
         self.checkpoints = None if folder is None else Checkpoints(folder / "checkpoint", identity(self.total))
 
     def _resampled(self, structures: int) -> jax.Array:
-        """[members, structures], how often a member's resample holds each structure."""
+        """[members, structures] how often the resample of each member holds each structure."""
         random = np.random.default_rng((self.settings.seed, 1))
         drawn = random.integers(0, structures, (self.members or 1, structures))
-        counted = np.stack([np.bincount(row, minlength=structures) for row in drawn])
+        counted = np.stack([np.bincount(own, minlength=structures) for own in drawn])
         return self.replicated(counted.astype(self.settings.types().state))
 
     def go(
@@ -142,7 +142,7 @@ class Training:
     def _epoch(self, state: State, epoch: int, best: _Best) -> tuple[State, Metrics]:
         sums: list[Sums] = []
         ok = []
-        # steps use the state up; a copy is what there is to save if one of them breaks
+        # steps donate the state; a copy is kept to be saved if one of them breaks
         before = jax.tree.map(jax.numpy.copy, state)
         for batch in self.loader.batches(self.settings.seed, epoch):
             state, one, fine = self.steps.step(state, self.fixed, batch, self.multiplicity)
@@ -220,7 +220,7 @@ class Training:
 def _placement(
     devices: int | None,
 ) -> tuple[Callable[[Examples], Examples] | None, Callable[[Any], Any], int]:
-    """How a batch is split over devices, how everything else is copied to all of them, and their number."""
+    """The function that splits a batch over devices, the one that copies a tree to all of them, and their number."""
     if devices is None or devices == 1:
         return None, lambda tree: jax.tree.map(jax.numpy.asarray, tree), 1
     there = jax.devices()
@@ -233,6 +233,6 @@ def _placement(
 
 
 def _said(train: Metrics, validation: Metrics | None) -> str:
-    """Root mean square errors for the progress bar, the mean of the members."""
+    """The text of the progress bar: root mean square errors, averaged over the members."""
     name, found = ("train", train) if validation is None else ("validation", validation)
     return f"{name} {1e3 * found['energy_rmse'].mean():.2f} meV/atom, {found['forces_rmse'].mean():.3f} eV/Å"

@@ -1,4 +1,4 @@
-"""The loss of a batch, and the errors that it is made of."""
+"""The loss of a batch, and sums of its errors."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from jaxpot.system import System
 
 __all__ = ["Predict", "Sums", "batch_loss"]
 
-Predict = Callable[[Params, System, Neighbors | None, Any], Evaluation]  # the last is what a model keeps of a structure
+# (params, system, neighbors, features) -> Evaluation; features is what a model stores with each structure
+Predict = Callable[[Params, System, Neighbors | None, Any], Evaluation]
 
 
 class Sums(NamedTuple):
-    """Sums over the labelled structures of a batch: absolute and squared errors, and how many.
+    """Sums over the labelled structures of a batch: absolute and squared errors, and their numbers.
 
     Energies in eV/atom, force components in eV/Å, stress components in eV/Å^3.
     """
@@ -38,7 +39,7 @@ class Sums(NamedTuple):
 
 
 class Residuals(NamedTuple):
-    """Model minus reference, 0 where there is no label; and the number of labels."""
+    """Model minus reference, 0 where there is no label."""
 
     energy: jax.Array  # [structures] eV/atom
     forces: jax.Array  # [structures, atoms, 3]
@@ -46,7 +47,7 @@ class Residuals(NamedTuple):
 
 
 def residuals(predict: Predict, params: Params, batch: Examples, with_stress: bool) -> Residuals:
-    """What the model has wrong of each structure. The stress is computed where it is wanted only."""
+    """Computes the residuals of a batch; those of the stress are 0 unless ``with_stress``."""
     result = jax.vmap(predict, (None, 0, 0, 0))(params, batch.system, batch.neighbors, batch.features)
     dtype = batch.energy.dtype
     atoms = (batch.system.species >= 0).sum(axis=1).astype(dtype)
@@ -69,14 +70,14 @@ def batch_loss(
 ) -> Callable[[Params, Examples, jax.Array | None, jax.Array], tuple[jax.Array, Sums]]:
     """The function ``(params, batch, multiplicity, step) -> (loss, Sums)``.
 
-    The loss of a batch is its share of the mean over all of the training data: the losses of the batches of an epoch
-    sum to the loss of the data times their structures over the batch size, whatever their shapes and fillings.
+    The loss of a batch is its share of the mean over all training data. The losses of all batches of an epoch add up to
+    the loss of the whole data times (number of structures / batch size), for any shapes and any filling of batches.
 
     Args:
         predict: the model.
         settings: weights and kind of loss.
-        counts: labels in the training data.
-        steps: of the whole training, for weights that change.
+        counts: numbers of labels in the training data.
+        steps: number of steps of the whole training, for weights that change.
     """
 
     def weighs(weight: Any) -> bool:
@@ -95,7 +96,7 @@ def batch_loss(
     ) -> tuple[jax.Array, Sums]:
         found = residuals(predict, params, batch, with_stress)
         if not weighs(settings.forces_weight):
-            # errors of forces are told all the same; their derivatives would cost the most
+            # errors of forces are still reported; their derivatives would be the largest cost
             found = found._replace(forces=jax.lax.stop_gradient(found.forces))
         dtype = batch.energy.dtype
         weights = batch.weight if multiplicity is None else batch.weight * multiplicity[batch.index].astype(dtype)

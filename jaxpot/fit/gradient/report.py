@@ -1,4 +1,4 @@
-"""What a training says of itself: errors of an epoch, and the table of all epochs."""
+"""Errors of an epoch, and the table of all epochs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Metrics = dict[str, np.ndarray]
 
 
 def add_sums(parts: Sequence[Sums]) -> Sums:
-    """The sum of sums, on the host in float64; leaves are [members]."""
+    """Adds the sums of several batches on the host in float64; leaves are [members]."""
     host: Any = jax.device_get(list(parts))
     totals: Any = [
         np.sum([np.atleast_1d(np.asarray(leaf, np.float64)) for leaf in leaves], axis=0)
@@ -37,8 +37,8 @@ def errors_of(sums: Sums, loss_scale: float) -> Metrics:
     """Mean absolute and root mean square errors [members]; NaN where there are no labels.
 
     Args:
-        sums: over an epoch.
-        loss_scale: factor of the summed losses.
+        sums: sums over an epoch.
+        loss_scale: factor that makes the summed losses a mean.
     """
 
     def mean(total: Any, number: Any) -> Any:
@@ -56,11 +56,11 @@ def errors_of(sums: Sums, loss_scale: float) -> Metrics:
 
 
 class History:
-    """One row an epoch and member; written to a CSV file as it grows.
+    """The table of all epochs, one row for each epoch and member, written to a CSV file as it grows.
 
     Args:
-        path: of the file; None keeps the rows in memory only.
-        keep_until: rows of an existing file up to this epoch are kept; None starts anew.
+        path: path of the file; None keeps the rows in memory only.
+        keep_until: the last epoch whose rows in an existing file are kept; None starts a new file.
     """
 
     def __init__(self, path: Path | None, keep_until: int | None = None) -> None:
@@ -79,11 +79,11 @@ class History:
                 self._write(file, self.rows)
 
     def add(self, facts: dict[str, float], train: Metrics, validation: Metrics | None) -> None:
-        """Rows for the members of one epoch.
+        """Adds the rows of one epoch, one for each member.
 
         Args:
             facts: epoch, step, learning rate, seconds.
-            train: errors on the training data, while it was trained on.
+            train: errors on the training data, collected during the epoch.
             validation: errors on the validation data.
         """
         members = len(train["loss"])

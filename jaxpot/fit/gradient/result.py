@@ -1,4 +1,4 @@
-"""What a training gives, and how it breaks."""
+"""The result of a training, and the error of one that breaks."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class TrainingError(RuntimeError):
     """A training broke: a loss or gradient was not finite.
 
     Args:
-        message: with epoch, batch and remedy.
-        params: the last that were finite.
+        message: names epoch, batch and remedy.
+        params: the last params that were finite.
     """
 
     def __init__(self, message: str, params: Params) -> None:
@@ -27,15 +27,16 @@ class TrainingError(RuntimeError):
 
 @dataclasses.dataclass(frozen=True)
 class TrainResult:
-    """What a training gives.
+    """The result of a training.
 
     Attributes:
-        params: the best by validation loss, or the last where nothing was held back; stacked for an ensemble.
+        params: the params of the lowest validation loss, or the last ones without validation data; stacked for an
+            ensemble.
         history: columns of ``metrics.csv`` by name, [epochs] or [epochs, members].
-        epochs: passes through the data.
-        best_epoch: [members] of which the params are.
+        epochs: number of passes through the data.
+        best_epoch: [members], the epoch that the params are from.
         reason: why it ended: "finished", "no better validation loss", "asked to stop" or "out of time".
-        folder: of everything written, or None.
+        folder: the folder that was written to, or None.
     """
 
     params: Params

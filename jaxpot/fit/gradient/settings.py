@@ -1,4 +1,4 @@
-"""What a training by gradients is asked for."""
+"""The settings of a training."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Schedule = Callable[[jax.Array], jax.Array]
 Weight = float | tuple[float, float] | Schedule
 
 OPTIMIZERS = ("adam", "adamw", "adabelief", "amsgrad", "muon", "sgd")
-MUON_RMS = 0.2  # of the updates of a matrix, as those of Adam are, so that one learning rate serves both
+MUON_RMS = 0.2  # rms of the updates of a matrix, about that of Adam, so that one learning rate serves both
 SCHEDULES = ("cosine", "exponential", "constant")
 PRECISIONS = ("float32", "float64", "mixed")
 LOSSES = ("squared", "huber")
@@ -27,7 +27,7 @@ LOSSES = ("squared", "huber")
 
 @dataclasses.dataclass(frozen=True)
 class Precision:
-    """Float types: ``model`` of the potential's evaluation, ``state`` of parameters, optimiser and sums."""
+    """Float types: ``model`` for the evaluation of the potential, ``state`` for parameters, optimiser and sums."""
 
     model: np.dtype
     state: np.dtype
@@ -35,7 +35,7 @@ class Precision:
 
 @dataclasses.dataclass(frozen=True)
 class TrainSettings:
-    """What to minimise, how, and for how long.
+    """Settings of a training: the loss, the optimiser, and the number of epochs.
 
     The loss is the mean over structures, atoms and components of
 
@@ -44,34 +44,34 @@ class TrainSettings:
     Attributes:
         epochs: passes through the training data.
         batch_size: structures in one step.
-        learning_rate: of the optimiser at its highest, or an optax schedule of the step.
-        schedule: how it falls: "cosine", "exponential" or "constant".
-        warmup: share of all steps in which it rises from 0.
-        final_learning_rate: where it ends, as a share of ``learning_rate``.
+        learning_rate: highest learning rate of the optimiser, or an optax schedule of the step.
+        schedule: how the learning rate falls: "cosine", "exponential" or "constant".
+        warmup: share of all steps in which the learning rate rises from 0.
+        final_learning_rate: the learning rate at the end, as a share of ``learning_rate``.
         energy_weight: w_E: a number, a pair (at the beginning, at the end), or a function of the step.
         forces_weight: w_F, likewise.
         stress_weight: w_S, likewise.
         loss: "squared", or "huber": linear beyond ``huber_delta`` (in the units of each residual).
-        huber_delta: where "huber" turns linear.
-        optimizer: "adam", "adamw", "adabelief", "amsgrad", "sgd", "muon" (steps of matrices are orthogonal, others are
-            Adam's: Liu et al., arXiv:2502.16982 (2025); for networks of many dense layers), or an optax
-            ``GradientTransformation``, which then takes care of learning rate and clipping.
-        weight_decay: of "adamw" and "muon".
+        huber_delta: residual beyond which "huber" is linear.
+        optimizer: "adam", "adamw", "adabelief", "amsgrad", "sgd", "muon" (orthogonal steps for matrices, Adam's steps
+            for other leaves: Liu et al., arXiv:2502.16982 (2025); for networks of many dense layers), or an optax
+            ``GradientTransformation``, which then includes learning rate and clipping.
+        weight_decay: weight decay of "adamw" and "muon".
         clip: largest global norm of a gradient; None does not clip.
-        ema: decay of the running mean of the parameters, which is what is validated and returned; None keeps none.
+        ema: decay of the running mean of the parameters. If given, the mean is validated and returned.
         patience: epochs without a better validation loss after which training stops; None does not stop early.
         validate_every: epochs between validations.
         precision: "float32", "float64", or "mixed": the potential in float32, parameters and optimiser in float64.
-        max_shapes: how many shapes, hence compilations, there are at most.
-        seed: of shuffling, splitting and resampling.
-        bootstrap: with an ensemble, each member sees its own resample (with replacement) of the training structures.
+        max_shapes: the most shapes of batches, and so of compilations.
+        seed: seed of shuffling, splitting and resampling.
+        bootstrap: whether each member of an ensemble is trained on its own resample (with replacement).
         checkpoint_every: epochs between checkpoints.
-        devices: over how many devices a batch is split; None uses one.
-        store_descriptors: compute the values of a descriptor and their derivatives once, where they fit into memory
-            (4 GB) and are not trained themselves: the same numbers, many times faster.
+        devices: number of devices that a batch is split over; None uses one.
+        store_descriptors: whether to compute the values of a descriptor and their derivatives only once, where they fit
+            into memory (4 GB) and the descriptor is not trained. The results are the same, many times faster.
 
     Raises:
-        ValueError: a value makes no sense; the message says which.
+        ValueError: a value makes no sense; the message names it.
 
     Example:
         >>> from jaxpot.fit import TrainSettings
@@ -128,7 +128,7 @@ class TrainSettings:
             raise ValueError(f"batch_size {self.batch_size} cannot be shared evenly among {self.devices} devices")
 
     def types(self) -> Precision:
-        """The float types that ``precision`` stands for; ValueError where JAX would silently take others."""
+        """The float types of ``precision``; ValueError where JAX would silently use others."""
         model = checked_dtype("float64" if self.precision == "float64" else "float32")
         return Precision(model, checked_dtype("float32" if self.precision == "float32" else "float64"))
 
@@ -136,7 +136,7 @@ class TrainSettings:
         """The learning rate as a function of the step.
 
         Args:
-            steps: of the whole training.
+            steps: number of steps of the whole training.
         """
         import optax
 
@@ -155,7 +155,7 @@ class TrainSettings:
         """The optax transformation.
 
         Args:
-            steps: of the whole training.
+            steps: number of steps of the whole training.
         """
         import optax
 
@@ -173,7 +173,7 @@ class TrainSettings:
         return chosen if self.clip is None else optax.chain(optax.clip_by_global_norm(self.clip), chosen)
 
     def identity(self) -> dict[str, Any]:
-        """What must be the same for a training to go on as if never interrupted; as JSON gives it back."""
+        """The settings as plain data for JSON. They must be the same when a training resumes."""
         plain = (bool, int, float, str, type(None))
 
         def text(value: Any) -> Any:
@@ -185,7 +185,7 @@ class TrainSettings:
 
 
 def weight_at(weight: Weight, step: jax.Array, steps: int) -> jax.Array:
-    """A loss weight at a step; a pair goes from one end to the other, by equal factors where both are positive."""
+    """The loss weight at a step. A pair is interpolated: geometrically where both are positive, otherwise linearly."""
     if callable(weight):
         return weight(step)
     if not isinstance(weight, tuple):

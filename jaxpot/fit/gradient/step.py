@@ -1,4 +1,4 @@
-"""One step of a training, and one validation, compiled; for one set of parameters or for an ensemble of them."""
+"""The compiled step of a training and its validation, for one set of parameters or for an ensemble."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ Leaves = list[Any]
 
 
 class State(NamedTuple):
-    """Everything that the next step depends on, a pytree; with an ensemble, all but ``step`` has a leading axis.
+    """Everything that the next step depends on, a pytree.
+
+    For an ensemble, params, optimizer and ema have a leading axis.
 
     Attributes:
         params: the trained leaves.
         optimizer: optax's state.
-        ema: running mean of the trained leaves; the same as ``params`` where none is kept.
-        step: int32, steps taken.
-        ok: bool, False once a loss or gradient was not finite; then nothing changes any more.
+        ema: running mean of the trained leaves; equal to ``params`` if the settings ask for none.
+        step: int32, number of steps done.
+        ok: bool, False once a loss or gradient was not finite; then later steps change nothing.
     """
 
     params: Leaves
@@ -39,12 +41,12 @@ class State(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """Params taken apart: what is trained and what is not.
+    """Params separated into trained and fixed leaves.
 
     Attributes:
-        trained: leaves.
-        fixed: leaves, in an ensemble without the leading axis where all members have the same.
-        fixed_axes: 0 or None for each, for ``jax.vmap``.
+        trained: the trained leaves.
+        fixed: the fixed leaves; in an ensemble without the leading axis where all members have the same.
+        fixed_axes: 0 or None for each fixed leaf, for ``jax.vmap``.
         merge: ``(trained, fixed) -> params``.
     """
 
@@ -57,16 +59,17 @@ class Parts(NamedTuple):
 def split_params(
     params: Params, members: int | None, trainable: Callable[[str], bool] | None, dtype: np.dtype
 ) -> Parts:
-    """Params taken apart; floats get the given type.
+    """Separates params into trained and fixed leaves, and casts floats to the given type.
 
     Args:
-        params: pytree; with an ensemble, every leaf has a leading axis [members].
+        params: pytree; for an ensemble, every leaf has a leading axis [members].
         members: number of members, None for a single set.
-        trainable: whether the leaf of this name (such as "['sigma']") is trained; by default every float is.
-        dtype: of trained leaves and of the state.
+        trainable: function that tells whether the leaf of a name such as "['sigma']" is trained; by default every
+            float is.
+        dtype: float type of the leaves and of the state.
 
     Raises:
-        ValueError: nothing is left to train, a leaf is no number, or lacks the axis of the members.
+        ValueError: no leaf is trained, a leaf is not a number or not finite, or the axis of the members is missing.
     """
     paths, tree = jax.tree_util.tree_flatten_with_path(params)
     chosen = []
@@ -105,8 +108,8 @@ class Steps(NamedTuple):
 
     Attributes:
         start: ``(trained) -> State``.
-        step: ``(state, fixed, batch, multiplicity) -> (state, Sums, ok)``; the state is used up.
-        validate: ``(trained, fixed, batch) -> Sums`` with the weights of the last step.
+        step: ``(state, fixed, batch, multiplicity) -> (state, Sums, ok)``; the given state is donated.
+        validate: ``(trained, fixed, batch) -> Sums`` with the loss weights of the last step.
     """
 
     start: Callable[[Leaves], State]
@@ -123,16 +126,16 @@ def compiled_steps(
     steps: int,
     members: int | None,
 ) -> Steps:
-    """The operations of a training.
+    """Makes the compiled operations of a training.
 
     Args:
         predict: the model.
-        parts: of the params.
-        settings: of the training.
-        counts: labels in the training data.
-        validation_counts: labels in the validation data.
-        steps: of the whole training.
-        members: of the ensemble, None for a single set.
+        parts: the separated params.
+        settings: settings of the training.
+        counts: numbers of labels in the training data.
+        validation_counts: numbers of labels in the validation data.
+        steps: number of steps of the whole training.
+        members: number of members of an ensemble; None for a single set.
     """
     import optax
 
@@ -161,7 +164,7 @@ def compiled_steps(
         updates, state = optimizer.update(gradient, state, trained)
         trained = optax.apply_updates(trained, updates)
         if settings.ema is not None:
-            # the mean forgets the first steps sooner
+            # a smaller decay at the beginning, so that the mean forgets the first steps
             decay = jnp.minimum(settings.ema, (1.0 + step) / (10.0 + step))
             ema = [(decay * old + (1.0 - decay) * new).astype(new.dtype) for old, new in zip(ema, trained, strict=True)]
         return trained, state, ema, finite, sums
@@ -185,7 +188,7 @@ def compiled_steps(
 
     def start(trained: Leaves) -> State:
         state = each(optimizer.init, 0)(trained)
-        # a state used up by a step must not share its arrays with the parameters that the caller keeps
+        # a step donates its state, which must not share arrays with the parameters that the caller keeps
         copy = [jnp.array(leaf) for leaf in trained]
         ema = [jnp.array(leaf) for leaf in trained]
         return State(copy, state, ema, jnp.zeros((), jnp.int32), jnp.ones((), bool))

@@ -1,8 +1,8 @@
-"""Training on stored values: where only what follows a descriptor is trained, its values are computed once.
+"""Training on stored values of a descriptor: where only the head is trained, they are computed once.
 
 With the values G of every atom and their derivatives D = dG/dR stored, E = sum_i e(params, G_i) and
-F = -sum_i D_i de/dG_i: an epoch costs a few matrix products, and the second derivatives that training on forces needs
-never touch a distance.
+F = -sum_i D_i de/dG_i. An epoch then costs a few matrix products, and the second derivatives for training on forces
+are those of the head alone.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class Stored(NamedTuple):
 
     Attributes:
         values: [atoms, values].
-        slopes: [atoms, 3, centres, values], derivative of a centre's values with the position of an atom. Centres are
-            all atoms where they are few, else those of ``centers``.
-        centers: [atoms, centres] int32, atoms that have this one in their environment; None for all.
-        strain: [6, atoms, values], derivative with the strains xx, yy, zz, yz, xz, xy.
+        slopes: [atoms, 3, centers, values], derivative of the values of a center by the position of an atom. Centers
+            are all atoms of a small structure, otherwise those in ``centers``.
+        centers: [atoms, centers] int32, centers that have this atom in their environment; None for all atoms.
+        strain: [6, atoms, values], derivative by the strains xx, yy, zz, yz, xz, xy.
     """
 
     values: Any
@@ -43,15 +43,15 @@ class Stored(NamedTuple):
 
 
 def stored_values(potential: DescriptorPotential, numbers: Any = None) -> tuple[Predict, Features]:
-    """A potential on stored values of its descriptor.
+    """The functions that evaluate a potential from stored values of its descriptor.
 
     Args:
         potential: any descriptor with a head.
-        numbers: of the descriptor, which stay as they are; None for its own.
+        numbers: numbers of the descriptor, which are not trained; None for its own.
 
     Returns:
-        ``(predict, features)`` as :func:`jaxpot.fit.train` takes them for ``model``: the same numbers as the potential
-        gives, as long as the descriptor's numbers are not trained.
+        ``(predict, features)`` for the ``model`` of :func:`jaxpot.fit.train`. The results are those of the potential,
+        as long as the numbers of the descriptor do not change.
     """
     descriptor, head = potential.descriptor, potential.head
 
@@ -88,19 +88,19 @@ def stored_values(potential: DescriptorPotential, numbers: Any = None) -> tuple[
 
 
 def stored_bytes(atoms: int, capacity: int, values: int, itemsize: int) -> int:
-    """Memory of the stored derivatives of one structure, about.
+    """Approximate memory of the stored derivatives of one structure, in bytes.
 
     Args:
-        atoms: after padding.
-        capacity: slots for neighbours.
-        values: of an atom.
+        atoms: number of atoms after padding.
+        capacity: number of slots for neighbours of an atom.
+        values: number of values of an atom.
         itemsize: bytes of a number.
     """
     return 3 * atoms * _centers(atoms, capacity) * values * itemsize
 
 
 def _all_centers(atoms: int, capacity: int) -> bool:
-    """Whether all centres are stored with each atom, rather than those that see it: unless these are less than half."""
+    """Whether all centers are stored with each atom, or only those that see it, where they are less than half."""
     return atoms <= 2 * (capacity + 1)
 
 
@@ -109,17 +109,17 @@ def _centers(atoms: int, capacity: int) -> int:
 
 
 def _assembled(slopes: Slopes, others: np.ndarray) -> Stored:
-    """From derivatives with edges to derivatives with positions."""
+    """Turns derivatives by edge vectors into derivatives by positions and strain."""
     atoms, capacity = others.shape
     values, vectors = slopes.values, slopes.vectors
     number = values.shape[1]
     by_edge = np.stack(
         [d.transpose(0, 2, 1) for d in (slopes.x, slopes.y, slopes.z)], axis=2
-    )  # [centre, slot, 3, value]
+    )  # [center, slot, 3, value]
     mask = (vectors != 0).any(axis=1)
     strain = np.stack(
         [np.einsum("ckf,ck->cf", by_edge[:, :, a], vectors[:, b]) for a, b in VOIGT]
-    )  # values are invariant under rotation, so that these are symmetric
+    )  # symmetric, because the values do not change on rotation
     width = _centers(atoms, capacity)
     moved = np.zeros((atoms, width, 3, number), values.dtype)
     centers: Any = None

@@ -1,4 +1,4 @@
-"""Training of any potential by gradients."""
+"""Training of any potential with gradients: the function ``train``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from jaxpot.potential import Potential
 
 __all__ = ["train"]
 
-MOST_STORED = 4_000_000_000  # bytes of stored values
+MOST_STORED = 4_000_000_000  # bytes; limit for stored values
 LIKELY_NEIGHBORS = 60
 
 
@@ -48,34 +48,35 @@ def train(
     model: tuple[Predict, Features | None] | None = None,
     transform: Callable[[Params], Params] | None = None,
 ) -> TrainResult:
-    """Fits the parameters of any potential to energies, forces and stresses, by gradients.
+    """Fits the parameters of any potential to energies, forces and stresses, by gradient descent.
 
     Args:
         potential: any potential.
-        params: where to begin; with ``members``, every leaf has a leading axis of that length, as
-            ``jax.vmap(potential.init)(jax.random.split(key, members))`` makes.
+        params: params to start from. For an ensemble, every leaf has a leading axis [members], as made by
+            ``jax.vmap(potential.init)(jax.random.split(key, members))``.
         data: a :class:`jaxpot.fit.Dataset`, frames, ASE ``Atoms`` with results, a file, or prepared data.
-        settings: what to minimise, and how.
-        validation: what is held back to choose the best epoch and to stop early: a share of ``data``, or other data.
-        members: trains an ensemble of so many, all of them in one compiled step.
-        trainable: whether the leaf of a name such as ``"['sigma']"`` is trained; by default all floats are.
+        settings: loss, optimiser and number of epochs.
+        validation: data to choose the best epoch and to stop early: a share of ``data``, or other data.
+        members: number of members of an ensemble, all trained in one compiled step; None for a single set of params.
+        trainable: function that tells whether the leaf with a name such as ``"['sigma']"`` is trained; by default all
+            floats are.
         output: folder for ``metrics.csv`` and checkpoints; None writes nothing.
-        resume: go on from the checkpoint in ``output``, bit for bit.
-        minutes: after which it stops at the end of an epoch, as if asked to; it can go on later.
-        progress: shows a bar on a terminal.
-        on_epoch: called after every epoch with its row of the table, of the first member.
-        model: another way to the same numbers, ``(predict, features)``, such as one with stored values.
-        transform: makes the potential's params of those that are trained, for coordinates in which the optimiser has an
-            easier way, such as :func:`jaxpot.fit.decorrelation`; the result is transformed.
+        resume: whether to go on from the checkpoint in ``output``, bit for bit.
+        minutes: time after which training stops at the end of an epoch; it can be resumed.
+        progress: whether to show a progress bar on a terminal.
+        on_epoch: function called after every epoch with the row of ``metrics.csv`` of the first member.
+        model: ``(predict, features)``, another way to compute the same results, such as from stored values.
+        transform: function from trained params to the potential's params, for coordinates in which the optimiser is
+            faster, such as :func:`jaxpot.fit.decorrelation`; the returned params are transformed.
 
     Returns:
         The :class:`TrainResult`.
 
     Raises:
-        ValueError: data, params or settings make no sense, there is nothing to resume, or it was begun with another
-            potential, other params, data or settings.
+        ValueError: data, params or settings make no sense; there is nothing to resume; or the training to resume had
+            another potential, other params, data or settings.
         FolderInUseError: another training is writing to ``output``.
-        TrainingError: a loss is not finite; parameters and files are as they were before that step.
+        TrainingError: a loss is not finite; the error holds the parameters before that step, and files are kept.
 
     Example:
         >>> import jaxpot
@@ -140,7 +141,7 @@ def _stored(
     trainable: Callable[[str], bool] | None,
     members: int | None,
 ) -> tuple[Predict, Features | None] | None:
-    """The model on stored values, where a descriptor's numbers are not trained and its values fit into memory."""
+    """The model from stored values; None where the descriptor is trained or its values do not fit into memory."""
     if not settings.store_descriptors or not isinstance(potential, DescriptorPotential):
         return None
     numbers = params.get("descriptor") if isinstance(params, Mapping) else None

@@ -1,4 +1,4 @@
-"""Least-squares problems of any number of rows, kept as one triangle: tall-skinny QR of rows that come in blocks."""
+"""Least-squares problems with any number of rows, reduced to one triangle by QR of block after block of rows."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ __all__ = ["Factor"]
 
 
 class Factor:
-    """min |A x - b|^2 with the rows of A and b arriving in blocks, of which only a triangle is kept.
+    """The problem min |A x - b|^2, whose rows are added in blocks while only a triangle is stored.
 
-    With Q R = [A b], the last column of R holds z = Q^T b and, at its end, the length of what no x reaches: the problem
-    is min |R x - z|^2 + rest, that of all rows but for rounding; their condition number is never squared as it would be
-    in the normal equations.
+    With Q R = [A b], the last column of R holds z = Q^T b and, in its last entry, the length of the residual that no x
+    removes. The problem min |R x - z|^2 + rest is that of all rows, apart from rounding. Unlike in the normal
+    equations, the condition number is not squared.
 
     Args:
-        columns: of A.
+        columns: number of columns of A.
 
     Example:
         >>> import numpy as np
@@ -36,13 +36,13 @@ class Factor:
 
     def __init__(self, columns: int) -> None:
         self.columns = columns
-        self.rows = 0  # that have been added
+        self.rows = 0  # number of rows added so far
         self._triangle = np.zeros((0, columns + 1))
         self._pending: list[np.ndarray] = []
         self._waiting = 0
 
     def add(self, a: np.ndarray, b: np.ndarray) -> None:
-        """More rows.
+        """Adds rows.
 
         Args:
             a: [rows, columns].
@@ -53,12 +53,12 @@ class Factor:
         self._pending.append(np.concatenate([a, b[:, None]], axis=1))
         self.rows += len(b)
         self._waiting += len(b)
-        # a factorisation costs as much for few rows as for as many as there are columns
+        # a factorisation of few rows costs as much as one of as many rows as columns, so collect some first
         if self._waiting >= 3 * self.columns:
             self._reduce()
 
     def problem(self) -> tuple[np.ndarray, np.ndarray]:
-        """The same problem in at most columns + 1 rows: A and b."""
+        """A and b of the same problem, with at most columns + 1 rows."""
         self._reduce()
         return self._triangle[:, :-1], self._triangle[:, -1]
 

@@ -1,4 +1,4 @@
-"""Linear fits: any potential that is linear in coefficients, to energies, forces and stresses."""
+"""Linear fits of potentials that are linear in coefficients to energies, forces and stresses."""
 
 from __future__ import annotations
 
@@ -28,16 +28,20 @@ class LinearFit:
     """A fitted potential.
 
     Attributes:
-        potential: as given, without the reference.
-        params: fitted.
+        potential: the given potential, without the reference.
+        params: the fitted params.
         reference: the (potential, params) that was subtracted, or None.
-        names: of the coefficients.
+        names: names of the coefficients.
         coefficients: [columns].
-        covariance: [columns, columns] of the coefficients, or None where the solver knows none. Errors of the forces of
-            one structure are correlated, which it does not know: it is too small rather than too large.
-        weights: of energies, forces and stresses by group.
-        strength: of the penalty, if any.
-        validation: of the choice of the weights, where they were chosen.
+        covariance: [columns, columns] covariance of the coefficients, or None if the solver computes none. It ignores
+            that the errors of forces in one structure are correlated, so it is too small rather than too large.
+        weights: weights of energies, forces and stresses by group.
+        strength: strength of the penalty, if any.
+        validation: the cross-validation that chose the weights; None if they were given.
+        problem: the potential as a linear problem.
+        stack: the weighted rows that were solved.
+        solver: the solver, for :meth:`bootstrap`.
+        level: [columns] coefficients that ``atom_energies`` fix; 0 elsewhere.
     """
 
     potential: Potential
@@ -62,17 +66,17 @@ class LinearFit:
         return add(self.potential, self.reference[0]), (self.params, self.reference[1])
 
     def posterior(self, members: int, seed: int = 0) -> Params:
-        """Params drawn from the normal distribution of the covariance, with a leading axis [members].
+        """Draws params from the normal distribution with this covariance, with a leading axis [members].
 
         Args:
-            members: how many.
-            seed: of the draw.
+            members: number of draws.
+            seed: seed of the draws.
 
         Returns:
             Params of :attr:`potential` for ``jax.vmap``.
 
         Raises:
-            ValueError: the solver knows no covariance.
+            ValueError: the solver gives no covariance.
         """
         if self.covariance is None:
             raise ValueError(
@@ -85,11 +89,12 @@ class LinearFit:
         return self._stacked(self.coefficients + (draws @ root.T) * scale)
 
     def bootstrap(self, members: int, seed: int = 0) -> Params:
-        """Params fitted to the data with the folds weighted at random (the Bayesian bootstrap), [members] of them.
+        """Fits params to the data with random weights of the folds (the Bayesian bootstrap), with an axis [members].
 
         Args:
-            members: how many.
-            seed: of the weights, exponentially distributed with mean 1, one a fold; fit with many ``folds`` for this.
+            members: number of fits.
+            seed: seed of the weights, which are Dirichlet distributed with mean 1, one a fold. The fit should have been
+                made with many ``folds``.
 
         Returns:
             Params of :attr:`potential` for ``jax.vmap``.
@@ -124,36 +129,37 @@ def fit_linear(
     batch_size: int | None = None,
     progress: bool = False,
 ) -> LinearFit:
-    """Coefficients of least weighted squares of energies per atom, forces and stresses.
+    """Fits coefficients to energies per atom, forces and stresses by weighted linear least squares.
 
-    Structures come in batches; of their rows only a triangle is kept for each fold (:class:`Factor`), so that memory
-    does not grow with the data; nothing but the order of the additions differs from one large least-squares problem.
+    Structures are evaluated in batches, and their rows are reduced to one triangle for each fold (:class:`Factor`), so
+    memory does not grow with the data. The result is that of one large least-squares problem, apart from rounding.
 
     Args:
-        potential: a descriptor with a head that is linear in its coefficients, such as :func:`jaxpot.snap`; or any that
-            is linear in one leaf of its params, then with ``params`` and ``leaf``.
+        potential: a descriptor with a head that is linear in its coefficients, such as :func:`jaxpot.snap`; or any
+            potential that is linear in one leaf of its params, then with ``params`` and ``leaf``.
         dataset: the frames. Labels that a frame lacks are left out.
-        weights: of energies, forces and stresses; by default chosen by cross-validation, see :func:`choose_weights`,
-            together with the strength of a ridge.
-        solver: by default that ridge; where weights are given, :func:`least_squares`.
-        reference: a potential and its params, such as ZBL, that are subtracted from the data before the fit.
-        atom_energies: eV, energy of an isolated atom of every element, subtracted likewise; it goes into the constant
-            of a potential that has one, and is not fitted then.
-        params: of a potential that does not say that it is linear: all leaves. Of one that does: what its features
-            depend on besides, such as numbers of the descriptor.
-        leaf: of such a potential: which of them is fitted.
+        weights: weights of energies, forces and stresses; by default chosen by cross-validation, together with the
+            strength of a ridge (:func:`choose_weights`).
+        solver: by default that ridge; :func:`least_squares` where weights are given.
+        reference: a potential and its params, such as ZBL, whose energies, forces and stresses are subtracted from the
+            data before the fit.
+        atom_energies: eV, energy of an isolated atom of every element, subtracted likewise. A potential with constants
+            takes them as its constants, which are not fitted then.
+        params: for a linear head, only numbers of the descriptor that replace its own; for any other potential, all
+            leaves.
+        leaf: the key of the fitted leaf; None for a linear head.
         folds: number of parts of the data for cross-validation and bootstrap.
-        seed: of the folds.
-        dtype: float type of the rows; JAX's default if None. They are added up in float64.
-        batch_size: most structures at once; by default what fits in 256 MB.
-        progress: whether a bar shows how far it is.
+        seed: seed of the division into folds.
+        dtype: float type of the rows; JAX's default if None. They are always added up in float64.
+        batch_size: most structures at once; by default as many as fit in 256 MB.
+        progress: whether to show a progress bar.
 
     Returns:
         The :class:`LinearFit`.
 
     Raises:
-        ValueError: the potential is not linear, the data hold an unknown element or nothing to fit, or weights leave
-            nothing.
+        ValueError: the potential is not linear, the data hold an unknown element, or there is nothing to fit because
+            labels are missing or all weights are 0.
 
     Example:
         >>> import jaxpot, numpy as np
@@ -180,16 +186,18 @@ def fit_linear(
             of_frame[members] = k
     base = Weights() if weights is None else weights
     alone, known = targets_of(dataset, reference, atom_energies, dtype)
-    # where weights are chosen, forces of every group are kept apart until theirs are known
-    apart: dict[tuple[int, str], Factor] = {}
-    pressed: dict[tuple[int, str], Factor] = {}
+    # while weights are chosen, forces and stresses of every group are kept separately until their weights are known
+    force_factors: dict[tuple[int, str], Factor] = {}
+    stress_factors: dict[tuple[int, str], Factor] = {}
     energies: list[tuple[np.ndarray, float, int, str]] = []
     stress = weights is None or any(base.of(group)[2] > 0 for group in dataset.groups)
     stress = stress and any(frame.stress is not None for frame in dataset)
     for rows in rows_of(problem, dataset, alone, known, stress, dtype, batch_size, progress):
         group, fold = dataset[rows.frame].group, int(of_frame[rows.frame])
         used_here = (1.0, 1.0) if weights is None else base.of(group)[1:]
-        for part, weight, kept in zip((rows.forces, rows.stress), used_here, (apart, pressed), strict=True):
+        for part, weight, kept in zip(
+            (rows.forces, rows.stress), used_here, (force_factors, stress_factors), strict=True
+        ):
             if part is not None and weight > 0:
                 key = (fold, group if weights is None else "")
                 kept.setdefault(key, Factor(problem.columns)).add(part[0] * weight, part[1] * weight)
@@ -201,7 +209,9 @@ def fit_linear(
         level[held] = _levels(potential, atom_energies)[: int(held.sum())]
     free = ~held
     if held.any():
-        apart, pressed = ({key: _columns(f, free) for key, f in kept.items()} for kept in (apart, pressed))
+        force_factors, stress_factors = (
+            {key: _columns(f, free) for key, f in kept.items()} for kept in (force_factors, stress_factors)
+        )
     columns = np.array([row for row, *_ in energies]).reshape(len(energies), problem.columns)[:, free]
     table = EnergyRows(
         columns,
@@ -209,16 +219,16 @@ def fit_linear(
         np.array([fold for *_, fold, _ in energies], int),
         np.array([group for *_, group in energies], str),
     )
-    if not len(table.b) and not any(f.rows for f in (*apart.values(), *pressed.values())):
+    if not len(table.b) and not any(f.rows for f in (*force_factors.values(), *stress_factors.values())):
         raise ValueError("there is nothing to fit to: no frame has a label that has a weight")
     constant, validation, used = problem.constant[free], None, base
     choosing = weights is None and folds > 1
-    if choosing and apart:
-        each, of_stress = first_factors(table, apart, pressed, constant)
+    if choosing and force_factors:
+        each, of_stress = first_factors(table, force_factors, stress_factors, constant)
         groups = {g: (1.0, each.get(g, 1.0), of_stress.get(g, 1.0)) for g in {**each, **of_stress}}
-        base = Weights(stress=1.0 if pressed else 0.0, groups=groups)
+        base = Weights(stress=1.0 if stress_factors else 0.0, groups=groups)
     elif weights is None:
-        pressed = {}
+        stress_factors = {}
 
     def of_folds(kept: dict[tuple[int, str], Factor], quantity: int) -> list[Factor]:
         """The rows of each fold with the weights of their groups."""
@@ -231,7 +241,7 @@ def fit_linear(
             for fold in range(folds)
         ]
 
-    forces, stresses = of_folds(apart, 1), of_folds(pressed, 2)
+    forces, stresses = of_folds(force_factors, 1), of_folds(stress_factors, 2)
     if choosing:
         used, validation, penalty = choose_weights(table, forces, constant, base, stresses=stresses)
         solver = penalised(penalty, validation.strength) if solver is None else solver
@@ -261,7 +271,7 @@ def _levels(potential: Potential, atom_energies: Mapping[str, float]) -> list[fl
 
 
 def _columns(factor: Factor, kept: np.ndarray) -> Factor:
-    """The same rows without some columns."""
+    """A factor with the same rows and only the kept columns."""
     fewer = Factor(int(kept.sum()))
     a, b = factor.problem()
     fewer.add(a[:, kept], b)
@@ -270,7 +280,7 @@ def _columns(factor: Factor, kept: np.ndarray) -> Factor:
 
 
 def _stack(energies: EnergyRows, rest: list[tuple[int, Factor]], constant: np.ndarray, weights: Weights) -> Stack:
-    """All weighted rows; those of others than energies come with their fold."""
+    """All weighted rows: those of the energies, and the (fold, factor) pairs of forces and stresses."""
     weight = np.array([weights.of(group)[0] for group in energies.group])
     parts = [(k, *f.problem()) for k, f in rest]
     return Stack(
@@ -283,7 +293,7 @@ def _stack(energies: EnergyRows, rest: list[tuple[int, Factor]], constant: np.nd
 
 
 def _padded(solver: Solver, free: np.ndarray) -> Solver:
-    """A solver whose coefficients stand in their places among all columns."""
+    """A solver that returns coefficients for all columns, 0 for those that are not free."""
 
     def solve(stack: Stack) -> Any:
         found = solver(stack)

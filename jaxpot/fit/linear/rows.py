@@ -1,4 +1,4 @@
-"""The rows of a linear fit: how energies, forces and stresses of structures depend on the coefficients."""
+"""The design matrix of a linear fit: derivatives of energies, forces and stresses by the coefficients, row by row."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from jaxpot.system import System
 
 __all__ = ["LinearProblem", "Rows", "linear_problem", "rows_of", "targets_of"]
 
-BUDGET = 256_000_000  # bytes of rows in memory at once
+BUDGET = 256_000_000  # bytes; limit for the rows in memory at once
 
 
 class LinearProblem(NamedTuple):
-    """A potential as a linear function of some columns of coefficients, plus what does not depend on them.
+    """A potential as a linear function of its coefficients, one column each, plus a fixed offset.
 
     Attributes:
         potential: the potential.
-        names: of the columns.
-        constant: [columns] bool, the columns whose feature is 1 for every atom of one element; no fit shrinks them.
-        leaf: of the params that is fitted by differentiation; None for a head that says that it is linear.
-        fixed: params that stay as they are, as rows and offset take them.
-        params: makes the potential's params of the coefficients [columns].
+        names: names of the columns.
+        constant: [columns] bool, columns whose feature is 1 for every atom of one element; no penalty applies to them.
+        leaf: key of the fitted leaf of the params, whose rows come from differentiation; None for a linear head.
+        fixed: params that are not fitted, in the form that rows and offset take.
+        params: function that makes the potential's params from the coefficients [columns].
     """
 
     potential: Potential
@@ -47,32 +47,32 @@ class LinearProblem(NamedTuple):
 
     @property
     def columns(self) -> int:
-        """How many coefficients there are."""
+        """The number of coefficients."""
         return len(self.names)
 
     def rows(self, stress: bool = True) -> Callable[[System, Neighbors | None], DesignRows]:
         """The compiled function ``(systems, neighbors) -> DesignRows`` of a batch, whose last two axes are the columns.
 
         Args:
-            stress: whether virials are wanted; else they are 0.
+            stress: whether to compute virials; otherwise they are 0.
         """
         return functools.partial(_programs(self.potential)(self.leaf, "rows", stress), self.fixed)
 
     def offset(self) -> Callable[[System, Neighbors | None], Evaluation] | None:
-        """The compiled function ``(systems, neighbors) -> Evaluation`` of what no column changes; None for nothing."""
+        """The compiled function ``(systems, neighbors) -> Evaluation`` at zero coefficients; None if that is zero."""
         if self.leaf is None:
             return None
         return functools.partial(_programs(self.potential)(self.leaf, "offset", True), self.fixed)
 
 
 class Rows(NamedTuple):
-    """Rows of the problem of one frame, unweighted.
+    """The rows of the design matrix that belong to one frame, unweighted. None where the frame has no such label.
 
     Attributes:
-        frame: its place in the data set.
-        energy: [columns], and the target, eV per atom; None where the frame has no energy.
-        forces: [3 atoms, columns], and the targets, eV/Å.
-        stress: [6, columns], and the targets, eV/Å^3, ASE's order.
+        frame: place of the frame in the data set.
+        energy: [columns] and the target, eV per atom.
+        forces: [3 atoms, columns] and the targets, eV/Å.
+        stress: [6, columns] and the targets, eV/Å^3, in ASE's order.
     """
 
     frame: int
@@ -82,21 +82,21 @@ class Rows(NamedTuple):
 
 
 def linear_problem(potential: Potential, params: Params = None, leaf: str | None = None) -> LinearProblem:
-    """What a linear fit needs to know of a potential.
+    """Describes a potential for a linear fit.
 
     Args:
         potential: a descriptor with a head that is linear in coefficients, such as :func:`jaxpot.snap`; or any other
-            that is linear (with or without an offset) in one leaf of its params, whose rows then come from forward-mode
-            differentiation.
-        params: of the latter: all leaves, those that stay as they are and the one that is fitted, of which only shape
-            counts. Of the former: numbers of the descriptor, if they are not its own.
-        leaf: of the latter: the key of the leaf that is fitted, such as ``"epsilon"``.
+            potential that is linear (with or without an offset) in one leaf of its params, whose rows then come from
+            forward-mode differentiation.
+        params: for a linear head, only numbers of the descriptor that replace its own. For any other potential, all
+            leaves; of the fitted one only the shape counts.
+        leaf: the key of the fitted leaf, such as ``"epsilon"``; None for a linear head.
 
     Returns:
         The :class:`LinearProblem`.
 
     Raises:
-        ValueError: the potential does not say that it is linear and no leaf is named, or there is no such leaf.
+        ValueError: the potential has no linear head and no leaf is named, or there is no such leaf.
     """
     if leaf is None and isinstance(potential, DescriptorPotential) and isinstance(potential.head, DesignHead):
         descriptor, form = potential.descriptor, potential.head.names(potential.descriptor)
@@ -130,7 +130,7 @@ def linear_problem(potential: Potential, params: Params = None, leaf: str | None
 
 @once_for_each
 def _programs(potential: Potential) -> Callable[..., Callable[..., Any]]:
-    """What is compiled for a potential, once however often it is fitted."""
+    """The compiled functions of a potential, made once and shared by all of its fits."""
 
     def evaluation(
         leaf: str, coefficients: jax.Array, params: Params, system: System, neighbors: Neighbors
@@ -169,7 +169,7 @@ def targets_of(
     atom_energies: Mapping[str, float] | None,
     dtype: Any = None,
 ) -> tuple[np.ndarray, list[Result] | None]:
-    """What is subtracted before the fit: energies [frames] eV of isolated atoms, and the reference's results."""
+    """Energies of isolated atoms [frames], eV, and results of the reference: both are subtracted before the fit."""
     alone = np.zeros(len(dataset))
     if atom_energies is not None:
         missing = sorted(set(dataset.elements) - set(atom_energies))
@@ -189,20 +189,20 @@ def rows_of(
     batch_size: int | None = None,
     progress: bool = False,
 ) -> Iterator[Rows]:
-    """The rows of all frames, in batches of equal shape; not in the order of the data set.
+    """Computes the rows of all frames in batches of equal shape, not in the order of the data set.
 
     Args:
-        problem: of the potential.
+        problem: the potential as a linear problem.
         dataset: the frames.
-        alone: [frames] eV, subtracted from the energies.
-        reference: of each frame, subtracted; None for nothing.
-        stress: whether rows of the stress are wanted.
+        alone: [frames] eV, energies of isolated atoms, which are subtracted.
+        reference: one result a frame, which is subtracted; None for no reference.
+        stress: whether to make rows for the stress.
         dtype: float type of the evaluation; JAX's default if None.
-        batch_size: most structures at once; by default what fits in 256 MB.
-        progress: whether a bar shows how far it is.
+        batch_size: most structures at once; by default as many as fit in 256 MB.
+        progress: whether to show a progress bar.
 
     Yields:
-        :class:`Rows` of one frame after another.
+        :class:`Rows`, one frame after another.
     """
     dtype = checked_dtype(dtype)
     potential = problem.potential
@@ -215,7 +215,7 @@ def rows_of(
     largest = max(len(s.positions) for s in systems)
     if batch_size is None:
         batch_size = max(BUDGET // (largest * 3 * problem.columns * dtype.itemsize * 4), 1)
-    # compiling takes longer than some padding
+    # one compilation takes longer than the evaluation of some padding
     shapes = 1 if largest * len(systems) < 3 * sum(len(s.positions) for s in systems) else 2
     batches = batch(systems, potential, max_shapes=shapes, batch_size=batch_size)
     compute, offset = problem.rows(stress), problem.offset()
@@ -263,7 +263,7 @@ def _rows(
             frame.forces, None if fixed is None else fixed.forces[:atoms], None if known is None else known.forces
         )
         force_rows = (forces, left.ravel())
-    if stress and frame.stress is not None and frame.atoms.cell.rank == 3:  # without a cell a stress means nothing
+    if stress and frame.stress is not None and frame.atoms.cell.rank == 3:  # without a cell there is no stress
         volume = frame.atoms.cell.volume
         left = rest(
             frame.stress, None if fixed is None else fixed.virial / volume, None if known is None else known.stress
@@ -274,7 +274,7 @@ def _rows(
 
 
 def _check_linear(problem: LinearProblem, one: Any, stress: bool) -> None:
-    """Raise ValueError unless the energies and forces of a batch are what the rows say, for random coefficients."""
+    """Raise ValueError unless the rows reproduce energies and forces of a batch, for random coefficients."""
     random = np.random.default_rng(0).normal(size=problem.columns) + 0.5
     dtype = one.system.positions.dtype
     params = checked_params(problem.params(random), np.dtype(dtype))

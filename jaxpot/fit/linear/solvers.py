@@ -25,14 +25,14 @@ STRENGTHS = tuple(10.0**k for k in range(-10, 1))
 
 
 class Stack(NamedTuple):
-    """A least-squares problem, weighted, whose rows may stand for many more (see :class:`Factor`).
+    """A weighted least-squares problem, whose rows may be the reduced form of many more (see :class:`Factor`).
 
     Attributes:
         a: [rows, columns].
         b: [rows].
-        fold: [rows] int, the fold of a cross-validation that each row belongs to; rows of one fold stay together.
-        constant: [columns] bool, columns that no solver shrinks.
-        number: how many rows these stand for.
+        fold: [rows] int, the fold of the cross-validation that each row belongs to.
+        constant: [columns] bool, columns that no solver penalises.
+        number: number of rows before the reduction.
     """
 
     a: np.ndarray
@@ -43,12 +43,13 @@ class Stack(NamedTuple):
 
 
 class Solution(NamedTuple):
-    """What a solver found.
+    """The result of a solver.
 
     Attributes:
         coefficients: [columns].
-        covariance: [columns, columns] of the coefficients, given the noise that the residuals show; None if not known.
-        strength: of the penalty, where there is one: it multiplies number * (rms of the column * coefficient)^2.
+        covariance: [columns, columns] covariance of the coefficients, for the noise estimated from the residuals; None
+            if the solver computes none.
+        strength: factor of the penalty, number * (rms of the column * coefficient)^2; None without a penalty.
     """
 
     coefficients: np.ndarray
@@ -60,11 +61,11 @@ Solver = Callable[[Stack], Solution]
 
 
 def least_squares(rcond: float | None = None) -> Solver:
-    """Plain least squares, of least length where columns depend on each other (LAPACK's SVD, ``gelsd``).
+    """Plain least squares; the solution of least norm where columns depend on each other (LAPACK's SVD, ``gelsd``).
 
     Args:
-        rcond: singular values below this part of the largest, of columns scaled alike, count as zero; by default the
-            precision of the numbers times the size of the problem.
+        rcond: singular values below this fraction of the largest count as zero, for columns scaled to length 1; by
+            default the precision of the numbers times the size of the problem.
 
     Returns:
         The solver.
@@ -90,15 +91,15 @@ def penalised(penalty: np.ndarray, strength: float | None = None) -> Solver:
     """Least squares with given penalties, min |A x - b|^2 + sum penalty x^2, by QR.
 
     Args:
-        penalty: [columns], 0 for columns that are not shrunk.
-        strength: what these penalties came from, for the record.
+        penalty: [columns], 0 for columns without a penalty.
+        strength: the factor that the penalties were computed with; it is only passed on to the solution.
 
     Returns:
         The solver.
     """
 
     def solve(stack: Stack) -> Solution:
-        kept = np.asarray(stack.a.any(axis=0))  # a column that is nowhere needed, as of an element that does not occur
+        kept = np.asarray(stack.a.any(axis=0))  # a column of zeros belongs to an element that does not occur
         root = np.sqrt(penalty[kept])
         scale = np.linalg.norm(np.concatenate([stack.a[:, kept], root[None]]), axis=0)
         a = np.concatenate([stack.a[:, kept], np.diag(root)]) / scale
@@ -108,10 +109,10 @@ def penalised(penalty: np.ndarray, strength: float | None = None) -> Solver:
         if np.abs(np.diag(r)).min() > 1e-13 * np.abs(np.diag(r)).max():
             found = scipy.linalg.solve_triangular(r, q.T @ b, check_finite=False)
             inverse = scipy.linalg.solve_triangular(r, np.eye(len(r)), check_finite=False)
-        else:  # constants that depend on each other, as in compounds of one composition
+        else:  # dependent columns: the constants, where all compounds have the same composition
             inverse = np.linalg.pinv(r, rcond=1e-13)
             found = inverse @ (q.T @ b)
-        # effective number of coefficients: those that the data rather than the penalty determine
+        # effective number of coefficients that the data determine, not the penalty
         used = float(((stack.a[:, kept] / scale @ inverse) ** 2).sum())
         noise = _noise(stack, stack.a[:, kept] @ (found / scale), used)
         coefficients = np.zeros(len(kept))
@@ -127,8 +128,8 @@ def ridge(strength: float | None = None, strengths: Sequence[float] = STRENGTHS)
     """Least squares with a penalty strength * number * sum (rms of the column * coefficient)^2.
 
     Args:
-        strength: of the penalty; by default the one of least squared error in cross-validation.
-        strengths: to choose from.
+        strength: factor of the penalty; by default the one with the least squared error in cross-validation.
+        strengths: the factors to choose from.
 
     Returns:
         The solver.
@@ -163,7 +164,7 @@ def elastic_net(strength: float | None = None, l1_ratio: float = 0.5, **options:
 
     Args:
         strength: scikit-learn's alpha for columns of rms 1; by default chosen by cross-validation (``ElasticNetCV``).
-        l1_ratio: how much of the penalty is on absolute values.
+        l1_ratio: share of the penalty that is on absolute values.
         options: of the scikit-learn estimator.
 
     Returns:
@@ -173,7 +174,7 @@ def elastic_net(strength: float | None = None, l1_ratio: float = 0.5, **options:
 
 
 def bayesian_ridge(**options: Any) -> Solver:
-    """Ridge whose strength and noise maximise the evidence, with the posterior covariance (``BayesianRidge``).
+    """Ridge regression whose strength and noise maximise the evidence (scikit-learn's ``BayesianRidge``).
 
     Args:
         options: of the scikit-learn estimator.
@@ -185,7 +186,7 @@ def bayesian_ridge(**options: Any) -> Solver:
 
 
 def automatic_relevance(**options: Any) -> Solver:
-    """A ridge of its own for every coefficient, by evidence; many become zero (``ARDRegression``).
+    """Ridge regression with one strength a coefficient, found by evidence, which makes many zero (``ARDRegression``).
 
     Args:
         options: of the scikit-learn estimator.
@@ -204,7 +205,7 @@ def _sparse(name: str, strength: float | None, options: dict[str, Any]) -> Solve
         common = {"fit_intercept": False, "max_iter": 100_000, "precompute": True, **options}
         if strength is None:
             folds = [(np.flatnonzero(stack.fold != k), np.flatnonzero(stack.fold == k)) for k in np.unique(stack.fold)]
-            # rows of a fit have little noise: the best strength is far below scikit-learn's usual range
+            # data from electronic structure have little noise: the best strength is far below the usual range
             model = getattr(linear_model, f"{name}CV")(cv=folds, **{"eps": 1e-6, **common})
         else:
             # scikit-learn divides by the number of rows it sees
@@ -221,7 +222,7 @@ def _bayesian(name: str, options: dict[str, Any]) -> Solver:
         from sklearn import linear_model
 
         a, b, scale, back = _without_constants(stack)
-        # rows that stand for many: the prior on the noise takes the number of those that are not seen
+        # the rows are a reduced form of more: the prior on the noise accounts for the number of missing ones
         unseen = 0.5 * (stack.number - len(b))
         model = getattr(linear_model, name)(fit_intercept=False, alpha_1=1e-6 + unseen, **options)
         model.fit(a, b)
@@ -242,7 +243,7 @@ def _bayesian(name: str, options: dict[str, Any]) -> Solver:
 
 
 def _scale(a: np.ndarray, constant: np.ndarray, count: int | None) -> np.ndarray:
-    """[columns] length of each, or root mean square over ``count`` rows; 1 where a column is empty."""
+    """[columns] length of each column, or its root mean square over ``count`` rows; 1 for a column of zeros."""
     length = np.linalg.norm(a, axis=0)
     return np.where(length > 0, length if count is None else length / np.sqrt(count), 1.0)
 
@@ -250,7 +251,7 @@ def _scale(a: np.ndarray, constant: np.ndarray, count: int | None) -> np.ndarray
 def _without_constants(
     stack: Stack,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Callable[[np.ndarray], np.ndarray]]:
-    """The problem with the constants solved for, columns of rms 1, their scale, and the way back to all columns."""
+    """A and b with the constants eliminated and columns of rms 1, the scale, and the function back to all columns."""
     fixed, free = stack.a[:, stack.constant], stack.a[:, ~stack.constant]
     basis = scipy.linalg.orth(fixed) if fixed.size else np.zeros((len(fixed), 0))
     a, b = free - basis @ (basis.T @ free), stack.b - basis @ (basis.T @ stack.b)
@@ -272,7 +273,7 @@ def _noise(stack: Stack, found: np.ndarray, used: float) -> float:
 
 
 def _left_out(stack: Stack, penalty: np.ndarray) -> float:
-    """Sum of squared errors of all folds, each predicted by the others."""
+    """Sum of squared errors of all folds, each predicted from the others."""
     total = 0.0
     for k in np.unique(stack.fold):
         out = stack.fold == k

@@ -1,4 +1,4 @@
-"""How much energies, forces and stresses count in a fit, and the choice of it by cross-validation."""
+"""Weights of energies, forces and stresses in a fit, and their choice by cross-validation."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from jaxpot.fit.linear.factor import Factor
 __all__ = ["EnergyRows", "Validation", "Weights", "choose_weights"]
 
 FACTORS = (2.0, 3.0, 5.0, 7.0, 10.0, 14.0, 20.0, 30.0, 50.0)
-STRENGTHS = (1e-9, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2)  # and half a decade around the best
-FIRST_FACTOR = 10.0  # of the energies in a first fit
-STRESS_FACTOR = 3.0  # by which a stress component over its error counts more than a force component over its own
-LEAST_FORCE_SHARE = 0.05  # and likewise for forces, of which every group has many
-LEAST_SHARE = 0.2  # a group's energy error counts as at least this part of that of all
+STRENGTHS = (1e-9, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2)  # then also half a decade around the best
+FIRST_FACTOR = 10.0  # factor of the energies in the first fit
+STRESS_FACTOR = 3.0  # ratio of weights of a stress and a force component, each in units of its own error
+LEAST_FORCE_SHARE = 0.05  # the force error of a group counts as at least this part of that of all groups
+LEAST_SHARE = 0.2  # likewise for energies and stresses, of which a group may have only a few
 ROUNDS = 3
 
 
 @dataclasses.dataclass(frozen=True)
 class Weights:
-    """What residuals are multiplied with before they are squared.
+    """The weights of the residuals in a linear fit.
 
     The fit minimises the sum of (weight * residual)^2 over energies per atom, force components and stress components.
 
     Attributes:
-        energy: of the energies, a residual being in eV per atom.
-        forces: of force components, in eV/Å.
-        stress: of stress components, in eV/Å^3; 0 leaves them out.
-        groups: by group of frames, factors (energy, forces, stress) on top of these; 1 for groups not named.
+        energy: weight of the energies, whose residuals are in eV per atom.
+        forces: weight of the force components, in eV/Å.
+        stress: weight of the stress components, in eV/Å^3; 0 leaves them out.
+        groups: further factors (energy, forces, stress) by group of frames; 1 for groups that are not named.
 
     Example:
         >>> from jaxpot.fit import Weights
@@ -54,7 +54,7 @@ class Weights:
         """The weights of energies, forces and stresses of a group.
 
         Args:
-            group: of frames.
+            group: name of the group of frames.
         """
         factors = self.groups.get(group, (1.0, 1.0, 1.0))
         return self.energy * factors[0], self.forces * factors[1], self.stress * factors[2]
@@ -65,9 +65,9 @@ class EnergyRows(NamedTuple):
 
     Attributes:
         a: [energies, columns].
-        b: [energies] eV per atom.
-        fold: [energies] int.
-        group: [energies] names.
+        b: [energies] targets, eV per atom.
+        fold: [energies] int, the fold of each frame.
+        group: [energies] name of the group of each frame.
     """
 
     a: np.ndarray
@@ -77,14 +77,14 @@ class EnergyRows(NamedTuple):
 
 
 class Validation(NamedTuple):
-    """What cross-validation found.
+    """The result of a cross-validation.
 
     Attributes:
-        factor: by which an energy, over its group's error, counts more than a force component over the force error.
-        strength: of the ridge, chosen along with it.
+        factor: ratio of weights of an energy and a force component, each in units of its own error.
+        strength: strength of the ridge, chosen together with the factor.
         energy_error: mean absolute error of left-out energies, eV per atom.
         force_error: root mean square error of left-out force components, eV/Å.
-        table: (factor, strength, energy error, force error) of everything that was tried.
+        table: (factor, strength, energy error, force error) of every combination that was tried.
     """
 
     factor: float
@@ -103,29 +103,30 @@ def choose_weights(
     strengths: Sequence[float] = STRENGTHS,
     stresses: Sequence[Factor] = (),
 ) -> tuple[Weights, Validation, np.ndarray]:
-    """Weights of the energies and the strength of the ridge, by cross-validation on the training data alone.
+    """Chooses weights of the energies and the strength of the ridge, by cross-validation on the training data.
 
-    Energies of different kinds of structure can be fitted to very different accuracy. The energies of each group are
-    weighted by the inverse of that group's own error s_g (root mean square over left-out frames, iterated, and not less
-    than a fifth of that of all energies), as maximum likelihood would:
+    Energies of different kinds of structure can be fitted with very different accuracy. As in maximum likelihood, the
+    energies of each group are weighted by the inverse of the error s_g of this group:
 
         w_g = factor * s_forces / s_g.
 
-    Force errors of one structure are correlated and by far more than energies, so that likelihood does not tell what
-    energies should count against them. The one factor, and the strength of the ridge, are those of the least product of
-    the two errors of left-out frames, which no choice of units changes.
+    s_g is a root mean square over left-out frames, found by iteration, and at least a fifth of that of all energies.
+
+    Likelihood does not give the weight of energies relative to forces: forces are far more numerous, and their errors
+    in one structure are correlated. So the factor and the strength of the ridge are chosen to minimise the product of
+    the two errors of left-out frames, which does not depend on units.
 
     Args:
         energies: the rows of all energies.
-        forces: of each fold, force rows with their weights.
-        constant: [columns] bool, columns that are not shrunk.
-        weights: whose factors by group, on forces, and whose forces and stress weights stay.
-        factors: to try.
-        strengths: to try.
-        stresses: of each fold, stress rows with their weights; they are fitted, but choose nothing.
+        forces: weighted force rows, one factor a fold.
+        constant: [columns] bool, columns without a penalty.
+        weights: weights of forces and stresses and their factors by group, which are kept.
+        factors: the factors to try.
+        strengths: the strengths to try.
+        stresses: weighted stress rows, one factor a fold; they are fitted, but do not influence the choice.
 
     Returns:
-        The weights, what cross-validation found, and the penalty [columns] of squared coefficients.
+        The weights, the result of the cross-validation, and the penalty [columns] of squared coefficients.
     """
     scale = _column_scale(energies, forces, constant)
     free = ~constant
@@ -161,7 +162,7 @@ def choose_weights(
             if best is None or score < best[0]:
                 best = (score, factor * force_error / spread, factor, strength, found, force_error)
             if not count or not len(errors):
-                break  # nothing to balance
+                break  # energies or forces alone: all factors give the same fit
     assert best is not None
     chosen = best[1]
     groups = {}
@@ -180,18 +181,21 @@ def first_factors(
     stresses: Mapping[tuple[int, str], Factor],
     constant: np.ndarray,
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """By group, the error of all forces over that of the group's forces, and over that of its stresses.
+    """Factors of forces and stresses by group: the error of all forces over that of the group's forces or stresses.
 
-    The errors are those of a first fit that weights all forces alike and has no stresses. Crystals that are hardly
-    strained have forces that a fit can reach ten times closer than those of a melt; alike weights would give away that
-    accuracy, and with it elastic constants. Of these, some show in stresses alone: a crystal that is strained along one
-    axis has no other sign of how hard it pulls along the others.
+    The errors are those of a first fit without stresses in which all forces have the same weight. Forces of slightly
+    strained crystals can be fitted ten times more accurately than those of a melt. Equal weights would lose this
+    accuracy, and elastic constants would suffer. Some elastic constants appear in stresses only: in a crystal strained
+    along one axis, the stresses along the other axes have no effect on forces.
 
     Args:
         energies: the rows of all energies.
         forces: unweighted rows by fold and group.
         stresses: unweighted rows by fold and group.
-        constant: [columns] bool, columns that are not shrunk.
+        constant: [columns] bool, columns without a penalty.
+
+    Returns:
+        {group: factor} for forces, and for stresses.
     """
     number = 1 + max([fold for fold, _ in forces] + energies.fold.tolist())
     together = [[f for (k, _), f in forces.items() if k == fold] for fold in range(number)]
@@ -226,7 +230,7 @@ def first_factors(
 
 
 def merged(columns: int, factors: Sequence[Factor], weights: Sequence[float]) -> Factor:
-    """The rows of several factors, each times its weight."""
+    """One factor with the rows of several, each multiplied by its weight."""
     whole = Factor(columns)
     for factor, weight in zip(factors, weights, strict=True):
         a, b = factor.problem()
@@ -236,7 +240,7 @@ def merged(columns: int, factors: Sequence[Factor], weights: Sequence[float]) ->
 
 
 def _column_scale(energies: EnergyRows, forces: Sequence[Factor], constant: np.ndarray) -> np.ndarray:
-    """[columns] root mean square of each column, by which a ridge has no unit."""
+    """[columns] root mean square of each column; relative to it the strength of a ridge has no unit."""
     squares = sum((f.problem()[0] ** 2).sum(axis=0) for f in forces)
     count = sum(f.rows for f in forces)
     if not count:
@@ -246,7 +250,7 @@ def _column_scale(energies: EnergyRows, forces: Sequence[Factor], constant: np.n
 
 
 def _spread(errors: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """[energies] root mean square error of the group of each."""
+    """[energies] root mean square error of the group that each energy belongs to."""
     if not len(errors):
         return errors
     least = LEAST_SHARE * np.sqrt((errors**2).mean())
@@ -255,15 +259,16 @@ def _spread(errors: np.ndarray, group: np.ndarray) -> np.ndarray:
 
 
 class _Fold:
-    """All but one fold, ready to be solved for any weights of the energies, and what is left out.
+    """The problem without one fold, factorised so that any weights of the energies are solved quickly.
 
     With K = forces' normal matrix + penalty, b their right-hand side, energies y = C c0 + E c1 and weights w, the least
     squares solution is
 
         c1 = K^-1 (b + E^T V^-1 (y - E K^-1 b - C c0)),   V = E K^-1 E^T + w^-2,
 
-    with c0 that of generalised least squares: weights enter in a matrix of the size of the energies alone. Where there
-    are more energies than coefficients, the normal equations are smaller.
+    with c0 from generalised least squares (columns C have no penalty, columns E have one). The weights enter only a
+    matrix whose size is the number of energies. Where there are more energies than coefficients, the normal equations
+    are smaller and are used instead.
     """
 
     def __init__(
@@ -286,11 +291,11 @@ class _Fold:
         if self.dual:
             factor = scipy.linalg.cho_factor(self.matrix, check_finite=False)
             self.base = scipy.linalg.cho_solve(factor, self.vector)
-            self.reach = scipy.linalg.cho_solve(factor, self.rows[:, free].T)  # [free, energies]
-            self.cross = self.rows[:, free] @ self.reach
+            self.response = scipy.linalg.cho_solve(factor, self.rows[:, free].T)  # K^-1 E^T, [free, energies]
+            self.cross = self.rows[:, free] @ self.response
 
     def coefficients(self, weight: np.ndarray) -> np.ndarray:
-        """[columns] the solution, given weights of the energies that are not left out."""
+        """[columns] the solution for given weights of the energies that are not left out."""
         free, rows = self.free, self.rows
         found = np.zeros(len(free))
         if self.dual:
@@ -298,7 +303,7 @@ class _Fold:
             left = np.column_stack([self.target - rows[:, free] @ self.base, rows[:, ~free]])
             solved = _solved(matrix, left)
             found[~free] = np.linalg.lstsq(rows[:, ~free].T @ solved[:, 1:], rows[:, ~free].T @ solved[:, 0])[0]
-            found[free] = self.base + self.reach @ (solved[:, 0] - solved[:, 1:] @ found[~free])
+            found[free] = self.base + self.response @ (solved[:, 0] - solved[:, 1:] @ found[~free])
             return found
         weighted = rows * weight[:, None] ** 2
         matrix = weighted.T @ rows
@@ -308,16 +313,16 @@ class _Fold:
         return np.linalg.lstsq(matrix, vector, rcond=1e-14)[0]
 
     def solve(self, weight: np.ndarray) -> tuple[np.ndarray, float]:
-        """Residuals of the energies left out, and the sum of squares of the forces left out."""
+        """Residuals of the left-out energies, and the sum of squared residuals of the left-out forces."""
         found = self.coefficients(weight[self.inside])
         return self.left_rows @ found - self.left_target, self.forces.loss(found) if self.forces.rows else 0.0
 
 
 def _solved(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """x of matrix x = right for a positive definite matrix, the shortest x where rows depend on each other."""
+    """x of matrix x = right for a positive definite matrix; the x of least norm where it is singular."""
     try:
         return scipy.linalg.cho_solve(scipy.linalg.cho_factor(matrix, check_finite=False), right, check_finite=False)
-    except np.linalg.LinAlgError:  # the same structure twice, with a large weight
+    except np.linalg.LinAlgError:  # for example the same structure twice, with a large weight
         return np.linalg.lstsq(matrix, right, rcond=None)[0]
 
 
