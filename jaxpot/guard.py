@@ -65,17 +65,17 @@ def check(potential: Potential, system: System, neighbors: Neighbors | None) -> 
                 "a padded atom"
             )
     with jax.ensure_compile_time_eval():  # known numbers inside of a trace are known all the same
-        found = _problem(system, neighbors)
+        found = _problem(potential, system, neighbors)
     if found is not None:
         raise UnusableListError(f"{potential.name}: {found}")
 
 
-def _problem(system: System, neighbors: Neighbors | None) -> str | None:
+def _problem(potential: Potential, system: System, neighbors: Neighbors | None) -> str | None:
     """What is wrong with a system and its list, both known."""
     if neighbors is None:
         wrong = np.flatnonzero(~np.isfinite(np.asarray(system.positions)).all(axis=-1))
         return f"the position of atom {wrong[0]} is not finite; repair the structure" if wrong.size else None
-    return problem(system, neighbors)
+    return problem(system, neighbors, potential.ranges)
 
 
 def check_list(name: str, cutoff: float, system: System, neighbors: Neighbors | None) -> None:
@@ -131,7 +131,10 @@ def guarded(
     """
     check(potential, system, neighbors)
     fixed: Any = jax.lax.stop_gradient((system, neighbors))
-    right = jnp.isfinite(fixed[0].positions).all() if neighbors is None else usable(*fixed)
+    if neighbors is None:
+        right = jnp.isfinite(fixed[0].positions).all()
+    else:
+        right = usable(fixed[0], fixed[1], potential.ranges)
     if potential.elements is not None:
         right &= jnp.all(fixed[0].species < len(potential.elements))
     factor = jnp.where(right, 1.0, jnp.nan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import jax
@@ -17,12 +18,13 @@ __all__ = ["check_fit", "inverse_of", "is_complete", "problem", "usable"]
 Matrix = Sequence[Sequence[jax.Array]]  # 3 rows of 3 scalars
 
 
-def usable(system: System, neighbors: Neighbors) -> jax.Array:
+def usable(system: System, neighbors: Neighbors, ranges: tuple[float, ...] | None = None) -> jax.Array:
     """Whether a list may be used: it has not overflowed, no pair is missing, and all numbers are finite.
 
     Args:
         system: positions and cell for which the list would be used.
         neighbors: the list, or a narrower list from :meth:`Neighbors.within`.
+        ranges: Å, cutoffs within which it would be used, each on ``neighbors.within``; by default the list's own.
 
     Returns:
         Scalar bool. The function is jittable, works under ``jax.vmap`` and costs almost nothing compared with an
@@ -38,10 +40,10 @@ def usable(system: System, neighbors: Neighbors) -> jax.Array:
         >>> bool(usable(system, neighbors)), bool(usable(system.replace(positions=1.2 * system.positions), neighbors))
         (True, False)
     """
-    return is_complete(system, neighbors) & jnp.logical_not(neighbors.overflow)
+    return is_complete(system, neighbors, ranges) & jnp.logical_not(neighbors.overflow)
 
 
-def is_complete(system: System, neighbors: Neighbors) -> jax.Array:
+def is_complete(system: System, neighbors: Neighbors, ranges: tuple[float, ...] | None = None) -> jax.Array:
     """Whether every pair within the cutoff is in a list that has not overflowed; False where a number is not finite.
 
     Let A be the deformation from the reference cell to the present one, and d_i the displacement of atom i beyond that
@@ -52,6 +54,7 @@ def is_complete(system: System, neighbors: Neighbors) -> jax.Array:
     Args:
         system: the present positions and cell.
         neighbors: the list.
+        ranges: Å, cutoffs that count in place of the list's own.
 
     Returns:
         Scalar bool.
@@ -62,7 +65,7 @@ def is_complete(system: System, neighbors: Neighbors) -> jax.Array:
     check_fit(system, neighbors)
     system = jax.lax.stop_gradient(system)
     moved, stretch = _motion(system, neighbors)
-    most = _allowance(neighbors, stretch)
+    most = _allowance(neighbors, stretch, ranges)
     squared = moved[0] * moved[0] + moved[1] * moved[1] + moved[2] * moved[2]
     # Padded atoms have infinite reference positions. The list is wrong if an atom is padded now and was not then, or
     # the other way round. Every atom is compared, since XLA's maximum of 32,768 or more float32 numbers ignores NaN.
@@ -85,12 +88,13 @@ def check_fit(system: System, neighbors: Neighbors) -> None:
         )
 
 
-def problem(system: System, neighbors: Neighbors) -> str | None:
+def problem(system: System, neighbors: Neighbors, ranges: tuple[float, ...] | None = None) -> str | None:
     """A sentence that says why a list may not be used for a system, and the remedy; on the host, for one structure.
 
     Args:
         system: positions and cell for which the list would be used.
         neighbors: the list.
+        ranges: as of :func:`usable`.
 
     Returns:
         The sentence; None where :func:`usable` is True.
@@ -106,7 +110,7 @@ def problem(system: System, neighbors: Neighbors) -> str | None:
         'the neighbour list is out of date: atom 1 has moved by 0.4 Å since it was built, ...
     """
     check_fit(system, neighbors)
-    if _usable(system, neighbors):
+    if _usable(system, neighbors, ranges):
         return None
     positions, cell, pbc = np.asarray(system.positions), np.asarray(system.cell), np.asarray(system.pbc)
     real = np.asarray(system.real)
@@ -131,7 +135,7 @@ def problem(system: System, neighbors: Neighbors) -> str | None:
         )
     moved, stretch = _motion(system, neighbors)
     lengths = np.where(real, np.linalg.norm(np.stack(moved), axis=0), 0.0)
-    atom, most = int(np.argmax(lengths)), float(_allowance(neighbors, stretch))
+    atom, most = int(np.argmax(lengths)), float(_allowance(neighbors, stretch, ranges))
     if most < 0 or not np.isfinite(most):
         what = f"the cell has changed by {float(stretch) - 1:.3g} (norm of the strain)"
     else:
@@ -166,10 +170,14 @@ def _motion(system: System, neighbors: Neighbors) -> tuple[list[jax.Array], jax.
     return moved, jnp.where(same, 1.0, 1.0 + jnp.sqrt(squared))
 
 
-def _allowance(neighbors: Neighbors, stretch: jax.Array) -> jax.Array:
+def _allowance(neighbors: Neighbors, stretch: jax.Array, ranges: tuple[float, ...] | None) -> jax.Array:
     """How far an atom may move, Å; negative where the cell's change alone is too large."""
-    plan = neighbors.plan
-    return 0.5 * (plan.skin - plan.reach * (1.0 - 1.0 / stretch))
+    most = []
+    for cutoff in ranges or (neighbors.plan.cutoff,):
+        plan = neighbors.within(cutoff).plan
+        spare = max(plan.skin, plan.reach - cutoff)  # exactly the skin where the list was made for this cutoff
+        most.append(0.5 * (spare - plan.reach * (1.0 - 1.0 / stretch)))
+    return functools.reduce(jnp.minimum, most)
 
 
 def inverse_of(matrix: jax.Array) -> jax.Array:
@@ -196,4 +204,4 @@ def _inverse(m: Matrix) -> Matrix:
     return [[minor(j, i) * factor for j in range(3)] for i in range(3)]
 
 
-_usable = jax.jit(usable)
+_usable = jax.jit(usable, static_argnames="ranges")

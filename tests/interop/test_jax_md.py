@@ -383,7 +383,7 @@ def test_overflow_gives_no_number() -> None:
     crowded = positions * 0.7
     neighbor = jax.jit(lambda R, n: n.update(R))(crowded, neighbor)
     assert bool(neighbor.did_buffer_overflow)
-    value, gradient = jax.value_and_grad(energy_fn)(crowded, neighbor=neighbor)
+    value, gradient = jax.jit(jax.value_and_grad(energy_fn))(crowded, neighbor=neighbor)
     assert bool(jnp.isnan(value)) and bool(jnp.isnan(gradient).all())
     larger = fns.allocate(positions, extra_capacity=40)
     assert larger.neighbors.capacity >= neighbor.neighbors.capacity + 40
@@ -397,11 +397,11 @@ def test_a_list_that_is_out_of_date_gives_no_number() -> None:
     force_fn = interop.force_fn(potential(), PARAMS, box)
     for moved, finite in ((positions.at[3, 0].add(0.24), True), (positions.at[3, 0].add(0.26), False)):
         value, gradient = jax.jit(jax.value_and_grad(energy_fn))(moved, neighbor=neighbor)
-        for number in (value, gradient, force_fn(moved, neighbor=neighbor)):
+        for number in (value, gradient, jax.jit(force_fn)(moved, neighbor=neighbor)):
             assert bool(jnp.isfinite(number).all()) == finite
     assert bool(jnp.isfinite(energy_fn(moved, neighbor=neighbor.update(moved))))
     # compressed by 20 %, the same atoms have neighbours that the list does not know
-    assert bool(jnp.isnan(energy_fn(0.8 * positions, neighbor=neighbor, box=0.8 * box)))
+    assert bool(jnp.isnan(jax.jit(energy_fn)(0.8 * positions, neighbor=neighbor, box=0.8 * box)))
 
 
 def test_a_sparse_list_that_does_not_fit_is_refused() -> None:
