@@ -14,9 +14,6 @@ import jax.numpy as jnp
 __all__ = ["Chain", "chain_energy", "half_step", "new_chain"]
 
 LENGTH = 3  # variables of a chain
-# a factorisation of fourth order: Suzuki, Phys. Lett. A 165, 387 (1992); Yoshida, Phys. Lett. A 150, 262 (1990)
-OUTER = 1.0 / (2.0 - 2.0 ** (1.0 / 3.0))
-WEIGHTS = (OUTER, 1.0 - 2.0 * OUTER, OUTER)
 
 
 class Chain(NamedTuple):
@@ -63,26 +60,24 @@ def half_step(chain: Chain, twice_kinetic: jax.Array, freedom: Any, kT: Any, tau
     last = LENGTH - 1
     # everything over kT tau^2: the mass of the first variable is n then, and of the others 1
     unit = kT * tau**2
-    x, v = list(chain.positions), list(chain.rates)
-    factor = jnp.ones_like(twice_kinetic)
+    v = list(chain.rates)
+    factor: Any = 1.0
 
-    def kick(k: int, fraction: Any) -> None:
-        """A quarter of a sub-step of variable k, between the frictions of the next one."""
+    def kick(k: int) -> None:
+        """A quarter of a step of variable k, between the frictions of the next one."""
         if k == 0:
             push = (twice_kinetic * factor**2 / unit - freedom / tau**2) / freedom
         else:
             push = (freedom if k == 1 else 1.0) * v[k - 1] ** 2 - 1.0 / tau**2
-        friction = jnp.exp(-0.125 * fraction * v[k + 1]) if k < last else 1.0
-        v[k] = (v[k] * friction + 0.25 * fraction * push) * friction
+        friction = jnp.exp(-0.125 * dt * v[k + 1]) if k < last else 1.0
+        v[k] = (v[k] * friction + 0.25 * dt * push) * friction
 
-    for weight in WEIGHTS:
-        fraction = weight * dt
-        for k in reversed(range(LENGTH)):
-            kick(k, fraction)
-        factor = factor * jnp.exp(-0.5 * fraction * v[0])
-        x = [position + 0.5 * fraction * rate for position, rate in zip(x, v, strict=True)]
-        for k in range(LENGTH):
-            kick(k, fraction)
+    for k in reversed(range(LENGTH)):
+        kick(k)
+    factor = jnp.exp(-0.5 * dt * v[0])
+    x = [position + 0.5 * dt * rate for position, rate in zip(chain.positions, v, strict=True)]
+    for k in range(LENGTH):
+        kick(k)
     dtype = chain.rates.dtype
     return Chain(jnp.stack(x).astype(dtype), jnp.stack(v).astype(dtype)), factor.astype(dtype)
 

@@ -117,7 +117,8 @@ def test_many_body_gradients_in_a_triclinic_cell_are_slopes(name: str, monkeypat
         np.testing.assert_allclose(found, (up - down) / 2e-6, rtol=1e-6)
 
 
-@pytest.mark.parametrize("cell", ["", "isotropic", "flexible"])
+@pytest.mark.slow
+@pytest.mark.parametrize("cell", ["", "flexible"])
 def test_gradients_through_thermostats_and_barostats_are_slopes(cell: str) -> None:
     potential = jaxpot.lennard_jones(6.5, mode="switched", switch_from=5.0)
     _, params = argon.potential()
