@@ -125,8 +125,8 @@ def _check_extent(positions: np.ndarray, lattice_steps: np.ndarray, real: np.nda
     far = np.flatnonzero(np.abs(lattice_steps).max(axis=1, initial=0.0) > MOST_LATTICE_STEPS)
     if far.size:
         raise ValueError(
-            f"atom {far[0]} at {positions[far[0]].tolist()} Å lies more than {MOST_LATTICE_STEPS} lattice vectors outside of "
-            "the cell; wrap it into the cell"
+            f"atom {far[0]} at {positions[far[0]].tolist()} Å lies more than {MOST_LATTICE_STEPS} lattice vectors "
+            "outside of the cell; wrap it into the cell"
         )
     far = np.flatnonzero(real & (np.abs(positions).max(axis=1, initial=0.0) > FARTHEST))
     if far.size:
