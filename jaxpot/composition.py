@@ -1,4 +1,4 @@
-"""Potentials made of potentials: multiples, and chains in which one feeds another. Sums are in ``potential.py``."""
+"""Potentials made of potentials: multiples and chains. Sums are in ``potential.py``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def scale(potential: Potential, factor: float) -> Potential:
 
     Args:
         potential: any potential.
-        factor: multiplies energies, forces and stress, and the results that :mod:`jaxpot.extras` says are multiplied.
+        factor: multiplies energies, forces and stress; :mod:`jaxpot.extras` declares how it acts on named results.
 
     Returns:
         The scaled :class:`Potential`.
@@ -45,12 +45,12 @@ def scale(potential: Potential, factor: float) -> Potential:
 
 @potential_kind
 def chain(*potentials: Potential) -> Potential:
-    """Potentials in a row, each of which may use what those before it give, such as charges.
+    """A sequence of potentials, each of which may use results of those before it, such as charges.
 
-    The energy is the sum of the parts' energies. A result that an earlier part gives and a later one needs becomes data
-    of the later one's system, in place of any that the system has. Forces, stress and gradients with respect to params
-    go through all of it: with charges q(x) from the first part, the second's E(x, q(x)) contributes
-    dE/dx + dE/dq dq/dx.
+    The energy is the sum of the parts' energies. A result that an earlier part gives and a later part needs becomes
+    data of the system for the later part, and replaces data of that name. Forces, stress and gradients with respect to
+    params include the derivatives of these results: with charges q(x) from the first part, the energy E(x, q(x)) of the
+    second contributes dE/dx + dE/dq dq/dx to the gradient.
 
     Args:
         potentials: at least two, in their order; their ``elements`` agree, or are None.
@@ -59,8 +59,8 @@ def chain(*potentials: Potential) -> Potential:
         A :class:`Potential`, whose params are the tuple of the parts' params.
 
     Raises:
-        ValueError: less than two potentials, elements in different orders, or a chain in which no part uses what an
-            earlier one gives.
+        ValueError: fewer than two potentials, elements in different orders, or a chain in which no part uses a result
+            of an earlier one.
 
     Example:
         >>> import jax.numpy as jnp, jaxpot
@@ -117,6 +117,6 @@ def chain(*potentials: Potential) -> Potential:
 
 
 def _like(potential: Potential, name: str, functions: Functions) -> Potential:
-    """A potential of other functions that takes the same params, lists and data."""
+    """A potential with other functions, which takes the same params, lists and data."""
     fields = {f.name: getattr(potential, f.name) for f in dataclasses.fields(Potential)}
     return Potential(**(fields | {"name": name, "unchecked": functions, "spec": None}))

@@ -1,4 +1,4 @@
-"""What is derived from any potential: energy, forces, virial, stress, Hessian."""
+"""Functions of any potential: energy, forces, virial, stress, Hessian."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def forces(potential: Potential) -> Callable[[Params, System, Neighbors], jax.Ar
 
 
 def virial(potential: Potential) -> Callable[[Params, System, Neighbors], jax.Array]:
-    """The function ``(params, system, neighbors) -> [3, 3]`` derivative of the energy with strain, eV.
+    """The function ``(params, system, neighbors) -> [3, 3]`` derivative of the energy with respect to strain, eV.
 
     Args:
         potential: any potential.
@@ -112,9 +112,9 @@ def virial(potential: Potential) -> Callable[[Params, System, Neighbors], jax.Ar
 def stress(potential: Potential) -> Callable[[Params, System, Neighbors], jax.Array]:
     """The function ``(params, system, neighbors) -> [3, 3]`` stress, eV/Å^3.
 
-    The sign is ASE's: the derivative of the energy with strain over the volume, positive under tension.
-    Without a volume (a molecule without a cell) there is no stress, and the result is not finite; :func:`virial` is
-    defined there.
+    The stress is the derivative of the energy with respect to strain, divided by the volume. The sign is ASE's:
+    positive under tension. A molecule without a cell has no volume and so no stress; the result is not finite then.
+    :func:`virial` is defined there.
 
     Args:
         potential: any potential.

@@ -1,4 +1,4 @@
-"""What the functions of a potential take and give."""
+"""Arguments and results of the functions of a potential."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Params = Any
 
 
 class Outputs(NamedTuple):
-    """What a potential computes without derivatives.
+    """The results of a potential without derivatives.
 
     Attributes:
         energies: [atoms] eV.
@@ -30,7 +30,7 @@ class Outputs(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """What one evaluation of a potential gives.
+    """The results of one evaluation of a potential.
 
     Attributes:
         energies: [atoms] eV.
@@ -48,12 +48,12 @@ class Evaluation(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Functions:
-    """The pure functions of a potential, which trust the neighbour list that they are given.
+    """The pure functions of a potential, which do not check the neighbour list.
 
     Attributes:
         outputs: ``(params, system, neighbors) -> Outputs``.
-        evaluate: ``(params, system, neighbors) -> Evaluation``; by default by automatic differentiation of ``outputs``,
-            while the engine gives its potentials a faster way to the same numbers.
+        evaluate: ``(params, system, neighbors) -> Evaluation``; by default the automatic derivative of ``outputs``. The
+            engines give their potentials a faster function with the same results.
     """
 
     outputs: Callable[[Params, System, Neighbors], Outputs]
@@ -80,17 +80,17 @@ class Functions:
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Prepared:
-    """What a potential makes of its params before any position is known; stands for params in every evaluation.
+    """Params after a potential's preparation, which needs no positions; every evaluation takes it in place of params.
 
     Attributes:
-        value: pytree, of the potential's own kind.
+        value: pytree, whose form is up to the potential.
     """
 
     value: Any
 
 
 def cast_params(params: Params, dtype: Any) -> Params:
-    """Params with every float in the type of the positions, which that of the results follows.
+    """Params with every float cast to the type of the positions, so that results have that type too.
 
     Args:
         params: pytree.

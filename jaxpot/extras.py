@@ -1,7 +1,7 @@
-"""Named data beside positions and energies: charges, total charge, an external field, a dipole, a variance ...
+"""Named data and results: charges, total charge, an external field, a dipole, a variance ...
 
-A system carries named data that some potentials need, an evaluation named results that some potentials give. Each name
-is declared once, with its unit and with what padding, sums and multiples of potentials do with it.
+A system carries named data that some potentials need; an evaluation carries named results that some potentials give.
+Each name is declared once, with its unit and its rules for padding, and for sums and multiples of potentials.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ class Extra:
     Attributes:
         name: in ``System.extras`` and ``Evaluation.extras``.
         unit: for the reader, such as ``"e"``.
-        per: ``"atom"`` for arrays with a leading axis [atoms], ``"system"`` for one value a structure, ``"structured"``
-            for anything with a ``pad`` of its own.
-        fill: what padded atoms have.
-        in_sum: what a sum of potentials does with the results of its parts: ``"add"`` them, take the ``"largest"``,
-            or refuse more than ``"one"``.
-        in_multiple: what a potential times a number gives: the result ``"times"`` it, times its ``"square"``, or to
-            ``"keep"`` the result.
-        pad: ``(value, atoms) -> value`` for ``"structured"`` data.
-        alike: ``values -> values`` for ``"structured"`` data of several systems: brings them to one shape, so that they
-            can be stacked; they have one already if None.
-        blank: ``value -> value`` for ``"structured"`` data: of a system of equal shape that holds no atoms.
-        check: ``(value, species, elements) -> None`` for ``"structured"`` data: raises ValueError where they are not
-            of a system with these species (an array) of these elements.
-        dtype: type of the numbers; None for that of the positions.
+        per: ``"atom"`` for arrays with a leading axis [atoms], ``"system"`` for one value per structure,
+            ``"structured"`` for data with their own ``pad``.
+        fill: value for padded atoms.
+        in_sum: rule for a sum of potentials: ``"add"`` adds the results of the parts, ``"largest"`` takes the largest,
+            ``"one"`` refuses results of more than one part.
+        in_multiple: rule for a potential times a number: ``"times"`` multiplies the result by the number, ``"square"``
+            by its square, ``"keep"`` leaves the result as it is.
+        pad: ``(value, atoms) -> value`` for ``"structured"`` data: pads them to a number of atoms.
+        alike: ``values -> values`` for ``"structured"`` data of several systems: gives them one shape, so that they can
+            be stacked; None if they already have one.
+        blank: ``value -> value`` for ``"structured"`` data: the data, of equal shape, of a system without atoms.
+        check: ``(value, species, elements) -> None`` for ``"structured"`` data: raises ValueError where they do not
+            belong to a system with these species (an array) of these elements.
+        dtype: type of the numbers; None for the type of the positions.
 
     Example:
         >>> from jaxpot.extras import Extra, declare
@@ -80,7 +80,7 @@ _DECLARED: dict[str, Extra] = {}
 
 
 def declare(extra: Extra) -> Extra:
-    """Make a name known, so that systems may carry it and evaluations may give it.
+    """Register a name, so that systems may carry it and evaluations may give it.
 
     Args:
         extra: the declaration.
@@ -112,7 +112,7 @@ def declared(name: str) -> Extra:
     """
     if name not in _DECLARED:
         raise ValueError(
-            f"{name!r} is no declared name of data; known are {', '.join(sorted(_DECLARED))}. "
+            f"{name!r} is not a declared name of data; known are {', '.join(sorted(_DECLARED))}. "
             "Declare it with jaxpot.extras.declare(Extra(...))"
         )
     return _DECLARED[name]
@@ -131,8 +131,8 @@ def check_data(extras: Mapping[str, Any], atoms: int, dtype: Any) -> dict[str, A
 
     Args:
         extras: by name.
-        atoms: of the system.
-        dtype: of the positions, which real numbers take.
+        atoms: number of atoms of the system.
+        dtype: of the positions; real numbers are cast to it.
 
     Returns:
         The data in the order of their names.
@@ -148,7 +148,7 @@ def check_data(extras: Mapping[str, Any], atoms: int, dtype: Any) -> dict[str, A
             continue
         array = np.asarray(value)
         if extra.per == "atom" and array.shape[:1] != (atoms,):
-            raise ValueError(f"{name} must have one entry an atom, [{atoms}, ...]; got shape {list(array.shape)}")
+            raise ValueError(f"{name} must have one entry per atom, [{atoms}, ...]; got shape {list(array.shape)}")
         if not np.isfinite(array).all():
             raise ValueError(f"{name} holds a number that is not finite; repair it")
         kind = extra.dtype or (dtype if array.dtype.kind in "fiu" else array.dtype)
@@ -157,7 +157,7 @@ def check_data(extras: Mapping[str, Any], atoms: int, dtype: Any) -> dict[str, A
 
 
 def pad_data(extras: Mapping[str, Any], old: int, atoms: int) -> dict[str, Any]:
-    """Data of a system for more atoms, the added ones of which are padding.
+    """Data of a system padded to more atoms.
 
     Args:
         extras: by name.
@@ -182,7 +182,7 @@ def pad_data(extras: Mapping[str, Any], old: int, atoms: int) -> dict[str, Any]:
 
 
 def alike_data(several: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Data of several systems of equal numbers of atoms, brought to one shape.
+    """Data of several systems with equal numbers of atoms, in one shape.
 
     Args:
         several: by name, for each system.
@@ -207,7 +207,7 @@ def alike_data(several: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def blank_data(extras: Mapping[str, Any]) -> dict[str, Any]:
-    """Data of a system without atoms, in the shapes of those of another.
+    """Data of a system without atoms, in the shapes of another system's data.
 
     Args:
         extras: by name, NumPy arrays.
@@ -223,7 +223,7 @@ def blank_data(extras: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_needed(name: str, needs: Iterable[str], extras: Mapping[str, Any], species: Any, elements: Any) -> None:
-    """Raise ValueError where data that a potential needs are missing or are not of this system.
+    """Raise ValueError where data that a potential needs are missing or do not fit the system.
 
     Args:
         name: of the potential.

@@ -1,4 +1,4 @@
-"""No wrong number from a list that does not fit: an error where it can be known, NaN where it cannot."""
+"""Checks that a system and its list fit a potential: an error where values are known, NaN results under jit."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ T = TypeVar("T")
 
 
 def check(potential: Potential, system: System, neighbors: Neighbors | None) -> None:
-    """Raise where system and list do not fit a potential or each other, as far as it is known.
+    """Raise where system and list do not fit a potential or each other; traced values are not checked.
 
     Args:
         potential: to be evaluated.
         system: atoms and cell; may be traced.
-        neighbors: its list; may be traced.
+        neighbors: list of the system; may be traced.
 
     Raises:
-        TypeError: arguments of other kinds, or in another order.
+        TypeError: arguments of other types, or in another order.
         ValueError: a list that is too short or for another number of atoms, a species without an element, or data that
             the potential needs and the system lacks.
         UnusableListError: the list has overflowed or is out of date, or a number is not finite.
@@ -64,14 +64,14 @@ def check(potential: Potential, system: System, neighbors: Neighbors | None) -> 
                 f"{len(potential.elements)} elements; species go from 0 to {len(potential.elements) - 1}, and -1 marks "
                 "a padded atom"
             )
-    with jax.ensure_compile_time_eval():  # known numbers inside of a trace are known all the same
+    with jax.ensure_compile_time_eval():  # evaluates concrete arrays at once, also while a function is traced
         found = _problem(potential, system, neighbors)
     if found is not None:
         raise UnusableListError(f"{potential.name}: {found}")
 
 
 def _problem(potential: Potential, system: System, neighbors: Neighbors | None) -> str | None:
-    """What is wrong with a system and its list, both known."""
+    """A sentence about what is wrong with a system and its list, both concrete; None if nothing is."""
     if neighbors is None:
         wrong = np.flatnonzero(~np.isfinite(np.asarray(system.positions)).all(axis=-1))
         return f"the position of atom {wrong[0]} is not finite; repair the structure" if wrong.size else None
@@ -79,7 +79,7 @@ def _problem(potential: Potential, system: System, neighbors: Neighbors | None) 
 
 
 def check_list(name: str, cutoff: float, system: System, neighbors: Neighbors | None) -> None:
-    """Raise where a list is missing, too short, or of another number of atoms; all of this is static.
+    """Raise where a list is missing, too short, or for another number of atoms; all of these are static.
 
     Args:
         name: of the potential.
@@ -88,7 +88,7 @@ def check_list(name: str, cutoff: float, system: System, neighbors: Neighbors | 
         neighbors: the list.
 
     Raises:
-        ValueError: with the remedy.
+        ValueError: the list does not fit; the message says what to do.
     """
     if neighbors is None:
         raise ValueError(f"{name} needs neighbours: pass jaxpot.neighbor_list({cutoff:g}).allocate(system)")
@@ -111,18 +111,18 @@ def guarded(
     system: System,
     neighbors: Neighbors | None,
 ) -> T:
-    """``function(params, system, neighbors)`` where system and list can be used; an error or NaN where they cannot.
+    """``function(params, system, neighbors)``, with an error or NaN where system and list cannot be used.
 
     Args:
         function: of the potential.
         potential: to be evaluated.
-        params: of it.
+        params: of the potential.
         system: atoms and cell.
         neighbors: the list.
 
     Returns:
-        The result; under ``jax.jit`` it and all its derivatives are NaN where a number, a species or the list turns out
-        not to be right.
+        The result; under ``jax.jit`` it and all its derivatives are NaN where a number is not finite, a species has no
+        element, or the list is not usable.
 
     Raises:
         TypeError: see :func:`check`.
@@ -141,12 +141,12 @@ def guarded(
 
     def poisoned(tree: Any) -> Any:
         def times(leaf: Any) -> Any:
-            # the factor is of weak type: results keep theirs
+            # the factor has a weak type, so results keep their type
             return leaf * factor if jnp.issubdtype(jnp.result_type(leaf), jnp.floating) else leaf
 
         return jax.tree.map(times, tree)
 
-    # params too: a pair that is left out has no derivative that a factor behind it could make NaN
+    # params are multiplied too: where the mask removes all pairs, a factor on the result alone leaves dE/dparams at 0
     return poisoned(function(poisoned(params), system, neighbors))
 
 

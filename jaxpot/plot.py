@@ -1,6 +1,6 @@
-"""Pictures: of runs (energies in time, radial distribution function), of fits, trainings and uncertainties.
+"""Plots of runs (energies in time, radial distribution function), fits, trainings and uncertainties.
 
-matplotlib is imported when a picture is drawn, and draws into files without any display.
+matplotlib is imported when a plot is made, and writes files without a display.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def radial_distribution(
     g(r) = n(r) / (4 pi r^2 dr N/V), with n(r) the mean number of atoms in the shell around an atom: 1 for an ideal gas.
 
     Args:
-        frames: ASE ``Atoms``, periodic in all directions; images count, so r_max may exceed the cell.
+        frames: ASE ``Atoms``, periodic in all directions; images are included, so r_max may exceed the cell.
         r_max: Å.
         bins: number of shells.
 
@@ -78,13 +78,13 @@ def radial_distribution(
 def plot_radial_distribution(
     frames: Sequence[Atoms], path: str | os.PathLike[str], r_max: float = 8.0, title: str = ""
 ) -> Path:
-    """A picture of the radial distribution function of frames.
+    """A plot of the radial distribution function of frames.
 
     Args:
         frames: as for :func:`radial_distribution`.
-        path: of the picture; its ending chooses the format.
+        path: of the plot; its suffix determines the format.
         r_max: Å.
-        title: over the picture.
+        title: above the plot.
 
     Returns:
         The path.
@@ -104,12 +104,12 @@ def plot_radial_distribution(
 
 
 def plot_thermo(columns: dict[str, Any], path: str | os.PathLike[str], title: str = "", atoms: int = 1) -> Path:
-    """A picture of energies, temperature and pressure in time.
+    """A plot of energies, temperature and pressure in time.
 
     Args:
         columns: those of a ``thermo.csv``, as :func:`jaxpot.simulate.output.read_thermo` gives them.
-        path: of the picture; its ending chooses the format.
-        title: over the picture.
+        path: of the plot; its suffix determines the format.
+        title: above the plot.
         atoms: their number; energies are shown per atom.
 
     Returns:
@@ -146,14 +146,14 @@ def plot_parity(
     path: str | os.PathLike[str],
     title: str = "",
 ) -> Path:
-    """A picture of predictions against labels, one panel a quantity, one colour a group.
+    """A plot of predictions against labels, with one panel per quantity and one colour per group.
 
     Args:
         reference: labels by quantity, such as ``"energy (eV/atom)"``, [values].
         found: predictions likewise.
         groups: name of the group of each value likewise, [values].
-        path: of the picture; its ending chooses the format.
-        title: over the picture.
+        path: of the plot; its suffix determines the format.
+        title: above the plot.
 
     Returns:
         The path.
@@ -180,12 +180,12 @@ def plot_parity(
 
 
 def plot_learning_curve(history: dict[str, np.ndarray], path: str | os.PathLike[str], title: str = "") -> Path:
-    """A picture of the errors of energies and forces, epoch by epoch, on training and validation data.
+    """A plot of the errors of energies and forces, epoch by epoch, on training and validation data.
 
     Args:
         history: of a :class:`jaxpot.fit.TrainResult`; each member of an ensemble has its own line.
-        path: of the picture; its ending chooses the format.
-        title: over the picture.
+        path: of the plot; its suffix determines the format.
+        title: above the plot.
 
     Returns:
         The path.
@@ -216,8 +216,8 @@ def plot_reliability(curves: dict[str, Reliability], path: str | os.PathLike[str
 
     Args:
         curves: {name: :func:`jaxpot.uncertainty.reliability`}.
-        path: of the picture; its ending chooses the format.
-        title: over the picture.
+        path: of the plot; its suffix determines the format.
+        title: above the plot.
 
     Returns:
         The path.
@@ -240,14 +240,14 @@ def plot_reliability(curves: dict[str, Reliability], path: str | os.PathLike[str
 
 
 def plot_spread(errors: Any, spreads: Any, path: str | os.PathLike[str], unit: str = "eV/Å", title: str = "") -> Path:
-    """A picture of errors against predicted uncertainties, on logarithmic axes, with the rank correlation.
+    """A plot of errors against predicted uncertainties, on logarithmic axes, with the rank correlation.
 
     Args:
         errors: prediction minus reference.
         spreads: predicted standard deviations, of the same shape.
-        path: of the picture; its ending chooses the format.
+        path: of the plot; its suffix determines the format.
         unit: of both.
-        title: over the picture.
+        title: above the plot.
 
     Returns:
         The path.

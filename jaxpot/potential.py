@@ -1,4 +1,4 @@
-"""The one shape of every potential, and sums of potentials."""
+"""The class of all potentials, and sums of potentials."""
 
 from __future__ import annotations
 
@@ -29,23 +29,24 @@ def no_init(*_: Any) -> Params:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Potential:
-    """A potential: a pure function of (params, system, neighbors) with its static facts.
+    """A potential: pure functions of (params, system, neighbors), and their static properties.
 
     Build one with a factory such as :func:`jaxpot.lennard_jones`; write a new one with
     :func:`jaxpot.pair_potential`, :func:`jaxpot.radial_potential` or :func:`jaxpot.environment_potential`.
 
     Attributes:
         name: of the kind of potential.
-        cutoff: Å, the range within which it needs neighbours; 0 where it needs none.
-        elements: chemical symbols whose order gives the species; None if it does not tell elements apart.
-        unchecked: the pure :class:`Functions`, for drivers that have checked the list themselves; may be given as
-            ``(params, system, neighbors) -> [atoms]`` energies alone.
-        init: makes default parameters, where the potential has any.
-        spec: how it was made, from which it can be made again; None for one that is made of functions.
-        prepare: ``(params, dtype) -> params or Prepared``: what depends on params alone, computed once a run.
-        needs: names of the system's data without which there is no energy, such as ``charges``.
+        cutoff: Å, the distance within which it needs neighbours; 0 if it needs none.
+        elements: chemical symbols whose order gives the species; None if it does not distinguish elements.
+        unchecked: the pure :class:`Functions`, for drivers that have checked the list themselves. A single function
+            ``(params, system, neighbors) -> [atoms]`` of the energies may be given instead.
+        init: makes default parameters, if the potential has any.
+        spec: the factory and its arguments, from which the potential can be made again; None for a potential that is
+            made of functions.
+        prepare: ``(params, dtype) -> params or Prepared``, which computes once per run all that depends only on params.
+        needs: names of the system's data that the energy depends on, such as ``charges``.
         gives: names of the results in ``Evaluation.extras``.
-        ranges: Å, the cutoffs of the parts of a sum from the largest on; by default the cutoff alone.
+        ranges: Å, the cutoffs of the parts of a sum in descending order; by default the cutoff alone.
     """
 
     name: str
@@ -101,16 +102,16 @@ class Potential:
         return guarded(self.unchecked.evaluate, self, params, system, neighbors)
 
     def with_file(self, file: Any) -> Potential:
-        """The same potential that remembers what a file said besides its numbers.
+        """The same potential with additional content of its file, such as comments, in ``spec.file``.
 
         Args:
-            file: plain data; :func:`jaxpot.save` writes it back.
+            file: plain data, which has no influence on any number; :func:`jaxpot.save` writes it back.
 
         Returns:
             The :class:`Potential`.
         """
         if self.spec is None:
-            raise ValueError(f"{self.name} has no spec that could hold what a file said")
+            raise ValueError(f"{self.name} has no spec that could hold the content of a file")
         return dataclasses.replace(self, spec=dataclasses.replace(self.spec, file=file))
 
     def __add__(self, other: Potential) -> Potential:
@@ -133,15 +134,15 @@ def _made(spec: Spec) -> Potential:
 
 
 def prepare(potential: Potential, params: Params, dtype: Any = None) -> Any:
-    """Params as a run wants them: what depends on them alone, such as splines from knots, is computed here, once.
+    """Params prepared for many evaluations: all that depends only on params, such as splines from knots, is computed.
 
     Args:
-        potential: of the params.
+        potential: whose params they are.
         params: pytree.
         dtype: of the positions; JAX's default float type if None.
 
     Returns:
-        What every evaluation of the potential takes in place of params.
+        A pytree that every evaluation of the potential takes in place of params.
 
     Example:
         >>> import jaxpot
@@ -157,8 +158,9 @@ def prepare(potential: Potential, params: Params, dtype: Any = None) -> Any:
 def add(*potentials: Potential) -> Potential:
     """The sum of potentials; its params are the tuple of the parts' params.
 
-    A list made by ``jaxpot.neighbor_list(sum)`` holds one for the cutoff of each part, so that none computes pairs of
-    another's. Results that two parts give are treated as :mod:`jaxpot.extras` declares them.
+    A list made by ``jaxpot.neighbor_list(sum)`` stores the neighbours within the cutoff of each part separately, so
+    that no part computes pairs beyond its own cutoff. Results that several parts give are combined by the rules that
+    :mod:`jaxpot.extras` declares.
 
     Args:
         potentials: at least one; their ``elements`` agree, or are None.
@@ -202,12 +204,12 @@ def add(*potentials: Potential) -> Potential:
 
 
 def all_ranges(potentials: tuple[Potential, ...]) -> tuple[float, ...]:
-    """The distinct cutoffs of all parts, from the largest on."""
+    """The distinct cutoffs of all parts, in descending order."""
     return tuple(sorted({r for p in potentials for r in p.ranges}, reverse=True))
 
 
 def list_of_part(neighbors: Neighbors | None, potential: Potential) -> Any:
-    """The list of a part: no longer than it needs, where there is one."""
+    """The narrowest list for a part of a sum; None for a part without a cutoff, or where no list is given."""
     return None if neighbors is None or potential.cutoff == 0 else neighbors.within(potential.cutoff)
 
 
@@ -224,7 +226,7 @@ def common_elements(name: str, potentials: tuple[Potential, ...]) -> tuple[str, 
 
 
 def with_params(potentials: tuple[Potential, ...], params: Params) -> list[tuple[Potential, Params]]:
-    """Each potential with its params; ValueError where there are not so many params."""
+    """Each potential with its params; ValueError where the numbers of potentials and params differ."""
     if not isinstance(params, tuple | list) or len(params) != len(potentials):
         names = ", ".join(p.name for p in potentials)
         raise ValueError(f"params of {len(potentials)} potentials must be a tuple, one each for {names}")

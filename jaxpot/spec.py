@@ -1,8 +1,8 @@
-"""How a potential was made, as data from which it can be made again.
+"""Specs: the factory and the arguments of a potential as plain data, from which it can be made again.
 
 The factory of a kind of potential is decorated with :func:`potential_kind`. Its arguments become the fields of a frozen
-dataclass, the *spec*: hashable, comparable and plain, so that potentials can be saved, pickled and found in caches.
-A decorated factory is registered by its name; this is the only place that knows of a new kind.
+dataclass, the *spec*. A spec is hashable, comparable and plain, so that potentials can be saved, pickled and used as
+keys of caches. The decorator registers the factory by its name; nothing else must be done to add a kind.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ __all__ = [
 
 T = TypeVar("T")
 P = ParamSpec("P")
-AnyPotential = TypeVar("AnyPotential")  # a Potential, which lies above this module
+AnyPotential = TypeVar("AnyPotential")  # a Potential, which this module cannot import
 _KINDS: dict[str, type[Spec]] = {}
 _PLAIN_DATA: dict[str, type] = {}
 
 
 class NotPlainError(ValueError):
-    """A value that is no plain data: a function, or a potential that was made of functions."""
+    """A value that is not plain data, such as a function or a potential made of functions."""
 
 
 class Settings(Mapping[str, Any]):
-    """A mapping that can be hashed; what mappings among the arguments of a factory become.
+    """A hashable mapping; the plain form of mappings among the arguments of a factory.
 
     Args:
         items: the mapping.
@@ -72,10 +72,10 @@ class Settings(Mapping[str, Any]):
 
 @dataclasses.dataclass(frozen=True)
 class Spec:
-    """How a potential was made. Each kind of potential has a subclass, whose fields are its factory's arguments.
+    """The record of how a potential was made; each kind has a subclass, whose fields are the factory's arguments.
 
     Attributes:
-        file: what a file said besides, such as comments and masses; it has no influence on any number.
+        file: additional content of a file, such as comments and masses; it has no influence on any number.
     """
 
     kind: ClassVar[str]
@@ -108,7 +108,7 @@ class Spec:
 
 
 class _LeftOut:
-    """Stands for an argument that was not given: the factory's default counts."""
+    """Marks an argument that was not given, for which the factory's default is used."""
 
     def __repr__(self) -> str:
         return "default"
@@ -128,9 +128,8 @@ def _unpickled(module: str, kind: str, arguments: dict[str, Any], file: Any) -> 
 def potential_kind(factory: Callable[P, AnyPotential]) -> Callable[P, AnyPotential]:
     """Decorator of a factory: registers a kind of potential under the factory's name, and gives its potentials a spec.
 
-    Arguments may be numbers, texts, sequences, mappings, arrays, potentials and data types marked with
-    :func:`plain_data`. A potential made with any other argument, such as a function, works as well, but has no spec: it
-    cannot be saved.
+    Arguments may be numbers, strings, sequences, mappings, arrays, potentials and types marked with :func:`plain_data`.
+    A potential made with any other argument, such as a function, can be evaluated, but has no spec and cannot be saved.
 
     Args:
         factory: ``(arguments) -> Potential``.
@@ -156,7 +155,7 @@ def potential_kind(factory: Callable[P, AnyPotential]) -> Callable[P, AnyPotenti
     def made(*args: P.args, **named: P.kwargs) -> AnyPotential:
         bound = signature.bind(*args, **named)
         for key, value in bound.arguments.items():
-            if isinstance(value, Iterator):  # which can be gone through only once
+            if isinstance(value, Iterator):  # can be iterated only once, but factory and spec both need it
                 bound.arguments[key] = tuple(value)
         potential = factory(*bound.args, **bound.kwargs)
         try:
@@ -212,7 +211,7 @@ def kinds() -> tuple[str, ...]:
     """Names of the registered kinds of potentials.
 
     Returns:
-        Names of factories, sorted; those of a module of yours once it is imported.
+        Names of factories, sorted; those of your own modules are included once they are imported.
 
     Example:
         >>> import jaxpot
@@ -223,7 +222,7 @@ def kinds() -> tuple[str, ...]:
 
 
 def plain_data(cls: type[T]) -> type[T]:
-    """Decorator of a frozen dataclass or ``NamedTuple`` whose fields are plain: specs and files may hold it.
+    """Decorator of a frozen dataclass or ``NamedTuple`` with plain fields, which specs and files may hold.
 
     Args:
         cls: the type, registered by its name.
@@ -242,7 +241,7 @@ def plain_data(cls: type[T]) -> type[T]:
 
 
 def plain_data_type(name: str) -> type:
-    """The type of plain data of a name.
+    """The type of plain data that is registered under a name.
 
     Args:
         name: of the class.
@@ -259,7 +258,7 @@ def plain_data_type(name: str) -> type:
 
 
 def plain(value: Any) -> Any:
-    """A value as hashable plain data: numbers, texts, tuples, :class:`Settings`, specs, marked types.
+    """A value as hashable plain data: numbers, strings, tuples, :class:`Settings`, specs, marked types.
 
     Args:
         value: an argument of a factory.
@@ -268,7 +267,7 @@ def plain(value: Any) -> Any:
         Its plain form.
 
     Raises:
-        NotPlainError: (a ValueError) it is or holds something else, such as a function.
+        NotPlainError: (a ValueError) the value is or holds something else, such as a function.
     """
     spec = getattr(value, "spec", LEFT_OUT)  # of a potential
     if isinstance(spec, Spec):
@@ -277,7 +276,7 @@ def plain(value: Any) -> Any:
         raise NotPlainError(f"{value.name} is made of functions, not by a factory that is a potential_kind")
     if value is None or isinstance(value, bool | int | float | str | Spec | _LeftOut):
         return value
-    if _PLAIN_DATA.get(type(value).__name__) is type(value):  # not of a subclass, which may hold more
+    if _PLAIN_DATA.get(type(value).__name__) is type(value):  # not an instance of a subclass, which may hold more
         kind: Any = type(value)
         names = getattr(kind, "_fields", None) or [field.name for field in dataclasses.fields(kind)]
         for name in names:
@@ -289,7 +288,7 @@ def plain(value: Any) -> Any:
         return Settings({plain(key): plain(v) for key, v in value.items()})
     if isinstance(value, Sequence):
         return tuple(plain(v) for v in value)
-    raise NotPlainError(f"a {type(value).__name__} is no plain data")
+    raise NotPlainError(f"a {type(value).__name__} is not plain data")
 
 
 def _built(value: Any) -> Any:
@@ -304,15 +303,15 @@ def _built(value: Any) -> Any:
 
 
 def once_for_each(make: Callable[[Any], T]) -> Callable[[Any], T]:
-    """Decorator: what ``make`` gives for a potential is made once for all potentials of equal spec.
+    """Decorator: caches the result of ``make``, one for all potentials of equal spec.
 
-    A potential without a spec keeps its own.
+    For a potential without a spec, the result is stored with the potential itself.
 
     Args:
-        make: ``(potential) -> anything``, such as a compiled function.
+        make: ``(potential) -> result``, such as a compiled function.
 
     Returns:
-        The same function with a memory.
+        The same function with a cache.
     """
     by_spec: dict[Spec, T] = {}
 

@@ -29,7 +29,7 @@ class System:
         positions: [atoms, 3], Å. Atoms may lie outside of the cell.
         species: [atoms] int32, index into the potential's ``elements``; -1 marks a padded atom, which has no energy,
             no force and no neighbours.
-        cell: [3, 3], Å, one lattice vector a row. The rows of non-periodic directions may be zero.
+        cell: [3, 3], Å, one lattice vector per row. The rows of non-periodic directions may be zero.
         pbc: [3] bool, the directions in which the cell repeats.
         extras: named data that some potentials need, such as ``charges`` [atoms] e; :mod:`jaxpot.extras` declares the
             names.
@@ -62,7 +62,7 @@ class System:
         Args:
             positions: [atoms, 3], Å.
             species: [atoms] or one int for all, index into the potential's elements; -1 marks a padded atom.
-            cell: None, [3] for an orthorhombic cell, or [3, 3] with one lattice vector a row, Å.
+            cell: None, [3] for an orthorhombic cell, or [3, 3] with one lattice vector per row, Å.
             pbc: one bool or three; by default True where a cell is given.
             dtype: of positions and cell; JAX's default float type if None.
             extras: named data, see :mod:`jaxpot.extras`; real numbers take the type of the positions.
@@ -102,9 +102,9 @@ class System:
         """The system of an ASE ``Atoms``.
 
         Args:
-            atoms: positions, numbers, cell and pbc are taken.
-            elements: the potential's elements; an atom's species is the place of its symbol in them. None gives every
-                atom species 0, and is for structures of one element.
+            atoms: whose positions, numbers, cell and pbc are used.
+            elements: the potential's elements; an atom's species is the place of its symbol in them. With None every
+                atom has species 0; this is for structures of one element.
             dtype: of positions and cell; JAX's default float type if None.
             extras: named data, see :mod:`jaxpot.extras`.
 
@@ -165,7 +165,7 @@ class System:
             The new :class:`System`.
 
         Raises:
-            ValueError: an undeclared name, or data that do not have one entry an atom where they should.
+            ValueError: an undeclared name, or data of atoms that do not have one entry per atom.
 
         Example:
             >>> import jaxpot
@@ -177,13 +177,13 @@ class System:
             extra = declared(name)
             if extra.per == "atom" and jnp.shape(value)[:1] != self.species.shape[:1]:
                 raise ValueError(
-                    f"{name} must have one entry an atom, [{self.species.shape[0]}, ...]; "
+                    f"{name} must have one entry per atom, [{self.species.shape[0]}, ...]; "
                     f"got shape {list(jnp.shape(value))}"
                 )
         return self.replace(extras={**self.extras, **extras})
 
     def pad(self, atoms: int) -> System:
-        """The same system with padded atoms (species -1) appended up to ``atoms`` in all.
+        """The same system with padded atoms (species -1) appended, up to a total of ``atoms``.
 
         Args:
             atoms: number of atoms after padding.
@@ -222,7 +222,7 @@ def _checked_species(species: Any) -> np.ndarray:
     wrong = (numbers < -1) | (numbers >= np.iinfo(np.int32).max)
     if wrong.any():
         raise ValueError(
-            f"species {numbers[wrong].ravel()[0]} is no index of an element; "
+            f"species {numbers[wrong].ravel()[0]} is not the index of an element; "
             "species go from 0 on, and -1 marks a padded atom"
         )
     return numbers.astype(np.int32)

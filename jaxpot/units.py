@@ -1,9 +1,9 @@
 """Units and constants.
 
-Inside jaxpot lengths are in Å, energies in eV, masses in amu and charges in e; conversions happen only at the borders,
-with the factors below. Everything follows from CODATA 2018 unless a name says otherwise.
+Inside jaxpot lengths are in Å, energies in eV, masses in amu and charges in e. Files and other programs are converted
+when they are read or written, with the factors below. The values follow CODATA 2018 unless a name says otherwise.
 
-The unit of time that belongs to (eV, Å, amu) is ``TIME`` = Å (amu/eV)^(1/2), about 10.18 fs: velocities inside a
+The unit of time that follows from eV, Å and amu is ``TIME`` = Å (amu/eV)^(1/2), about 10.18 fs. Velocities inside a
 simulation are in Å per ``TIME``.
 """
 
@@ -24,6 +24,6 @@ FEMTOSECOND = 1.0 / TIME  # internal units of time
 GPA = 1e9 * 1e-30 / ELEMENTARY_CHARGE  # eV/Å^3
 BAR = GPA * 1e-4  # eV/Å^3
 
-# One Coulomb constant, e^2 / (4 pi eps0) in eV Å, per convention; a potential says which one it uses.
+# The Coulomb constant e^2 / (4 pi eps0) in eV Å, in each convention; the docstring of a potential says which it uses.
 COULOMB = 14.3996454784  # CODATA 2018
-COULOMB_LAMMPS_METAL = 14.399645  # what LAMMPS uses with `units metal`, also in its ZBL
+COULOMB_LAMMPS_METAL = 14.399645  # of LAMMPS with `units metal`, also in its ZBL

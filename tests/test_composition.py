@@ -124,9 +124,9 @@ def test_data_that_are_missing_or_unknown_are_named() -> None:
     neighbors = jaxpot.neighbor_list(potential).allocate(system)
     with pytest.raises(ValueError, match="coulomb needs charges, which the system does not have"):
         jaxpot.energy(potential)({"k": 1.0}, system, neighbors)
-    with pytest.raises(ValueError, match="'charge' is no declared name of data; known are charges, "):
+    with pytest.raises(ValueError, match="'charge' is not a declared name of data; known are charges, "):
         system.with_extras(charge=jnp.zeros(len(system.species)))
-    with pytest.raises(ValueError, match="one entry an atom"):
+    with pytest.raises(ValueError, match="one entry per atom"):
         jaxpot.System.create(system.positions, extras={"charges": [0.0]})
     with pytest.raises(ValueError, match="not finite"):
         jaxpot.System.create([[0.0, 0.0, 0.0]], extras={"charges": [np.nan]})

@@ -95,6 +95,8 @@ def test_contributing_adds_potentials_of_every_kind() -> None:
     assert any("environment_potential(" in c for c in code)
     assert any(re.search(r"radial_potential\(contributions, None", c) for c in code)
     assert any(re.search(r"radial_potential\(contributions, atom_energy", c) for c in code)
+    assert any("descriptor_potential(" in c for c in code)
+    assert any('needs=["charges"]' in c for c in code)
 
 
 @every_added_potential
@@ -107,7 +109,8 @@ def test_an_added_potential_passes_its_own_tests(
     assert functions
     for function in functions.values():
         for given in parametrised(function):
-            fixtures = {"precision": precision} if "precision" in inspect.signature(function).parameters else {}
+            wanted = inspect.signature(function).parameters
+            fixtures = {k: v for k, v in (("precision", precision), ("tmp_path", tmp_path)) if k in wanted}
             function(**given, **fixtures)
 
 

@@ -18,13 +18,13 @@ from jaxpot.system import System
 
 __all__ = ["Batch", "batch", "group"]
 
-DISTINCT = 64  # sizes that are merged pair by pair; more are joined with their like before
+DISTINCT = 64  # largest number of sizes that are merged pair by pair; more are first merged with adjacent ones
 
 
 class Batch(NamedTuple):
     """Structures of one shape, stacked: a pytree whose leaves have a leading axis [structures].
 
-    Its lists are meant for the given positions (and those within the skin): they are not updated.
+    Its lists are valid for the given positions and for displacements within the skin; they are not updated.
 
     Attributes:
         system: stacked :class:`System`, smaller structures padded with atoms of species -1.
@@ -50,19 +50,20 @@ def batch(
 ) -> list[Batch]:
     """Unequal structures, padded and stacked to a few shapes.
 
-    Numbers of atoms, neighbours and periodic images are rounded up to geometric buckets (at most an eighth more), then
-    the buckets whose union wastes least are joined until ``max_shapes`` are left. Evaluate one with
-    ``jax.vmap(jaxpot.energy(potential), (None, 0, 0))(params, b.system, b.neighbors)``; take some of its structures,
+    Numbers of atoms, neighbours and periodic images are rounded up to geometric buckets (at most an eighth more). Then
+    the two buckets whose union wastes least are joined, until ``max_shapes`` are left. Evaluate a batch with
+    ``jax.vmap(jaxpot.energy(potential), (None, 0, 0))(params, b.system, b.neighbors)``. Take some of its structures,
     as in a random batch of a training step, with ``jax.tree.map(lambda leaf: leaf[chosen], b)``.
 
     Args:
         systems: single structures, each with concrete leaves [atoms, 3], [atoms], [3, 3], [3].
-        of: a potential, or a cutoff in Å; one without a cutoff, or a cutoff of 0, makes no neighbour lists.
+        of: a potential, or a cutoff in Å. For a potential without a cutoff, or a cutoff of 0, no lists are made.
         skin: Å, by which the lists are complete beyond the cutoff, for callers that move the atoms.
-        max_shapes: how many different shapes, hence compilations, there may be.
-        batch_size: most structures in one batch; None for all of a shape at once. The batches of a shape have the same
-            number, the last filled with padding structures.
-        max_slots: most slots for neighbours in one batch, which bounds memory; a single structure may have more.
+        max_shapes: largest number of different shapes, and so of compilations.
+        batch_size: largest number of structures in one batch; None for all of a shape in one batch. All batches of a
+            shape have the same size; the last one is filled with padding structures.
+        max_slots: largest number of slots for neighbours in one batch, which bounds memory; a single structure may have
+            more.
 
     Returns:
         One :class:`Batch` or more for each shape; every structure occurs once.
@@ -106,7 +107,7 @@ def batch(
 
 
 def group(sizes: Sequence[Sizes], max_shapes: int) -> list[tuple[Sizes, list[int]]]:
-    """At most ``max_shapes`` shapes with the members that each holds, smallest first, of little padding in all."""
+    """At most ``max_shapes`` shapes, smallest first, with the indices of their members; chosen for little padding."""
     by_size: dict[Sizes, list[int]] = {}
     for k, size in enumerate(sizes):
         by_size.setdefault(size, []).append(k)
@@ -136,7 +137,7 @@ def _union(a: Sizes, b: Sizes) -> Sizes:
 def _stacked(
     systems: Sequence[System], lists: Sequence[Neighbors] | None, chosen: Sequence[int], shape: Sizes, size: int
 ) -> Batch:
-    """The chosen structures in one shape, filled up to ``size`` with structures without atoms."""
+    """The chosen structures in one shape; structures without atoms are added up to ``size``."""
     some = [systems[k] for k in chosen]
     fixed = None if lists is None else [resized(lists[k], shape) for k in chosen]
     for _ in range(size - len(chosen)):
@@ -164,7 +165,7 @@ def _no_structure(like: System, atoms: int) -> System:
 
 
 def _no_neighbors(like: Neighbors) -> Neighbors:
-    """An empty list of the shape of another."""
+    """An empty list with the shape of another."""
     identity = np.eye(3, dtype=like.completion.dtype)
     return dataclasses.replace(
         jax.tree.map(np.zeros_like, like),

@@ -1,4 +1,4 @@
-"""What the drivers on the host check before and after an evaluation."""
+"""Checks that drivers on the host make before and after an evaluation."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from jaxpot.system import System
 
 __all__ = ["check_system", "checked_dtype", "checked_params", "explain_not_finite", "not_finite"]
 
-CLOSE = 0.5  # Å; atoms nearer than this are what a non-finite energy is blamed on
+CLOSE = 0.5  # Å; atoms closer than this are reported as the cause of a non-finite energy
 
 
 def checked_dtype(dtype: Any) -> np.dtype:
-    """The float type asked for, JAX's default if None; ValueError where JAX would silently take another."""
+    """The requested float type, JAX's default if None; ValueError where JAX would silently use another type."""
     wanted = np.dtype(jnp.result_type(float) if dtype is None else dtype)
     if not jnp.issubdtype(wanted, jnp.floating):
         raise ValueError(f"dtype must be a float type such as 'float32' or 'float64', got {wanted.name}")
@@ -47,9 +47,9 @@ def checked_params(params: Params, dtype: np.dtype) -> Params:
 
 
 def check_system(potential: Potential, system: System) -> None:
-    """Raise ValueError where a species has no element, or data that the potential needs are missing or of other atoms.
+    """Raise ValueError where a species has no element, or data that the potential needs are missing or do not fit.
 
-    The engine would take another element's parameters.
+    Without this check, the engine would use the parameters of another element.
     """
     count = 1 if potential.elements is None else len(potential.elements)
     species = np.asarray(system.species)

@@ -1,4 +1,4 @@
-"""Any potential on any list of structures, from the host."""
+"""Evaluates any potential on any list of structures, from the host."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ MAX_SLOTS = 4_000_000  # neighbour slots in memory at once, about 100 bytes each
 
 
 class Result(NamedTuple):
-    """What :func:`evaluate` finds for one structure, as plain numbers and numpy arrays.
+    """The results of :func:`evaluate` for one structure, as plain numbers and numpy arrays.
 
     Attributes:
         energy: eV.
-        energies: [atoms] eV, their sum is the energy.
+        energies: [atoms] eV; their sum is the energy.
         forces: [atoms, 3] eV/Å.
         virial: [3, 3] eV, derivative of the energy with respect to strain.
         stress: [3, 3] eV/Å^3 in ASE's sign; None where the cell has no volume.
@@ -57,17 +57,17 @@ def evaluate(
     Args:
         potential: any potential.
         params: its parameters; floats are cast to ``dtype``.
-        structures: :class:`System` or ASE ``Atoms``, of which positions, elements, cell and pbc are taken.
+        structures: :class:`System`, or ASE ``Atoms``, whose positions, elements, cell and pbc are used.
         dtype: float type of the evaluation; JAX's default if None.
-        max_shapes: how many compilations there may be at most.
-        max_slots: neighbour slots evaluated at once; bounds memory.
+        max_shapes: largest number of compilations.
+        max_slots: largest number of neighbour slots evaluated at once, which bounds memory.
 
     Returns:
         A :class:`Result` for each structure, in their order.
 
     Raises:
-        ValueError: an unknown element, parameters that are no numbers, or a structure without sense; the message begins
-            with the structure's place in the sequence.
+        ValueError: an unknown element, parameters that are not numbers, or an invalid structure; for a structure, the
+            message begins with its place in the sequence.
         FloatingPointError: an energy or force is not finite; the message names the atom.
 
     Example:
@@ -96,7 +96,7 @@ def evaluate(
 
 @once_for_each
 def _evaluator(potential: Potential) -> Callable[..., Evaluation]:
-    """Compiled once for each potential and shape, however often `evaluate` is called."""
+    """The compiled evaluation, kept so that calls of :func:`evaluate` compile once per potential and shape."""
     return jax.jit(jax.vmap(potential.evaluate, (None, 0, 0)))
 
 
@@ -120,7 +120,7 @@ def _result(where: str, structure: System | Atoms, system: System, b: Batch, pla
         neighbors = jax.tree.map(lambda leaf: leaf[place], b.neighbors)
         raise FloatingPointError(where + explain_not_finite(system, neighbors, energies, forces, symbols))
     virial, volume = found.virial[place], float(np.abs(np.linalg.det(np.asarray(system.cell, np.float64))))
-    # summed in float64 on the host: a sum of many float32 numbers loses digits
+    # summed in float64 on the host, since a sum of many float32 numbers loses digits
     energy = float(energies.sum(dtype=np.float64))
     extras = {
         name: value[place, :number] if declared(name).per == "atom" else value[place]

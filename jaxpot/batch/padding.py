@@ -1,4 +1,4 @@
-"""Systems and neighbour lists brought to given sizes, so that their shapes are few and they can be stacked."""
+"""Pads systems and neighbour lists to given sizes, so that they have few shapes and can be stacked."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ __all__ = ["Sizes", "pad_neighbors", "pad_system", "resized", "round_up", "sizes
 
 
 class Sizes(tuple[int, ...]):
-    """What fixes the shape of a system and its list.
+    """The sizes that determine the shapes of a system and its list.
 
-    Numbers of atoms, of slots for neighbours of one atom, of ghosts (rows that are images), and of slots for neighbours
-    within each narrower range of the list.
+    They are the number of atoms, of slots for the neighbours of one atom, of ghosts (rows that are images), and of
+    slots for the neighbours within each narrower range of the list.
     """
 
     def __new__(cls, atoms: int, capacity: int, ghosts: int, *narrower: int) -> Sizes:
@@ -54,12 +54,12 @@ class Sizes(tuple[int, ...]):
 
     @property
     def centers(self) -> int:
-        """Central rows: the atoms, in whole blocks where they are more than one block."""
+        """Number of rows for centers: the atoms, rounded up to whole blocks where there are more than one block."""
         return self.atoms if self.atoms <= BLOCK else math.ceil(self.atoms / BLOCK) * BLOCK
 
     @property
     def rows(self) -> int:
-        """Rows in all."""
+        """Total number of rows."""
         return self.centers + self.ghosts
 
     @property
@@ -74,13 +74,13 @@ class Sizes(tuple[int, ...]):
 
 
 def round_up(number: int) -> int:
-    """The next of eight sizes an octave: 1 to 16, 18, 20 ... 32, 36 ..."""
+    """The next of eight sizes per factor of two: 1 to 16, 18, 20 ... 32, 36 ..."""
     step = 1 << max(int(number).bit_length() - 4, 0)
     return -(-number // step) * step
 
 
 def sizes_used(neighbors: Neighbors) -> Sizes:
-    """The least sizes that hold a list."""
+    """The smallest sizes that hold a list."""
     rows, total = np.asarray(neighbors.rows), neighbors.source.shape[0]
     last = int(rows.max(where=rows < total, initial=-1))
 
@@ -99,17 +99,17 @@ def sizes_used(neighbors: Neighbors) -> Sizes:
 def pad_neighbors(
     neighbors: Neighbors, atoms: int, capacity: int, rows: int, narrower: Sequence[int] | None = None
 ) -> Neighbors:
-    """The same list in given sizes, with a plan that depends on nothing else: lists of equal sizes can be stacked.
+    """The same list in given sizes, with a plan that depends only on these sizes, so that such lists can be stacked.
 
-    Such a list is for evaluation: its plan has no room for other ghosts, so that ``update`` sets ``overflow`` in
-    periodic systems.
+    The list is for evaluation only: its plan has no room for other ghosts, so ``update`` sets ``overflow`` in periodic
+    systems.
 
     Args:
         neighbors: list of one structure, on the host.
         atoms: number of atoms after padding, as given to ``System.pad``.
         capacity: slots for neighbours of one atom.
-        rows: rows in all: one for each atom (in whole blocks of 4096 where there are more than 4096) and one for each
-            periodic image in sight of an atom.
+        rows: total number of rows: one for each atom (in whole blocks of 4096 where there are more than 4096) and one
+            for each periodic image that is a neighbour of an atom.
         narrower: slots of each narrower range of the list; ``capacity`` for all by default.
 
     Returns:
@@ -134,7 +134,7 @@ def pad_neighbors(
 def resized(neighbors: Neighbors, sizes: Sizes) -> Neighbors:
     """`pad_neighbors` with numpy leaves."""
     if neighbors.plan.other_atoms:
-        raise ValueError("a list whose centres are only some of the atoms cannot be padded; allocate one for all atoms")
+        raise ValueError("a list whose centers are only some of the atoms cannot be padded; allocate one for all atoms")
     used = sizes_used(neighbors)
     if len(used) != len(sizes):
         raise ValueError(
@@ -151,8 +151,8 @@ def resized(neighbors: Neighbors, sizes: Sizes) -> Neighbors:
     centers, total = neighbors.rows.shape[0], sizes.rows
 
     def moved(rows: Any, capacity: int) -> Any:
-        """Slots in another shape: images move behind the new central rows, and the number of rows, which marks an empty
-        slot, is another one."""
+        """Slots in another shape: the rows of images follow the new number of centers, and the new total number of
+        rows marks an empty slot."""
         new = np.where(rows >= centers, rows + (sizes.centers - centers), rows)
         new = np.where(rows >= source.shape[0], total, new)[: used.atoms, :capacity]
         padding = ((0, sizes.centers - used.atoms), (0, capacity - new.shape[1]))
@@ -184,7 +184,7 @@ def resized(neighbors: Neighbors, sizes: Sizes) -> Neighbors:
 
 
 def fixed_plan(cutoffs: Sequence[float], skin: float, sizes: Sizes) -> Plan:
-    """The plan of a list that is not updated, so that equal sizes give equal plans."""
+    """The plan of a list that is not updated; equal sizes give equal plans."""
     return Plan(
         cutoff=cutoffs[0],
         skin=skin,
@@ -208,7 +208,7 @@ def lengthened(values: Any, length: int, fill: float) -> Any:
 
 
 def pad_system(system: System, atoms: int) -> System:
-    """``system.pad(atoms)`` with numpy leaves: nothing is compiled for sizes that occur once."""
+    """``system.pad(atoms)`` with numpy leaves, so that nothing is compiled for sizes that occur once."""
     host = jax.tree.map(np.asarray, system)
     return dataclasses.replace(
         host,

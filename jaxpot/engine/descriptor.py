@@ -32,22 +32,22 @@ from jaxpot.system import System
 
 __all__ = ["DescriptorPotential", "Slopes", "descriptor_potential", "descriptor_slopes", "descriptor_values"]
 
-BLOCK_OF_SLOPES = 64  # atoms whose derivatives of all values are made at once
+BLOCK_OF_SLOPES = 64  # atoms whose derivatives of all values are computed at once
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class DescriptorPotential(Potential):
-    """A potential that is a head on a descriptor; what is written for descriptors serves all of them.
+    """A potential that consists of a descriptor and a head.
 
-    Stored values in training, design rows of linear fits, scaling and selection go by the two parts, not by names of
-    potentials. Sums and multiples of such potentials are plain potentials.
+    Stored values in training, design rows of linear fits, scaling and selection of values use only these two parts, so
+    they work for every such potential. Sums and multiples of such potentials are plain potentials.
 
     Attributes:
-        descriptor: what an atom sees, in numbers.
-        head: what makes an energy of them.
+        descriptor: turns the environment of an atom into numbers.
+        head: turns these numbers into the energy of the atom.
 
-    The others (``name``, ``cutoff``, ``elements``, ``unchecked``, ``init``, ``spec``, ``prepare``, ``needs``, ``gives``
-    and ``ranges``) are those of every :class:`jaxpot.Potential`.
+    The other attributes (``name``, ``cutoff``, ``elements``, ``unchecked``, ``init``, ``spec``, ``prepare``, ``needs``,
+    ``gives`` and ``ranges``) are those of every :class:`jaxpot.Potential`.
     """
 
     descriptor: Descriptor = None  # type: ignore[assignment]
@@ -59,7 +59,7 @@ class DescriptorPotential(Potential):
         Args:
             system: atoms and cell.
             neighbors: list of the system.
-            params: of the potential, where they hold numbers of the descriptor; else its own numbers count.
+            params: of the potential, where they hold numbers of the descriptor; otherwise its own numbers are used.
 
         Returns:
             [atoms, number], 0 for padded atoms.
@@ -74,12 +74,12 @@ class DescriptorPotential(Potential):
         return guarded(found, self, params, system, neighbors)
 
     def design(self, system: System, neighbors: Neighbors, params: Params = None) -> DesignRows:
-        """How energy, forces and virial depend on the coefficients of a head that is linear in them.
+        """The design rows of a structure: energy, forces and virial as linear functions of the head's coefficients.
 
         Args:
             system: atoms and cell.
             neighbors: list of the system.
-            params: what else the features depend on, such as numbers of the descriptor; coefficients are not needed.
+            params: those that the features depend on, such as numbers of the descriptor; coefficients are not needed.
 
         Returns:
             The :class:`DesignRows`.
@@ -103,7 +103,7 @@ class DescriptorPotential(Potential):
 
 
 def split(params: Params) -> tuple[Any, Params]:
-    """The numbers of the descriptor (None for its own), and the params of the head."""
+    """The numbers of the descriptor in the params (None if there are none), and the params of the head."""
     if not isinstance(params, Mapping):
         return None, params
     return params.get("descriptor"), {name: value for name, value in params.items() if name != "descriptor"}
@@ -113,20 +113,20 @@ def split(params: Params) -> tuple[Any, Params]:
 def descriptor_potential(descriptor: Descriptor, head: Head, name: str | None = None) -> DescriptorPotential:
     """A potential E = sum_i head(descriptor(environment of i), species of i).
 
-    The params are those of the head and, where numbers of the descriptor are trained, ``"descriptor"`` beside them.
-    ``potential.init`` takes what the head's ``init`` takes, and ``train_descriptor=True`` to put the descriptor's own
-    numbers among the params.
+    The params are those of the head. Where numbers of the descriptor are trained, the params also hold them as
+    ``"descriptor"``. ``potential.init`` takes the arguments of the head's ``init``, and ``train_descriptor=True`` to
+    include the descriptor's own numbers in the params.
 
     Args:
         descriptor: a :class:`jaxpot.Descriptor`.
         head: a :class:`jaxpot.Head`.
-        name: of the potential; by default made of those of both parts.
+        name: of the potential; by default made of the names of both parts.
 
     Returns:
         The :class:`DescriptorPotential`.
 
     Raises:
-        TypeError: something else than a descriptor and a head; they may be exchanged.
+        TypeError: the arguments are not a descriptor and a head, in this order.
         ValueError: at evaluation, params that are not those of the head.
 
     Example:
@@ -208,7 +208,7 @@ def descriptor_values(descriptor: Descriptor, system: System, neighbors: Neighbo
         numbers: of the descriptor; None for its own.
 
     Returns:
-        [atoms, number], 0 for atoms that are no centres.
+        [atoms, number], 0 for atoms that are not centers.
     """
     bound = descriptor if numbers is None else descriptor.with_numbers(numbers)
     rows = rows_of(system, neighbors)
@@ -222,7 +222,7 @@ def descriptor_values(descriptor: Descriptor, system: System, neighbors: Neighbo
 
 
 class Slopes(NamedTuple):
-    """The values of a descriptor and their derivatives with the edges of each atom.
+    """The values of a descriptor and their derivatives with respect to the edges of each atom.
 
     Attributes:
         values: [atoms, number].
@@ -249,7 +249,7 @@ def descriptor_slopes(descriptor: Descriptor, system: System, neighbors: Neighbo
         numbers: of the descriptor; None for its own.
 
     Returns:
-        The :class:`Slopes`, all 0 for atoms that are no centres.
+        The :class:`Slopes`, all 0 for atoms that are not centers.
     """
     bound = descriptor if numbers is None else descriptor.with_numbers(numbers)
     rows = rows_of(system, neighbors)

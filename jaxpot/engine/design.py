@@ -16,7 +16,7 @@ from jaxpot.system import System
 
 __all__ = ["DesignRows", "design_rows"]
 
-BLOCK_OF_ROWS = 16  # atoms whose derivatives of all values are in memory at once
+BLOCK_OF_ROWS = 16  # atoms for which the derivatives of all values are in memory at once
 
 
 class DesignRows(NamedTuple):
@@ -38,15 +38,15 @@ class DesignRows(NamedTuple):
 def design_rows(
     descriptor: Descriptor, head: DesignHead, system: System, neighbors: Neighbors, numbers: Any, params: Any
 ) -> DesignRows:
-    """The rows of one structure, a pure function; the list is not checked.
+    """The rows of one structure in the design matrix, as a pure function; the list is not checked.
 
     Args:
-        descriptor: that the head is put on.
+        descriptor: whose values the head takes.
         head: linear in its coefficients.
         system: atoms and cell.
         neighbors: a list that is complete for the system.
         numbers: of the descriptor; None for its own.
-        params: of the head, as far as its features depend on them.
+        params: of the head, where its features depend on some.
 
     Returns:
         The :class:`DesignRows`; the first feature is the constant 1.
@@ -56,7 +56,7 @@ def design_rows(
     size = head.size(descriptor)
     atoms, dtype = system.positions.shape[0], system.positions.dtype
     all_rows = rows_of(system, neighbors)
-    other = jnp.append(neighbors.source, atoms)  # the atom that a row shows, ``atoms`` for an empty slot
+    other = jnp.append(neighbors.source, atoms)  # the atom of each row; ``atoms`` for an empty slot
     own = jnp.full(neighbors.rows.shape[0], atoms, other.dtype)
     own = own.at[neighbors.row_of_atom].set(jnp.arange(atoms, dtype=other.dtype), mode="drop")
 
@@ -69,7 +69,7 @@ def design_rows(
         edges = jnp.where(mask, jnp.stack([d.transpose(0, 2, 1) for d in derivatives], axis=2), 0.0)
         vectors = jnp.stack([environment.x, environment.y, environment.z], axis=-1)
         if head.plain:
-            # of all atoms of a species at once: one product of matrices
+            # for all atoms of a species at once: one product of matrices
             own_vectors = belongs[:, :, None, None] * vectors[None]
             strain = jnp.einsum("sakq,akpn->pqsn", own_vectors, edges)
             virial = 0.5 * (strain + strain.transpose(1, 0, 2, 3))
@@ -78,7 +78,7 @@ def design_rows(
             strain = 0.5 * (strain + strain.transpose(0, 2, 1, 3))
             virial = head.push(descriptor, params, values, strain.reshape(len(strain), 9, number), belongs)
             virial = virial.reshape(3, 3, species, size - 1)
-        # forces: minus the pull of all edges at both their ends
+        # forces: each edge contributes to both its atoms, with opposite signs
         at, center = other[one[0].slots], jnp.arange(len(edges))
         if head.plain:
             here = total.forces[..., 1:].transpose(0, 2, 1, 3)

@@ -28,7 +28,7 @@ from jaxpot.system import System
 
 __all__ = ["Blocks", "blocks_of", "environment_potential", "environments_of", "map_environments"]
 
-BLOCK = 64  # atoms whose environments are in memory at once: temporaries of most many-body formulas stay in cache
+BLOCK = 64  # atoms whose environments are in memory at once, so that temporaries of most formulas stay in cache
 
 
 def environment_potential(
@@ -51,12 +51,12 @@ def environment_potential(
         elements: chemical symbols whose order gives the species; None for one kind of atom.
         name: of the potential.
         init: makes default parameters.
-        together: whether ``energy`` takes the environments of many atoms at once, which lie along the first axis of
-            every array, and gives ``[atoms]`` energies; for formulas that are faster so.
-        block: how many atoms' environments are in memory at once. Few stay in cache; of many, XLA shares more of the
-            operations among threads.
-        prepare: ``(params, dtype) -> prepared``, what the formula takes in place of params, such as splines made of
-            knots; computed once an evaluation, or once a run by :func:`jaxpot.prepare`.
+        together: whether ``energy`` takes the environments of many atoms at once, along the first axis of every array,
+            and returns energies ``[atoms]``; some formulas are faster this way.
+        block: number of atoms whose environments are in memory at once. The temporaries of a small block stay in cache;
+            for a large block, XLA divides more of the operations among threads.
+        prepare: ``(params, dtype) -> prepared``, which the formula takes in place of params, such as splines made of
+            knots; computed once per evaluation, or once per run by :func:`jaxpot.prepare`.
         needs: names of the system's data [atoms] that the formula depends on, such as ``"charges"``;
             ``environment.data`` and ``environment.own_data`` hold them.
 
@@ -105,10 +105,10 @@ def environment_potential(
                 return many(params, environment.moved(x, y, z))
 
             each, pull = jax.vjp(of_edges, environment.x, environment.y, environment.z)
-            # dE/d(edge), [3, atoms, neighbors]; a row without an atom has no energy
+            # dE/d(edge), [3, atoms, neighbors]; padding has no energy
             gradient = jnp.where(environment.mask[None], jnp.stack(pull(jnp.ones_like(each))), 0.0)
             edges = jnp.stack([environment.x, environment.y, environment.z])
-            # a product of matrices, so that XLA computes the gradient once and not for each component anew
+            # as a product of matrices, since XLA would otherwise compute the gradient again for each component
             virial = gradient.reshape(3, -1) @ edges.reshape(3, -1).T
             return (each, *gradient, virial[None])
 
@@ -133,7 +133,7 @@ def environment_potential(
 
 
 class Blocks(NamedTuple):
-    """Central rows in blocks, all [blocks, atoms of a block, ...]; without the first axis, one block of them."""
+    """Centers in blocks, all [blocks, atoms of a block, ...]; without the first axis, one block of them."""
 
     slots: jax.Array
     x: jax.Array
@@ -145,9 +145,9 @@ class Blocks(NamedTuple):
 
 
 def blocks_of(rows: Rows, system: System, neighbors: Neighbors, most: int) -> Blocks:
-    """The central rows of a list in blocks, the last one filled up with rows that show no atom."""
+    """The centers of a list in blocks of at most ``most``; the last block is padded."""
     number = neighbors.rows.shape[0]
-    size = -(-number // -(-number // most))  # blocks of equal size need the least filling
+    size = -(-number // -(-number // most))  # blocks of equal size need the least padding
     missing = -number % size
     real = real_centers(system, neighbors)
 
@@ -167,7 +167,7 @@ def blocks_of(rows: Rows, system: System, neighbors: Neighbors, most: int) -> Bl
 
 
 def environments_of(rows: Rows, block: Blocks, cutoff: float) -> Environment:
-    """The environments of a block of atoms, [atoms, neighbors]; slots that hold no neighbour have a harmless edge."""
+    """The environments of a block of atoms, [atoms, neighbors]; slots without a neighbour have a substitute edge."""
     x, y, z, distances, mask = edges_of(rows, (block.x, block.y, block.z), block.slots, cutoff, block.real)
     data = {name: take(values, block.slots) for name, values in rows.data.items()}
     return Environment(x, y, z, distances, take(rows.species, block.slots), block.species, mask, data, block.data)
@@ -180,17 +180,17 @@ def in_few_slots(
     neighbors: Neighbors,
     by_slot: tuple[int, ...] = (),
 ) -> Callable[[Blocks], tuple[jax.Array, ...]]:
-    """``function`` of blocks without the slots of the skin.
+    """``function`` of blocks, evaluated without the slots whose neighbours are only within the skin.
 
-    The neighbours within the cutoff are first moved to the first slots, as many as the list was found to need for
-    them; where an atom of a block has more, all slots are evaluated.
+    The neighbours within the cutoff are moved to the first ``neighbors.plan.inside`` slots, and only these slots are
+    evaluated. Where an atom of a block has more neighbours within the cutoff, all slots are evaluated.
 
     Args:
-        function: of a block; what it gives has the atoms along the first axis, or no such axis.
+        function: of a block; its results have the atoms along the first axis, or no such axis.
         rows: of the list.
-        cutoff: Å, that of the formula.
+        cutoff: Å, of the formula.
         neighbors: the list.
-        by_slot: which of the results are [atoms, slots]; those of slots left out are 0.
+        by_slot: places of the results that are [atoms, slots]; they are 0 in slots that are not evaluated.
 
     Returns:
         The function with the same results.
@@ -221,7 +221,7 @@ def in_few_slots(
 
 @jax.custom_batching.custom_vmap
 def _for_all(fits: jax.Array) -> jax.Array:
-    """A truth value that under vmap is one for all: a branch taken by it stays a branch instead of becoming both."""
+    """A condition that under vmap is common to the batch, so that ``lax.cond`` does not evaluate both branches."""
     return fits
 
 
@@ -231,9 +231,9 @@ def _(size: int, batched: list[bool], fits: jax.Array) -> tuple[jax.Array, bool]
 
 
 def map_environments(function: Callable[[Blocks], Any], blocks: Blocks) -> Any:
-    """``function`` of each block, results joined along the first axis.
+    """``function`` of each block, with the results joined along the first axis.
 
-    Reverse passes recompute a block instead of storing what it took, so memory is bounded by the block.
+    Reverse passes recompute a block instead of storing its temporaries, so the size of a block bounds the memory.
     """
     if blocks.slots.shape[0] == 1:
         return function(jax.tree.map(lambda leaf: leaf[0], blocks))
@@ -242,7 +242,7 @@ def map_environments(function: Callable[[Blocks], Any], blocks: Blocks) -> Any:
 
 
 def _collect(gradient: jax.Array, system: System, neighbors: Neighbors) -> jax.Array:
-    """[atoms] one component of the forces from dE/d(edge) [centers, capacity]: pull of all edges at both their ends."""
+    """[atoms] one component of the forces from dE/d(edge) [centers, capacity]; an edge acts on both its atoms."""
     gradient = gradient[: neighbors.rows.shape[0]]
     pushed = jnp.zeros(neighbors.source.shape[0], gradient.dtype).at[neighbors.rows].add(gradient, mode="drop")
     pulled = to_atoms(gradient.sum(axis=1), system, neighbors)

@@ -31,25 +31,25 @@ from jaxpot.system import System
 
 __all__ = ["Graph", "graph_potential"]
 
-WHOLE = 4096  # slots of a structure that are evaluated at once; larger structures go in blocks
-ATOMS = 256  # of a block
-SLOTS = 8  # of each atom of a block at a time: the edges' features stay in cache, and few slots are empty
+WHOLE = 4096  # slots; structures with no more are evaluated at once, larger ones in blocks
+ATOMS = 256  # atoms of a block
+SLOTS = 8  # slots of each atom evaluated at a time, so that edge features stay in cache and few slots are empty
 
 
 class Graph(NamedTuple):
-    """All atoms of a structure, as a formula of message passing sees them.
+    """All atoms of a structure, for a message-passing formula.
 
-    What belongs to the atoms are arrays [nodes, ...], the atoms' features. Nodes where ``real`` is False are padding.
-    What belongs to edges exists only inside of :meth:`sum`, for a block of atoms at a time, and is computed anew where
-    derivatives need it: the memory that a structure takes is that of the atoms' features.
+    The features of atoms are arrays [nodes, ...]. Nodes where ``real`` is False are padding. The features of edges
+    exist only inside :meth:`sum`, for one block of atoms at a time, and are recomputed for derivatives. So the memory
+    for a structure is that of the atoms' features.
 
     Attributes:
         species: [nodes] int32.
         real: [nodes] bool.
-        edges: x, y, z [nodes, slots] Å, the displacements to neighbours, and whether a slot holds one.
-        slots: where the neighbours are.
-        block: the most atoms, and slots of each, that are in memory at once.
-        data: by name, [nodes] those of the system's extras that the potential needs, such as ``"charges"``.
+        edges: x, y, z [nodes, slots] Å, the displacements to neighbours, and a mask of slots that hold a neighbour.
+        slots: the nodes of the neighbours.
+        block: numbers of atoms, and of slots of each, that are evaluated at once.
+        data: by name, [nodes] the system's extras that the potential needs, such as ``"charges"``.
     """
 
     species: jax.Array
@@ -63,13 +63,13 @@ class Graph(NamedTuple):
         """The sum of messages over the neighbours of each atom.
 
         Args:
-            message: ``(edges, *theirs) -> messages``, or ``(edges, *theirs, own)`` where ``own`` is given: ``edges`` is
+            message: ``(edges, *theirs) -> messages``, or ``(edges, *theirs, own)`` where ``own`` is given. ``edges`` is
                 the :class:`jaxpot.Environment` of each atom of a block ([atoms, slots], own_species [atoms]), in which
-                slots without a neighbour hold a harmless edge; ``theirs`` are the neighbours' features
-                [atoms, slots, ...]; ``own`` are those of the atom itself [atoms, 1, ...]. It returns an array
+                slots without a neighbour hold a substitute edge; ``theirs`` are the neighbours' features
+                [atoms, slots, ...]; ``own`` are the features of the receiving atom [atoms, 1, ...]. It returns an array
                 [atoms, slots, ...], or a pytree of them. It may use any other arrays, such as params.
-            features: arrays [nodes, ...] or pytrees of them, which the messages of neighbours depend on.
-            own: the same, of the receiving atom.
+            features: arrays [nodes, ...] or pytrees of them: the neighbours' features.
+            own: the same for the receiving atom.
 
         Returns:
             [nodes, ...], or a pytree of them: sums over the slots that hold a neighbour.
@@ -99,7 +99,7 @@ class Graph(NamedTuple):
             jax.ShapeDtypeStruct(_block_shape(kind, leaf, atoms, slots), leaf.dtype)
             for kind, leaf in zip(kinds, arguments, strict=True)
         ]
-        # arrays that the message uses beside its arguments become arguments
+        # arrays that the message closes over become arguments
         traced, results = jax.make_jaxpr(messages, return_shape=True)(*shapes)
         shared = len(traced.consts)
 
@@ -112,13 +112,12 @@ class Graph(NamedTuple):
         return jax.tree.unflatten(jax.tree.structure(results), found)
 
     def map(self, function: Callable[..., Any], *features: Any) -> Any:
-        """A function of each atom's features, in blocks of atoms and computed anew where derivatives need it.
+        """A function of each atom's features, evaluated in blocks of atoms and recomputed for derivatives.
 
-        A function of the features that is written without ``map`` gives the same numbers; its intermediate results stay
-        in memory.
+        The same function applied without ``map`` gives the same numbers, but its intermediate results stay in memory.
 
         Args:
-            function: ``(*features) -> results`` of some atoms [atoms, ...]; arrays or pytrees of them.
+            function: ``(*features) -> results`` for some atoms [atoms, ...]; arrays or pytrees of them.
             features: arrays [nodes, ...] or pytrees of them.
 
         Returns:
@@ -153,14 +152,14 @@ def graph_potential(
     derivatives of the whole. Large structures are evaluated in blocks of atoms.
 
     Args:
-        energies: ``(params, graph) -> [nodes]`` energies in eV; ``graph`` is a :class:`jaxpot.Graph`. Those of padding
-            are left out.
+        energies: ``(params, graph) -> [nodes]`` energies in eV; ``graph`` is a :class:`jaxpot.Graph`. Energies of
+            padding are ignored.
         cutoff: Å, of the edges.
         elements: chemical symbols whose order gives the species; None for one kind of atom.
         name: of the potential.
         init: makes default parameters.
-        prepare: ``(params, dtype) -> prepared``, what the formula takes in place of params; computed once an
-            evaluation, or once a run by :func:`jaxpot.prepare`.
+        prepare: ``(params, dtype) -> prepared``, which the formula takes in place of params; computed once per
+            evaluation, or once per run by :func:`jaxpot.prepare`.
         needs: names of the system's data [atoms] that the energies depend on, such as ``"charges"``; ``graph.data``
             holds them.
 
@@ -168,7 +167,7 @@ def graph_potential(
         The :class:`jaxpot.Potential`.
 
     Raises:
-        ValueError: the cutoff is not a positive number; at evaluation, a list whose centers are some of the atoms.
+        ValueError: the cutoff is not a positive number; at evaluation, not all atoms are centers of the list.
 
     Example:
         >>> import jax.numpy as jnp, jaxpot
@@ -185,7 +184,7 @@ def graph_potential(
     cutoff, elements = checked_range(name, cutoff, elements)
 
     def gathered(params: Params, system: System, neighbors: Neighbors) -> tuple[Layout, Callable[..., jax.Array]]:
-        """Where the edges are, and the atoms' energies as a function of the edges."""
+        """The layout of the edges, and the atoms' energies as a function of the edges."""
         layout = layout_of(system, neighbors, cutoff)
         params = ready(prepare, params, system.positions.dtype)
         atoms, nodes = neighbors.source[: system.positions.shape[0]], len(layout.species)
@@ -227,15 +226,15 @@ def graph_potential(
 
 
 class Layout(NamedTuple):
-    """Where the edges of a structure are; nothing here is differentiated.
+    """The neighbours of each node in their slots; nothing here is differentiated.
 
     Attributes:
         species: [nodes] int32.
         real: [nodes] bool.
-        rows: [nodes, slots] int32, what is at the other end, as in a list.
-        mask: [nodes, slots] bool, whether that is a neighbour within the cutoff.
-        slots: the same as nodes.
-        block: atoms and slots that are evaluated at once.
+        rows: [nodes, slots] int32, the list's rows of the neighbours.
+        mask: [nodes, slots] bool, whether a slot holds a neighbour within the cutoff.
+        slots: the neighbours as nodes.
+        block: numbers of atoms and slots that are evaluated at once.
     """
 
     species: jax.Array
@@ -247,16 +246,16 @@ class Layout(NamedTuple):
 
 
 def layout_of(system: System, neighbors: Neighbors, cutoff: float) -> Layout:
-    """The edges within the cutoff; in blocks, where there are many."""
+    """The layout of the edges within the cutoff, in blocks if there are many edges."""
     if neighbors.plan.other_atoms:
         raise ValueError(
-            "messages pass along the edges of all atoms, but this list holds those of its centers alone; allocate it "
-            "without centers, and leave out the energies of the others"
+            "message passing needs the edges of all atoms, but this list holds only those of its centers; allocate it "
+            "without centers, and ignore the energies of the other atoms"
         )
-    nodes, width = neighbors.row_of_atom.shape[0], neighbors.rows.shape[1]  # behind the atoms comes padding
+    nodes, width = neighbors.row_of_atom.shape[0], neighbors.rows.shape[1]  # padding follows the atoms
     block = (nodes, width)
     if nodes * width > WHOLE:
-        # equal parts need the least filling
+        # equal parts need the least padding
         block = (math.ceil(nodes / math.ceil(nodes / ATOMS)), math.ceil(width / math.ceil(width / SLOTS)))
     missing, empty = -nodes % block[0], neighbors.source.shape[0]
     rows = jax.lax.stop_gradient(rows_of(system, neighbors))
@@ -265,13 +264,13 @@ def layout_of(system: System, neighbors: Neighbors, cutoff: float) -> Layout:
     slots = jnp.pad(neighbors.rows[:nodes], ((0, missing), (0, -width % block[1])), constant_values=empty)
     mask = _edges(rows, slots, cutoff, real).mask
     if block != (nodes, width):
-        # neighbours within the cutoff first, so that chunks of empty slots are left out
+        # move neighbours within the cutoff to the first slots, so that chunks of empty slots can be skipped
         place = jnp.where(mask, jnp.cumsum(mask, axis=1, dtype=jnp.int32) - 1, slots.shape[1])
         node = jnp.arange(len(mask), dtype=jnp.int32)[:, None]
         slots = jnp.full_like(slots, empty).at[node, place].set(slots, mode="drop")
         mask = slots < empty
     counts = -(-mask.sum(axis=1, dtype=jnp.int32) // block[1])
-    # an image has the features of the atom that it shows; empty slots point to some atom
+    # an image has the features of its atom; empty slots point to an arbitrary atom
     node_of_row = jnp.append(neighbors.row_of_atom[neighbors.source], jnp.int32(0))
     places = Slots(take(node_of_row, slots), counts.reshape(-1, block[0]).max(axis=1))
     return Layout(species, real, slots, mask, places, block)
@@ -280,13 +279,13 @@ def layout_of(system: System, neighbors: Neighbors, cutoff: float) -> Layout:
 def displacements(
     layout: Layout, system: System, neighbors: Neighbors, cutoff: float
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """x, y, z [nodes, slots] Å of the edges; those of slots without a neighbour are as long as the cutoff."""
+    """x, y, z [nodes, slots] Å of the edges; slots without a neighbour have a substitute edge as long as the cutoff."""
     edges = _edges(rows_of(system, neighbors), layout.rows, cutoff, layout.real)
     return edges.x, edges.y, edges.z
 
 
 def _edges(rows: Rows, slots: jax.Array, cutoff: float, real: jax.Array) -> Edges:
-    """Edges from the first rows to those in their slots; there may be slots for more atoms than a list has."""
+    """Edges from the first rows to the rows in their slots; ``slots`` may have more atoms than the list."""
     missing = max(len(slots) - len(rows.x), 0)
     x, y, z = (jnp.pad(values, (0, missing))[: len(slots)] for values in rows[:3])
     return edges_of(rows, (x, y, z), slots, cutoff, real)

@@ -1,7 +1,7 @@
 """Potentials of distances alone: pair potentials, and functions of pair sums such as EAM and Finnis-Sinclair.
 
-The formula sees distances and species, never an index. Forces need no scatter: the list holds every pair twice, so the
-part of a neighbour's energy that depends on this atom is written with the same function, seen from the other side.
+The formula takes distances and species, never indices. Forces need no scatter: the list holds every pair twice, so each
+center computes the derivatives of its neighbours' energies too, with the same formula and the ends exchanged.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def pair_potential(
         energy: ``(p, distances) -> energies``, element by element: phi in eV of distances in Å, an array of any shape.
             ``p`` is the params pytree with every leaf looked up for the pair: a leaf is one number, or a symmetric
             table [species, species].
-        cutoff: Å, phi is cut off here; whether it goes smoothly to zero is the formula's business.
+        cutoff: Å; phi is set to 0 beyond it. The formula itself must make phi go smoothly to 0, if that is wanted.
         elements: chemical symbols whose order gives the species; None for one kind of atom.
         name: of the potential.
         init: makes default parameters.
@@ -98,10 +98,10 @@ def radial_potential(
         elements: chemical symbols whose order gives the species; None for one kind of atom.
         name: of the potential.
         init: makes default parameters.
-        prepare: ``(params, dtype) -> prepared``, what the formula takes in place of params, such as splines made of
-            knots; computed once an evaluation, or once a run by :func:`jaxpot.prepare`.
-        needs: names of the system's data [atoms] that the terms depend on, such as ``"charges"``: ``species.product``
-            and ``species.ends`` give them.
+        prepare: ``(params, dtype) -> prepared``, which the formula takes in place of params, such as splines made of
+            knots; computed once per evaluation, or once per run by :func:`jaxpot.prepare`.
+        needs: names of the system's data [atoms] that the terms depend on, such as ``"charges"``; ``species.product``
+            and ``species.ends`` give their values.
 
     Returns:
         The :class:`jaxpot.Potential`.
@@ -160,7 +160,7 @@ def radial_potential(
 
     def evaluate(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
         params = ready(prepare, params, system.positions.dtype)
-        if neighbors.plan.other_atoms:  # the other end of an edge may be no centre: forces are scattered
+        if neighbors.plan.other_atoms:  # a neighbour may not be a center, so forces need a scatter
             return evaluate_by_autodiff(outputs, Prepared(params), system, neighbors)
         if not needs and compiled.available(neighbors, system.positions.dtype):
             return evaluate_compiled(params, system, neighbors)
@@ -168,7 +168,7 @@ def radial_potential(
 
     @jax.custom_jvp
     def evaluate_compiled(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
-        """The same numbers from loops compiled by numba, where the formula and the platform allow it."""
+        """The same results from loops compiled by numba, where the formula and the platform allow them."""
         atoms, dtype = system.positions.shape[0], system.positions.dtype
         like = jax.eval_shape(
             lambda: Evaluation(jnp.zeros(atoms, dtype), jnp.zeros((atoms, 3), dtype), jnp.zeros((3, 3), dtype))
@@ -186,12 +186,12 @@ def radial_potential(
         return radial_compiled.reverse(formula, evaluate_traced, given, by, wanted)
 
     def of_rows(weights: tuple[jax.Array, ...], neighbors: Neighbors) -> tuple[jax.Array, ...]:
-        """Values of the central rows for all rows, as images need them too, and 0 for empty slots."""
+        """Values of all rows from those of the centers, and one more value, 0, for empty slots."""
         center_of_row = neighbors.row_of_atom[neighbors.source]
         return tuple(jnp.append(w[center_of_row], jnp.zeros((), w.dtype)) for w in weights)
 
     def collect(system: System, neighbors: Neighbors, value: jax.Array, *found: jax.Array) -> Evaluation:
-        """Evaluation from energies, forces and virials xx, yy, zz, yz, xz, xy by central rows."""
+        """Evaluation from the energies, forces and virials (xx, yy, zz, yz, xz, xy) of the centers."""
         fx, fy, fz, *virial = found
         return Evaluation(
             to_atoms(value, system, neighbors),
@@ -231,7 +231,7 @@ def radial_potential(
                     pull += w[:, None] * s + take(v, slots) * b
             pull = jnp.where(edges.mask, pull / distance, 0.0)
             fx, fy, fz = pull * edges.x, pull * edges.y, pull * edges.z
-            # each edge is seen from both ends, hence the half
+            # each pair contributes twice, once from each end
             virial = [
                 0.5 * jnp.where(edges.mask, f * d, 0.0).sum(axis=1)
                 for f, d in (

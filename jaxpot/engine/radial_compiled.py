@@ -1,4 +1,4 @@
-"""Radial potentials by loops over pairs that numba compiles from the formula: evaluation, and its reverse pass."""
+"""Evaluation of radial potentials, and its reverse pass, by loops over pairs that numba compiles from the formula."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["evaluation", "reverse"]
 
 Given = tuple[Params, System, Neighbors]
 
-MOST_PARAMETERS = 16  # numbers whose derivatives a loop sums; each is a sum of its own
+MOST_PARAMETERS = 16  # numbers whose derivatives a loop computes; each needs one sum
 
 
 def evaluation(formula: RadialFormula, params: Params, system: System, neighbors: Neighbors) -> Evaluation:
@@ -53,7 +53,7 @@ def evaluation(formula: RadialFormula, params: Params, system: System, neighbors
     def loop(terms: Any, weights: Any = ()) -> Any:
         return compiled.pair_loop(terms, params, system, neighbors, formula.cutoff, weights)
 
-    # what is inside of G first, for its derivatives; then forces, and with them what is but added
+    # first the sums that G is a nonlinear function of, for dG/dS; then the forces and the sums that are only added
     value = jnp.zeros(system.real.shape, dtype)
     weights: list[jax.Array] = []
     if inner:
@@ -77,17 +77,18 @@ def reverse(
     by: Evaluation,
     wanted: tuple[Any, Any, Any],
 ) -> tuple[Any, Any, Any] | None:
-    """Cotangents of ``given`` from those of its evaluation, by compiled loops; those that are not wanted are None.
+    """Cotangents of ``given`` from those of its evaluation, by compiled loops.
 
     Args:
         formula: of the potential.
-        evaluate: the same evaluation, from which higher derivatives come.
+        evaluate: the same evaluation in JAX's operations, from which higher derivatives are computed.
         given: params, system and neighbours.
         by: cotangents of the results, None where they are known to be 0.
-        wanted: as ``given``, with True where a cotangent is.
+        wanted: a pytree like ``given``, with True where a cotangent is wanted.
 
     Returns:
-        None where there are no loops for it: cotangents of virials and of cells, derivatives of many parameters.
+        The cotangents, None for leaves that are not wanted. None altogether where no loop computes them: from
+        cotangents of virials, with respect to cells, and with respect to many parameters.
     """
     leaves = jax.tree.leaves(wanted[0])
     others = jax.tree.leaves((wanted[1].replace(positions=False), wanted[2]))
@@ -127,7 +128,7 @@ def _derived(
     by_forces: jax.Array,
     by_energies: jax.Array | None = None,
 ) -> tuple[list[jax.Array], jax.Array]:
-    """What :func:`pulled_back` returns, as JAX derives it."""
+    """The results of :func:`pulled_back`, derived by JAX."""
     places = [k for k, want in enumerate(wanted) if want]
 
     def moved(some: list[jax.Array], positions: jax.Array) -> tuple[jax.Array, ...]:
@@ -140,7 +141,7 @@ def _derived(
 
 
 def _wanted(params: Params, wanted: Sequence[bool]) -> list[jax.Array]:
-    """Some leaves of the params."""
+    """The leaves of the params that are wanted."""
     return [leaf for leaf, want in zip(jax.tree.leaves(params), wanted, strict=True) if want]
 
 
@@ -163,17 +164,17 @@ def pulled_back(
 ) -> tuple[list[jax.Array], jax.Array]:
     """Cotangents of some leaves of the params, and of the positions, from those of forces and energies.
 
-    With by_energies e_i and by_forces f_i, wanted are the derivatives of
-    L = sum_i e_i E_i + f_i F_i = sum_i e_i G(S_i) + dG(S_i)/dt, where d/dt is along u = -f, as F_i = -dE/dr_i. With
-    dS_i/dt = sum_j h'(r_ij) dr_ij/dt, a_i = dL/dS_i and b_i = dL/d(dS_i/dt), every pair is once more a number of
-    neighbours' terms: L depends on it through a_i h + b_i h' dr/dt.
+    With by_energies e_i and by_forces f_i, the cotangents are the derivatives of
+    L = sum_i e_i E_i + f_i F_i = sum_i e_i G(S_i) + dG(S_i)/dt, where d/dt is along u = -f, since F_i = -dE/dr_i. With
+    dS_i/dt = sum_j h'(r_ij) dr_ij/dt, a_i = dL/dS_i and b_i = dL/d(dS_i/dt), L depends on each edge through
+    a_i h + b_i h' dr/dt. So its derivatives are again sums over neighbours.
 
     Args:
         formula: of the potential.
-        params: of it.
+        params: of the potential.
         system: atoms and cell.
         neighbors: made by the compiled cell list.
-        wanted: for each leaf of the params whether its cotangent is.
+        wanted: for each leaf of the params, whether its cotangent is wanted.
         by_forces: [atoms, 3].
         by_energies: [atoms], or None where they are 0.
 
@@ -201,7 +202,7 @@ def pulled_back(
         each = along if by_energies is None else along + by_energies * each
         return jnp.where(real, each, jnp.zeros((), each.dtype)).sum()
 
-    # of a pair potential E = S: a = by_energies, b = 1
+    # for a pair potential, E = S: a = by_energies, b = 1
     some = [jax.tree.leaves(params)[k] for k in places]
     direct = [jnp.zeros_like(leaf) for leaf in some]
     weights: tuple[jax.Array, ...] = () if by_energies is None else (by_energies,)
@@ -251,7 +252,7 @@ def pulled_back(
 
 
 def _units(value: jax.Array) -> list[np.ndarray]:
-    """One direction for each number of an array, in their order."""
+    """One unit array for each number of an array, in their order."""
     found = []
     for place in np.ndindex(value.shape):
         unit = np.zeros(value.shape, value.dtype)

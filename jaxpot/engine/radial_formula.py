@@ -1,4 +1,4 @@
-"""What a radial potential is made of, without positions and lists."""
+"""The formula of a radial potential, without positions and lists."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ class RadialFormula(NamedTuple):
         return jax.jvp(lambda r: self.contributions(params, r, pair), (distances,), (jnp.ones_like(distances),))
 
     def both_ends(self, params: Params, distances: jax.Array, pair: PairSpecies) -> tuple[Terms, Terms]:
-        """Terms and derivatives seen from this end of a pair, and from the other.
+        """Terms and derivatives for the edge from this atom of a pair, and for the edge from the other atom.
 
-        They are computed once where the formula does not tell the ends apart, see :class:`PairSpecies`.
+        They are computed only once where the formula does not distinguish the ends, see :class:`PairSpecies`.
         """
         here = self.derivative(params, distances, pair)
         return here, self.derivative(params, distances, pair.swapped()) if pair.ends_differ else here
 
     def embed(self, params: Params, sums: tuple[jax.Array, ...], species: jax.Array, real: jax.Array) -> jax.Array:
-        """Energies G of rows; those that are not ``real`` mean nothing."""
+        """Energies G of the centers; where ``real`` is False they have no meaning."""
         if self.atom_energy is None:
             return sums[0]
-        # rows without an atom borrow the sums of one that is there: G may be singular where there are no neighbours
+        # padding gets the sums of some real atom, since G may be singular for sums of 0
         some = jnp.argmax(real)
         sums = tuple(jnp.where(real, s, s[some]) for s in sums)
         return self.atom_energy(params, sums, species)
@@ -63,9 +63,9 @@ class RadialFormula(NamedTuple):
         return each, weights
 
     def added_sums(self, params: Params, dtype: Any) -> tuple[bool, ...]:
-        """Which sums are only added to the energy, G(S) = S_k + (a function of the other sums), as EAM's pair energies.
+        """Which sums enter the energy by addition alone, G(S) = S_k + (a function of the other sums), as in EAM.
 
-        It is read from the equations of G; a sum counts as not added where they do not show that it is.
+        The answer is read from the jaxpr of G. It is False for a sum where the jaxpr does not show this form.
         """
         one = jax.ShapeDtypeStruct((), dtype)
         pair = PairSpecies(jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32), self.species)

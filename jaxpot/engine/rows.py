@@ -1,4 +1,4 @@
-"""What all engines share: rows gathered from a list, edges made safe, blocks of atoms."""
+"""Shared by all engines: gathers the rows of a list, makes edges safe, and maps functions over blocks of centers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ BLOCK = 4096  # atoms whose edges are in memory at once; lists of more atoms com
 
 
 class Rows(NamedTuple):
-    """Coordinates and species of all rows of a list, and one more row at infinity for empty slots; each [rows + 1]."""
+    """Coordinates and species of all rows of a list, each [rows + 1]; the last row, for empty slots, is at infinity."""
 
     x: jax.Array
     y: jax.Array
@@ -45,8 +45,8 @@ class Rows(NamedTuple):
 class Edges(NamedTuple):
     """The edges of a block of atoms, each [atoms, capacity].
 
-    Where ``mask`` is False a slot is empty or its neighbour beyond the cutoff. It holds an edge as long as the cutoff
-    then, so that formulas and all their derivatives are finite before the mask leaves them out.
+    Where ``mask`` is False, the slot is empty or its neighbour is beyond the cutoff. Such a slot holds a substitute
+    edge as long as the cutoff, so that formulas and all their derivatives are finite before the mask removes them.
     """
 
     x: jax.Array
@@ -65,21 +65,24 @@ def checked_range(name: str, cutoff: float, elements: Sequence[str] | None) -> t
 
 
 def ready(prepare: Callable[[Any, Any], Any] | None, params: Any, dtype: Any) -> Any:
-    """Params as a formula takes them: prepared, unless that has been done, or floats in the type of the positions."""
+    """Params as a formula takes them: prepared now if they are not yet; without ``prepare``, cast to ``dtype``."""
     if isinstance(params, Prepared):
         return params.value
     return cast_params(params, dtype) if prepare is None else prepare(params, dtype)
 
 
 def preparation(prepare: Callable[[Any, Any], Any] | None) -> Callable[[Any, Any], Any]:
-    """``Potential.prepare`` where a formula takes ``prepare(params, dtype)``, or params where that is None."""
+    """``Potential.prepare`` from a formula's ``prepare(params, dtype)``; without one, it only casts the params."""
     if prepare is None:
         return cast_params
     return lambda params, dtype: Prepared(ready(prepare, params, dtype))
 
 
 def rows_of(system: System, neighbors: Neighbors, needs: Collection[str] = ()) -> Rows:
-    """Coordinates of atoms and images, one gather an atom instead of arithmetic an edge; and the data they need."""
+    """Coordinates, species and needed data of all rows.
+
+    Positions of images are computed once per row, so that an edge needs only a gather and a difference.
+    """
     offset = neighbors.offset.astype(system.positions.dtype)
     positions = system.positions[neighbors.source] + offset @ system.cell
     species = jnp.maximum(system.species, 0)[neighbors.source]
@@ -97,10 +100,10 @@ def rows_of(system: System, neighbors: Neighbors, needs: Collection[str] = ()) -
 
 
 def per_atom(system: System, name: str) -> jax.Array:
-    """[atoms] named data of a system in the type of its positions."""
+    """[atoms] data of a system by name, in the type of its positions."""
     values = system.extras[name].astype(system.positions.dtype)
     if values.ndim != 1:
-        raise ValueError(f"{name} has shape {list(values.shape)}; formulas take one number an atom")
+        raise ValueError(f"{name} has shape {list(values.shape)}; formulas take one number per atom")
     return values
 
 
@@ -112,7 +115,7 @@ def take(values: jax.Array, index: jax.Array) -> jax.Array:
 def vectors_of(
     rows: Rows, center: tuple[jax.Array, jax.Array, jax.Array], slots: jax.Array, cutoff: float
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
-    """x, y, z from each centre to its slots, infinite in empty slots, and which are shorter than the cutoff."""
+    """x, y, z from each center to its slots, infinite in empty slots, and a mask of those shorter than the cutoff."""
     x, y, z = (take(row, slots) - own[:, None] for row, own in zip(rows[:3], center, strict=True))
     return x, y, z, x * x + y * y + z * z < cutoff * cutoff
 
@@ -124,17 +127,17 @@ def edges_of(
     cutoff: float,
     real: jax.Array | None = None,
 ) -> Edges:
-    """Edges from each centre to its slots, made safe before any formula sees them ("double where").
+    """Edges from each center to its slots, made safe before any formula sees them ("double where").
 
-    This is the only place that does so. The edges that stand in point in directions that differ from slot to slot, so
-    that angles between them are harmless too.
+    This is the only place that does so. The directions of the substitute edges differ from slot to slot, so that
+    functions of the angles between them are finite too.
 
     Args:
         rows: of the list.
-        center: x, y, z of the centres, each [atoms].
+        center: x, y, z of the centers, each [atoms].
         slots: [atoms, capacity] rows of the neighbours.
         cutoff: Å.
-        real: [atoms] bool, which centres are atoms; None for all.
+        real: [atoms] bool, True for centers that are atoms, not padding; None for all.
 
     Returns:
         The :class:`Edges`.
@@ -149,10 +152,10 @@ def edges_of(
 
 
 def map_blocks(function: Callable[..., Any], neighbors: Neighbors, *arrays: Any) -> Any:
-    """``function(slots, *arrays)`` for blocks of central rows, results joined along the first axis.
+    """``function(slots, *arrays)`` for blocks of centers, with the results joined along the first axis.
 
-    The first axis of every leaf of ``arrays`` is that of the central rows. Reverse passes recompute a block instead of
-    storing its edges, so memory is bounded by the block.
+    The first axis of every leaf of ``arrays`` is that of the centers. Reverse passes recompute a block instead of
+    storing its edges, so the size of a block bounds the memory.
     """
     slots = neighbors.rows
     centers = slots.shape[0]
@@ -171,17 +174,17 @@ def map_blocks(function: Callable[..., Any], neighbors: Neighbors, *arrays: Any)
 
 
 def real_centers(system: System, neighbors: Neighbors) -> jax.Array:
-    """[centers] bool, True for central rows that show an atom, not padding."""
+    """[centers] bool, True for centers that are atoms, not padding."""
     return jnp.zeros(neighbors.rows.shape[0], bool).at[neighbors.row_of_atom].set(system.real, mode="drop")
 
 
 def is_center(system: System, neighbors: Neighbors) -> jax.Array:
-    """[atoms] bool, True for atoms whose energy the list is for; False for padding and for atoms that are only seen."""
+    """[atoms] bool, True for atoms that are centers of the list; False for padding and for other atoms."""
     return system.real & (neighbors.row_of_atom < neighbors.rows.shape[0])
 
 
 def to_atoms(values: jax.Array, system: System, neighbors: Neighbors) -> jax.Array:
-    """Per-atom values in the order of the atoms from values in that of the central rows; 0 for all but centres."""
+    """Values in the order of the atoms, from values in the order of the centers; 0 for atoms that are not centers."""
     values = values.at[neighbors.row_of_atom].get(mode="clip")
     wanted = is_center(system, neighbors).reshape(-1, *[1] * (values.ndim - 1))
     return jnp.where(wanted, values, jnp.zeros((), values.dtype))

@@ -16,7 +16,7 @@ SELECT_UP_TO = 6  # species for which a chain of selects beats a gather from a t
 
 @dataclasses.dataclass(eq=False)
 class _Notes:
-    """What a formula has asked for; shared by all copies of a :class:`PairSpecies`."""
+    """A record of what a formula has used; shared by all copies of a :class:`PairSpecies`."""
 
     ends_differ: bool = False
 
@@ -25,19 +25,19 @@ class _Notes:
 class PairSpecies:
     """The species at both ends of edges, and parameter lookups by them.
 
-    It notes whether a formula has told the two ends of an edge apart. One that only asks :meth:`pair` cannot, and is
-    the same seen from both ends.
+    It records whether a formula has distinguished the two ends of an edge. A formula that uses only :meth:`pair` and
+    :meth:`product` does not, and has the same value from both ends; the engine then evaluates it once.
 
     Attributes:
-        number: how many species there are; with one, every lookup is a bare number.
-        ends_differ: whether a formula has looked at one of the ends.
+        number: how many species there are; with one, every lookup gives a single number.
+        ends_differ: whether a formula has distinguished the ends.
 
     Args:
         own: int32, species of the atoms, broadcastable to the edges.
         other: int32, species of the neighbours, of the edges' shape.
         number: of species.
-        data: by name, what the system's extras are for the atoms and for their neighbours.
-        notes: shared by all copies of a record.
+        data: by name, values of the system's extras for the atoms and for their neighbours.
+        notes: the record of what the formula has used, shared by all copies.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class PairSpecies:
 
     @property
     def ends_differ(self) -> bool:
-        """Whether a formula has looked at one end of the edges by itself."""
+        """Whether a formula has distinguished the two ends of the edges."""
         return self._notes.ends_differ and (self.number > 1 or bool(self._data))
 
     def product(self, name: str) -> jax.Array:
@@ -85,7 +85,7 @@ class PairSpecies:
             name: of data that the potential ``needs``, such as ``"charges"``.
 
         Returns:
-            One value an edge.
+            One value per edge.
         """
         own, other = self._data[name]
         return own * other
@@ -103,13 +103,13 @@ class PairSpecies:
         return self._data[name]
 
     def pair(self, table: jax.Array) -> jax.Array:
-        """Value for each edge from a number for all pairs, or from a table [species, species] taken as symmetric.
+        """Value for each edge from a number for all pairs, or from a symmetric table [species, species].
 
         Args:
-            table: scalar or [species, species]; of a table that is not symmetric the mean of both halves counts.
+            table: scalar or [species, species]; a table that is not symmetric is replaced by (table + table^T) / 2.
 
         Returns:
-            A scalar or one value an edge.
+            A scalar or one value per edge.
         """
         table = jnp.asarray(table)
         return self._looked_up(table if table.ndim == 0 else 0.5 * (table + table.T))
@@ -121,7 +121,7 @@ class PairSpecies:
             table: scalar or [species, species].
 
         Returns:
-            A scalar or one value an edge.
+            A scalar or one value per edge.
         """
         table = jnp.asarray(table)
         self._notes.ends_differ |= table.ndim > 0
@@ -145,13 +145,13 @@ class PairSpecies:
         return value
 
     def of_other(self, values: jax.Array) -> jax.Array:
-        """Value ``values[other]`` for each edge, from a scalar or one value a species.
+        """Value ``values[other]`` for each edge, from a scalar or one value per species.
 
         Args:
             values: scalar or [species].
 
         Returns:
-            A scalar or one value an edge.
+            A scalar or one value per edge.
         """
         values = jnp.asarray(values)
         if values.ndim == 0:

@@ -114,7 +114,7 @@ def test_what_centers_may_be() -> None:
         lists(10**9).allocate(system, centers=np.array([0, 1, 2]))
     with pytest.raises(ValueError, match="allocate runs on the host"):
         jax.jit(lambda c: lists(10**9).allocate(system, centers=c).rows)(np.ones(32, bool))
-    with pytest.raises(ValueError, match="centres are only some of the atoms cannot be padded"):
+    with pytest.raises(ValueError, match="centers are only some of the atoms cannot be padded"):
         jaxpot.pad_neighbors(lists(10**9).allocate(system, centers=np.arange(32) < 4), 40, 120, 900)
 
 
