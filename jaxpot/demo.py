@@ -1,7 +1,7 @@
-"""``make demo``: equilibrates a crystal of bcc iron, then continues at constant energy.
+"""``make demo``: molecular dynamics of bcc iron, first with a thermostat, then at constant energy.
 
-2,000 atoms, Finnis-Sinclair 1984, 1 fs steps: 1 ps with a thermostat at 300 K, then 1 ps without one, which shows how
-well the energy is conserved.
+2,000 atoms, Finnis-Sinclair 1984, 1 fs steps: 1 ps with a thermostat at 300 K, then 1 ps without, which shows how well
+energy is conserved.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> None:
     atoms = read_structures("bcc:Fe:2.8665:" + "x".join(3 * [str(options.cells)]))[0]
     click.echo(f"{len(atoms)} atoms of bcc iron, {name}, float32")
     parts = [
-        # a perfect crystal starts without potential energy, so half of the kinetic energy becomes potential energy
+        # in a perfect crystal half of the initial kinetic energy becomes potential energy, so start at twice 300 K
         ("equilibration at 300 K", Ensemble("nvt", timestep=1.0, temperature=temperature), 2 * temperature),
         ("constant energy", Ensemble("nve", timestep=1.0), None),
     ]

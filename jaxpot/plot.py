@@ -1,6 +1,6 @@
-"""Plots of runs (energies in time, radial distribution function), fits, trainings and uncertainties.
+"""Pictures of runs (energies in time, radial distribution function), fits, trainings and uncertainties.
 
-matplotlib is imported when a plot is made, and writes files without a display.
+matplotlib is imported when a picture is drawn, and needs no display, because all pictures are files.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def radial_distribution(
     g(r) = n(r) / (4 pi r^2 dr N/V), with n(r) the mean number of atoms in the shell around an atom: 1 for an ideal gas.
 
     Args:
-        frames: ASE ``Atoms``, periodic in all directions; images are included, so r_max may exceed the cell.
+        frames: ASE ``Atoms``, periodic in all directions; images count, so r_max may exceed the cell.
         r_max: Å.
         bins: number of shells.
 
@@ -78,13 +78,13 @@ def radial_distribution(
 def plot_radial_distribution(
     frames: Sequence[Atoms], path: str | os.PathLike[str], r_max: float = 8.0, title: str = ""
 ) -> Path:
-    """A plot of the radial distribution function of frames.
+    """Draws the radial distribution function of frames.
 
     Args:
         frames: as for :func:`radial_distribution`.
-        path: of the plot; its suffix determines the format.
+        path: the file; its ending chooses the format.
         r_max: Å.
-        title: above the plot.
+        title: title of the picture.
 
     Returns:
         The path.
@@ -104,22 +104,22 @@ def plot_radial_distribution(
 
 
 def plot_thermo(columns: dict[str, Any], path: str | os.PathLike[str], title: str = "", atoms: int = 1) -> Path:
-    """A plot of energies, temperature and pressure in time.
+    """Draws energies, temperature and pressure in time.
 
     Args:
-        columns: those of a ``thermo.csv``, as :func:`jaxpot.simulate.output.read_thermo` gives them.
-        path: of the plot; its suffix determines the format.
-        title: above the plot.
-        atoms: their number; energies are shown per atom.
+        columns: columns of a ``thermo.csv``, from :func:`jaxpot.simulate.output.read_thermo`.
+        path: the file; its ending chooses the format.
+        title: title of the picture.
+        atoms: number of atoms; energies are shown per atom.
 
     Returns:
         The path.
     """
     time = columns["time_ps"]
     pressure = columns["pressure_bar"]
-    rows = 3 if np.isfinite(pressure).any() else 2
-    figure = _figure(7.5, 2.4 * rows)
-    panels = figure.subplots(rows, 1, sharex=True)
+    number = 3 if np.isfinite(pressure).any() else 2
+    figure = _figure(7.5, 2.4 * number)
+    panels = figure.subplots(number, 1, sharex=True)
     for name, label, color in (("potential_eV", "potential", BLUE), ("kinetic_eV", "kinetic", ORANGE)):
         panels[0].plot(time, 1e3 * (columns[name] - columns[name][0]) / atoms, color=color, linewidth=1.2, label=label)
     conserved = columns["conserved_eV"] if np.isfinite(columns["conserved_eV"]).any() else columns["total_eV"]
@@ -131,7 +131,7 @@ def plot_thermo(columns: dict[str, Any], path: str | os.PathLike[str], title: st
     panels[1].plot(time, columns["temperature_K"], color=RED, linewidth=1.2)
     panels[1].set_ylabel("temperature (K)")
     panels[1].set_ylim(0, None)
-    if rows == 3:
+    if number == 3:
         panels[2].plot(time, 1e-4 * pressure, color=GREY, linewidth=1.2)
         panels[2].set_ylabel("pressure (GPa)")
     panels[-1].set_xlabel("time (ps)")
@@ -146,14 +146,14 @@ def plot_parity(
     path: str | os.PathLike[str],
     title: str = "",
 ) -> Path:
-    """A plot of predictions against labels, with one panel per quantity and one colour per group.
+    """Draws predictions against labels, one panel for each quantity and one colour for each group.
 
     Args:
         reference: labels by quantity, such as ``"energy (eV/atom)"``, [values].
-        found: predictions likewise.
-        groups: name of the group of each value likewise, [values].
-        path: of the plot; its suffix determines the format.
-        title: above the plot.
+        found: predictions by quantity, [values].
+        groups: name of the group of each value, by quantity, [values].
+        path: the file; its ending chooses the format.
+        title: title of the picture.
 
     Returns:
         The path.
@@ -180,12 +180,12 @@ def plot_parity(
 
 
 def plot_learning_curve(history: dict[str, np.ndarray], path: str | os.PathLike[str], title: str = "") -> Path:
-    """A plot of the errors of energies and forces, epoch by epoch, on training and validation data.
+    """Draws the errors of energies and forces of each epoch, on training and validation data.
 
     Args:
-        history: of a :class:`jaxpot.fit.TrainResult`; each member of an ensemble has its own line.
-        path: of the plot; its suffix determines the format.
-        title: above the plot.
+        history: the history in a :class:`jaxpot.fit.TrainResult`; each member of an ensemble has its own line.
+        path: the file; its ending chooses the format.
+        title: title of the picture.
 
     Returns:
         The path.
@@ -212,12 +212,12 @@ def plot_learning_curve(history: dict[str, np.ndarray], path: str | os.PathLike[
 
 
 def plot_reliability(curves: dict[str, Reliability], path: str | os.PathLike[str], title: str = "") -> Path:
-    """A reliability diagram: overconfident below the diagonal, underconfident above it.
+    """Draws a reliability diagram: a curve below the diagonal is overconfident, above it underconfident.
 
     Args:
         curves: {name: :func:`jaxpot.uncertainty.reliability`}.
-        path: of the plot; its suffix determines the format.
-        title: above the plot.
+        path: the file; its ending chooses the format.
+        title: title of the picture.
 
     Returns:
         The path.
@@ -240,14 +240,14 @@ def plot_reliability(curves: dict[str, Reliability], path: str | os.PathLike[str
 
 
 def plot_spread(errors: Any, spreads: Any, path: str | os.PathLike[str], unit: str = "eV/Å", title: str = "") -> Path:
-    """A plot of errors against predicted uncertainties, on logarithmic axes, with the rank correlation.
+    """Draws errors against predicted uncertainties on logarithmic axes, with the rank correlation.
 
     Args:
         errors: prediction minus reference.
         spreads: predicted standard deviations, of the same shape.
-        path: of the plot; its suffix determines the format.
-        unit: of both.
-        title: above the plot.
+        path: the file; its ending chooses the format.
+        unit: unit of both, for the axes.
+        title: title of the picture.
 
     Returns:
         The path.

@@ -1,1 +1,1 @@
-"""ASE, jax-md and LAMMPS."""
+"""Connections to ASE, jax-md and LAMMPS."""

@@ -1,4 +1,4 @@
-"""Any potential as a calculator of the Atomic Simulation Environment."""
+"""A calculator of the Atomic Simulation Environment for any potential."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from jaxpot.system import System
 __all__ = ["Calculator"]
 
 VOIGT = ((0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1))  # xx, yy, zz, yz, xz, xy
-ROOM = 1.1  # by which a new list's shape exceeds its needs, so that the next lists fit
+ROOM = 1.1  # ratio of the size of a new list to what it needs, so that the next lists fit too
 
 
 class Calculator(AseCalculator):
     """ASE calculator of a potential: energy, free_energy, energies, forces, and stress where the cell has a volume.
 
-    Cell, positions, species, periodicity and number of atoms may change from call to call. Shapes are geometric
-    buckets, so that programs are compiled again only when a structure leaves its bucket; the neighbour list is built
-    again only when an atom has moved by half the skin or the cell has strained as much.
+    Cell, positions, species, periodicity and number of atoms may change between calls. Structures are padded to a few
+    shapes, so that compilation is repeated only when a structure does not fit the earlier shapes. The neighbour list is
+    rebuilt only when atoms have moved or the cell has strained so much that a pair may be missing.
 
     Args:
         potential: any potential.
@@ -72,14 +72,14 @@ class Calculator(AseCalculator):
         self.params = checked_params(params, self.dtype)
         self._list = neighbor_list(potential, skin, capacity_multiplier=1.0) if potential.cutoff > 0 else None
         self.extras = dict(extras or {})
-        # lists are checked here, by numbers in double precision
+        # this class checks lists itself, in double precision
         self._evaluate = jax.jit(potential.unchecked.evaluate)
         self._radii = (potential.cutoff, 0.1 * potential.cutoff if skin is None else float(skin))
         self._shapes: list[Sizes] = []
         self._sizes = Sizes(0, 0, 0)
         self._neighbors: Neighbors | None = None
         self._completion = np.zeros((3, 3))
-        self._reference: _Geometry | None = None  # for which the list was made
+        self._reference: _Geometry | None = None  # the geometry that the list was made for
         self._fits = False
         if not potential.needs:
             self._check_params_fit(System.create(np.zeros((1, 3)), dtype=self.dtype))
@@ -90,12 +90,12 @@ class Calculator(AseCalculator):
         properties: Sequence[str] = ("energy",),
         system_changes: Sequence[str] = all_changes,
     ) -> None:
-        """What ASE calls for new atoms; fills ``results``.
+        """Computes the results for a structure; ASE calls it and reads ``results``.
 
         Args:
             atoms: the structure.
-            properties: names of what is wanted; everything there is gets calculated.
-            system_changes: what has changed since the last call, according to ASE.
+            properties: names of the wanted properties; all properties are computed anyway.
+            system_changes: changes since the last call, according to ASE.
         """
         super().calculate(atoms, list(properties), list(system_changes))
         system = System.from_ase(self.atoms, self.potential.elements, self.dtype, self.extras)
@@ -119,7 +119,7 @@ class Calculator(AseCalculator):
             raise PropertyNotImplementedError("there is no stress: the cell has no volume; give the atoms a cell")
 
     def _check_params_fit(self, system: System) -> None:
-        """Let the potential see the params once, without computing anything."""
+        """Raise ValueError unless the potential accepts the params; nothing is computed."""
         neighbors = None if self._list is None else self._list.allocate(system)
         try:
             jax.eval_shape(self.potential.unchecked.evaluate, self.params, system, neighbors)
@@ -131,7 +131,7 @@ class Calculator(AseCalculator):
             ) from error
 
     def _prepare(self, system: System) -> None:
-        """See to it that shape and list fit the system."""
+        """Makes sure that shape and neighbour list fit the system."""
         atoms = system.positions.shape[0]
         if self._list is None:
             self._sizes = _shape_for(Sizes(atoms, 1, 0), self._shapes)
@@ -149,7 +149,7 @@ class Calculator(AseCalculator):
 
 
 class _Geometry(NamedTuple):
-    """What a list depends on, on the host in float64."""
+    """The data that a neighbour list depends on, on the host in float64."""
 
     positions: np.ndarray
     cell: np.ndarray
@@ -159,8 +159,8 @@ class _Geometry(NamedTuple):
 def _is_stale(old: _Geometry, new: _Geometry, completion: np.ndarray, radii: tuple[float, float]) -> bool:
     """Whether a pair within the cutoff may be missing from a list made for ``old``, complete within cutoff + skin.
 
-    With A the deformation from one cell to the other and d_i what atom i has moved beyond it, a pair at distance r now
-    was at most at |A^-1| (r + 2 max|d|) then.
+    Let A be the deformation from the old cell to the new one, and d_i the further displacement of atom i. A pair now
+    at the distance r was at a distance of at most |A^-1| (r + 2 max|d|).
     """
     if old.positions.shape != new.positions.shape or (old.pbc != new.pbc).any():
         return True
@@ -172,7 +172,7 @@ def _is_stale(old: _Geometry, new: _Geometry, completion: np.ndarray, radii: tup
 
 
 def _shape_for(need: Sizes, shapes: list[Sizes]) -> Sizes:
-    """The least shape in use that holds what is needed and does not waste half; else a new one, which is kept."""
+    """The smallest earlier shape that is large enough and at most twice as costly as needed; otherwise a new one."""
     room = Sizes(need.atoms, *(math.ceil(number * ROOM) for number in need[1:])).rounded()
     fitting = [s for s in shapes if all(have >= want for have, want in zip(s, need, strict=True))]
     best = min(fitting, key=lambda s: s.cost, default=room)

@@ -1,8 +1,8 @@
 """Potentials for jax-md: energy, force and neighbour functions in its conventions.
 
-Everything here takes what jax-md passes around: positions in real or fractional coordinates, ``box`` as a number, a
-vector or a matrix whose *columns* are the lattice vectors (the transpose of ``System.cell``), ``perturbation`` for
-strains, and ``neighbor``, which is a list of jaxpot's (any cell) or one of jax-md's own, of any format.
+All functions take the arguments of jax-md: positions in real or fractional coordinates, ``box`` as a number, a vector
+or a matrix whose *columns* are the lattice vectors (the transpose of ``System.cell``), ``perturbation`` for strains,
+and ``neighbor``, which is a list of jaxpot (for any cell) or of jax-md, in any format.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from jaxpot.potential import Params, Potential
 __all__ = ["NeighborFns", "NeighborState", "energy_fn", "force_fn", "neighbor_fn"]
 
 
-KEPT = 0.2  # part of the skin that is left for the motion after an update
+KEPT = 0.2  # part of the skin that is reserved for the motion after an update
 
 
 class NeighborFns(NamedTuple):
-    """What :func:`neighbor_fn` returns, like jax-md's ``NeighborListFns``.
+    """The two functions that :func:`neighbor_fn` returns, like jax-md's ``NeighborListFns``.
 
     Attributes:
         allocate: ``(position, extra_capacity=0, box=...) -> NeighborState``, on the host.
@@ -47,16 +47,16 @@ def neighbor_fn(
     skin: float | None = None,
     capacity_multiplier: float = 1.15,
 ) -> NeighborFns:
-    """Neighbour functions over jaxpot's list: any cell, smaller than the cutoff too, any periodicity.
+    """Neighbour functions with jaxpot's list, for any cell (also smaller than the cutoff) and any periodicity.
 
     Args:
-        cutoff: Å, or a potential whose cutoff is taken.
+        cutoff: Å, or a potential that gives the cutoff.
         box: Å, the box in jax-md's sense; None for free space.
         fractional_coordinates: whether positions come as fractions of the box.
         pbc: the directions that repeat; all by default where there is a box.
-        skin: Å; a tenth of the cutoff by default. Four fifths of it say when to rebuild, the rest is for the step that
-            jax-md takes between updating the list and using it.
-        capacity_multiplier: room for growth that ``allocate`` leaves.
+        skin: Å; a tenth of the cutoff by default. Four fifths of it decide when to rebuild, the rest covers the step
+            that jax-md takes between updating the list and using it.
+        capacity_multiplier: factor by which ``allocate`` makes the list larger than needed.
 
     Returns:
         The :class:`NeighborFns`.
@@ -108,10 +108,10 @@ def energy_fn(
 ) -> Callable[..., jax.Array]:
     """``energy_fn(R, neighbor=..., box=...)`` for ``jax_md.simulate``, ``jax_md.minimize`` and ``jax_md.quantity``.
 
-    Its derivative with respect to R is the engine's force pass (in real units also for fractional coordinates, as
-    jax-md has it), so that integrators may differentiate it without loss. It is NaN, and its forces are, where the
-    list has overflowed, where a list of jaxpot's misses pairs of these positions, and where the box of a jax-md list is
-    narrower than twice the cutoff: no number is given for wrong. A jax-md list is as complete as jax-md keeps it.
+    Its derivative with respect to R is computed by the engine's force pass (in real units also for fractional
+    coordinates, as in jax-md), so integrators may differentiate it at no extra cost. Energy and forces are NaN where
+    the list has overflowed, where a list of jaxpot misses pairs at these positions, and where the box of a jax-md list
+    is narrower than twice the cutoff. Whether a list of jax-md is up to date is not checked.
 
     Args:
         potential: any potential.
@@ -121,16 +121,16 @@ def energy_fn(
         extras: named data that the potential needs, such as ``system.extras`` of a molecule with its topology.
         fractional_coordinates: whether positions come as fractions of the box, as with ``space.periodic_general``.
         pbc: the directions that repeat; all by default where there is a box.
-        sparse_capacity: slots for neighbours of one atom when a jax-md list in a sparse format is converted; twice the
-            average number and some by default.
+        sparse_capacity: slots for neighbours of one atom when a jax-md list in a sparse format is converted; by default
+            somewhat more than the average number.
 
     Returns:
         ``(R, neighbor=None, box=None, perturbation=None, params=None) -> scalar`` energy in eV.
 
     Raises:
-        ValueError: a list of jax-md's is used with a box narrower than twice the cutoff, or the list does not fit the
-            potential; at the call.
-        TypeError: the call has an argument that neither this function nor jax-md knows.
+        ValueError: at the call, the box of a jax-md list is narrower than twice the cutoff, or the list does not fit
+            the potential.
+        TypeError: at the call, an argument is unknown to this function and to jax-md.
 
     Example:
         >>> import jax, jax.numpy as jnp, jaxpot
@@ -151,7 +151,7 @@ def energy_fn(
         system, neighbors, valid = space.matched(neighbor, system, box_now, potential, sparse_capacity)
         strain = strain_of(perturbation, system.positions.dtype)
         value = energy(params if params_now is None else params_now, system, strain, neighbors)
-        # times NaN rather than instead of the value: the forces have to be NaN too
+        # multiplied by NaN, not replaced by NaN, so that the forces are NaN too
         return value * jnp.where(valid, 1.0, jnp.nan).astype(value.dtype)
 
     return function

@@ -1,8 +1,8 @@
 """A potential's energy as one scalar function whose derivative is the engine's own force pass.
 
 Reverse differentiation of per-atom energies scatters edge gradients back to atoms, which costs several times a force
-evaluation. jax-md differentiates energies all the time (its NPT integrator takes value, forces and strain derivative
-that way), so the energy here carries its derivative with it: forces and virial come from ``Potential.evaluate``.
+evaluation. jax-md differentiates energies in many places (its NPT integrator gets value, forces and strain derivative
+in this way), so this energy has a custom derivative: forces and virial come from ``Potential.evaluate``.
 """
 
 from __future__ import annotations

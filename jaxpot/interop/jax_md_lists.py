@@ -1,4 +1,4 @@
-"""jax-md's neighbour lists, of any format, as lists of jaxpot's; jittable."""
+"""Conversion of jax-md's neighbour lists, in any format, to lists of jaxpot; jittable."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["check_box", "from_jax_md"]
 
 
 def check_box(box: Any, cutoff: float) -> None:
-    """Raise ValueError where a jax-md list cannot be right in a box; nothing is checked of a traced one.
+    """Raise ValueError where a jax-md list cannot be correct in a box; a traced box is not checked.
 
-    Such a list names an atom once, at its nearest image. That is enough while the distance between opposite faces of
-    the box is at least twice the cutoff in every direction; then the nearest image is also the one that rounding of
-    fractional coordinates finds, however skewed the box.
+    Such a list has each neighbour once, at its nearest image. That is enough if the distance between opposite faces of
+    the box is at least twice the cutoff in every direction; then rounding of fractional coordinates also finds the
+    nearest image, however skewed the box is.
 
     Args:
         box: Å, [3, 3] with lattice vectors as columns, [3], or a number.
@@ -42,20 +42,20 @@ def check_box(box: Any, cutoff: float) -> None:
 
 
 def from_jax_md(neighbor: Any, system: System, cutoff: float, capacity: int | None) -> tuple[Neighbors, jax.Array]:
-    """A jax-md list for a system, with images chosen anew from the present positions.
+    """Converts a jax-md list for a system, and chooses the images from the present positions.
 
     Args:
         neighbor: a ``jax_md.partition.NeighborList`` made with at least ``cutoff``.
         system: positions, cell and periodicity, in all or in no directions.
-        cutoff: Å, of the potential.
-        capacity: slots for neighbours of one atom where the list is sparse; None for half as many again as the average.
+        cutoff: Å, cutoff of the potential.
+        capacity: slots for neighbours of one atom where the list is sparse; None for somewhat more than the average.
 
     Returns:
-        The list, and a scalar bool that is False where it must not be used: jax-md's list has overflowed, the box is
-        narrower than twice the cutoff, or ``capacity`` is too small.
+        The list, and a scalar bool that is False where the list must not be used because jax-md's list has overflowed,
+        the box is narrower than twice the cutoff, or ``capacity`` is too small.
 
     Raises:
-        ValueError: the list was made for another number of atoms or a smaller cutoff, or ``neighbor`` is no list.
+        ValueError: the list was made for another number of atoms or a smaller cutoff, or ``neighbor`` is not a list.
     """
     atoms = system.positions.shape[0]
     if not hasattr(neighbor, "format") or not hasattr(neighbor, "idx"):
@@ -78,7 +78,7 @@ def from_jax_md(neighbor: Any, system: System, cutoff: float, capacity: int | No
     periodic = system.pbc.all()
     safe_cell = jnp.where(periodic, system.cell, jnp.eye(3, dtype=system.cell.dtype))
     inverse = jnp.linalg.inv(safe_cell)
-    # a little slack: a box of exactly twice the cutoff is fine, however it is rounded
+    # with some tolerance, so that rounding does not reject a box of exactly twice the cutoff
     wide = jnp.min(1.0 / jnp.linalg.norm(inverse, axis=0)) >= 2 * cutoff * (1 - 1e-6)
     usable &= ~system.pbc.any() | (periodic & wide)
     fractional = jnp.where(periodic, system.positions @ inverse, 0.0)
@@ -86,7 +86,7 @@ def from_jax_md(neighbor: Any, system: System, cutoff: float, capacity: int | No
 
 
 def _dense(neighbor: Any, atoms: int, capacity: int | None) -> tuple[jax.Array, jax.Array]:
-    """[atoms, capacity] neighbours from a list of edges, and whether they fit."""
+    """[atoms, capacity] neighbours from a sparse list of edges, and whether they fit."""
     other, center = neighbor.idx
     if neighbor.format.name == "OrderedSparse":  # every pair once
         other, center = jnp.concatenate([other, center]), jnp.concatenate([center, other])
@@ -106,7 +106,7 @@ def _dense(neighbor: Any, atoms: int, capacity: int | None) -> tuple[jax.Array, 
 
 
 def _rows(others: jax.Array, fractional: jax.Array, system: System, cutoff: float) -> Neighbors:
-    """A list of rows, with one row for every atom in each of the 27 cells around and including the home cell.
+    """Makes the list, with one entry for each atom in the home cell and its images in the 26 cells around it.
 
     The image of atom j that is nearest to atom i is j moved by t = -round(u_j - u_i), u being fractional coordinates
     wrapped into [0, 1); so t is -1, 0 or 1 in each direction.
@@ -114,7 +114,7 @@ def _rows(others: jax.Array, fractional: jax.Array, system: System, cutoff: floa
     atoms, capacity = others.shape
     centers = atoms if atoms <= BLOCK else math.ceil(atoms / BLOCK) * BLOCK
     translations = np.stack(np.meshgrid(*[[-1, 0, 1]] * 3, indexing="ij"), axis=-1).reshape(27, 3)
-    translations = np.delete(translations, 13, axis=0)  # no translation: those are the central rows
+    translations = np.delete(translations, 13, axis=0)  # zero belongs to the atoms themselves
     rows = centers + 26 * atoms
 
     wraps = jnp.floor(fractional)

@@ -1,4 +1,4 @@
-"""jax-md's conventions for positions, boxes and lists, turned into a System and Neighbors."""
+"""Conversion of jax-md's positions, boxes and lists to a System and Neighbors."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from jaxpot.system import System
 
 __all__ = ["NeighborState", "Space", "box_of", "strain_of"]
 
-# what jax-md's integrators hand on to every function they call, of no meaning for an energy
+# arguments that jax-md's integrators pass to every function, and that an energy does not use
 PASSED_ON = frozenset({"kT", "dt", "t", "pressure", "rng", "mass"})
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class NeighborState:
-    """A list of jaxpot's with the methods of jax-md's ``NeighborList``.
+    """A neighbour list of jaxpot with the methods of jax-md's ``NeighborList``.
 
     Attributes:
         neighbors: the :class:`jaxpot.Neighbors`.
@@ -40,7 +40,7 @@ class NeighborState:
         """The list for new positions, rebuilt where an atom has moved by half the skin; jittable.
 
         Args:
-            position: [atoms, 3], as the list was allocated with.
+            position: [atoms, 3], in the coordinates that the list was allocated with.
             kwargs: ``box`` where it changes.
 
         Returns:
@@ -50,8 +50,7 @@ class NeighborState:
 
     @property
     def did_buffer_overflow(self) -> jax.Array:
-        """Whether a capacity was too small; energies with such a list are NaN. Allocate again, as with jax-md's
-        lists."""
+        """Whether a capacity was too small. Energies with such a list are NaN; allocate it again, as in jax-md."""
         return self.neighbors.overflow
 
     @property
@@ -61,14 +60,14 @@ class NeighborState:
 
 
 class Space(NamedTuple):
-    """Where positions live: jax-md's box and coordinates."""
+    """jax-md's box and kind of coordinates."""
 
     box: Any
     fractional: bool
     pbc: Any
 
     def system(self, positions: jax.Array, species: Any, box: Any) -> System:
-        """The system of jax-md positions; ``box`` None stands for the box given at the beginning."""
+        """The system for jax-md positions; ``box`` None means the box of this object."""
         positions = jnp.asarray(positions)
         if not jnp.issubdtype(positions.dtype, jnp.floating):
             positions = positions.astype(jnp.result_type(float))
@@ -95,7 +94,7 @@ class Space(NamedTuple):
         )
 
     def unwrapped(self, system: System, neighbors: Neighbors) -> System:
-        """The system with every atom in the image in which the list knows it; jax-md moves atoms back into the box."""
+        """The system with every atom in the same image as in the list; jax-md wraps atoms into the box."""
         if self.box is None and self.pbc is None:
             return system
         now = complete_cell(system.cell, system.pbc, neighbors.completion)
@@ -107,7 +106,7 @@ class Space(NamedTuple):
     def matched(
         self, neighbor: Any, system: System, box: Any, potential: Potential, sparse_capacity: int | None
     ) -> tuple[System, Any, jax.Array]:
-        """System and list that fit each other, from any list, and whether they may be used."""
+        """A system and a list that fit together, from a list of any kind, and whether they may be used."""
         if neighbor is None:
             if potential.cutoff > 0:
                 raise ValueError(
@@ -152,7 +151,7 @@ def strain_of(perturbation: Any, dtype: Any) -> jax.Array:
 
 
 def box_of(kwargs: dict[str, Any]) -> Any:
-    """``box`` among a call's further arguments, of which none may be unknown."""
+    """Takes ``box`` from the further arguments of a call; TypeError where one is unknown."""
     box = kwargs.pop("box", None)
     unknown = set(kwargs) - PASSED_ON
     if unknown:

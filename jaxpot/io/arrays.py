@@ -1,4 +1,4 @@
-"""Arrays from ``.npz`` and ``.npy`` files, whose headers are believed only as far as the files hold numbers."""
+"""Safe reading of arrays from ``.npz`` and ``.npy`` files, whose headers may be wrong."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from jaxpot.io.errors import FileFormatError
 __all__ = ["open_npy", "read_npz"]
 
 Path = str | os.PathLike[str]
-MOST = 1 << 32  # bytes of all arrays of a file
-DEFLATE = 1100  # no more bytes come of one that deflate has packed
+MOST = 1 << 32  # bytes; limit for all arrays of a file
+DEFLATE = 1100  # highest possible ratio of unpacked to packed bytes
 REMEDY = "get or write the file again"
 
 
 def read_npz(path: Path, most: int = MOST) -> dict[str, np.ndarray]:
-    """The arrays of an ``.npz`` file by name.
+    """Reads the arrays of an ``.npz`` file by name.
 
-    Nothing is made of the size that a header claims before the file is seen to hold as much, and no code is run.
+    The size in each header is compared with the size of the file before memory is allocated, and no code is run.
 
     Args:
         path: the file.
-        most: bytes that all arrays together may take.
+        most: limit for the bytes of all arrays together.
 
     Returns:
         The arrays.
 
     Raises:
-        FileFormatError: the file is missing or damaged, or holds something else than arrays of numbers and texts.
+        FileFormatError: the file is missing or damaged, or holds anything but arrays of numbers and strings.
 
     Example:
         >>> np.savez("two.npz", a=np.arange(3), b=np.eye(2))
@@ -40,7 +40,7 @@ def read_npz(path: Path, most: int = MOST) -> dict[str, np.ndarray]:
         ['a', 'b']
     """
     try:
-        with open(path, "rb") as stream:  # by ourselves: a file that is no archive would stay open
+        with open(path, "rb") as stream:  # opened here, because np.load would leave a file open that is no archive
             with zipfile.ZipFile(stream) as archive:
                 total = 0
                 for info in archive.infolist():
@@ -60,7 +60,7 @@ def read_npz(path: Path, most: int = MOST) -> dict[str, np.ndarray]:
 
 
 def open_npy(path: Path) -> np.memmap:
-    """The array of an ``.npy`` file, left on disk until it is needed.
+    """Opens the array of an ``.npy`` file as a memory map.
 
     Args:
         path: the file.
@@ -69,7 +69,7 @@ def open_npy(path: Path) -> np.memmap:
         The memory-mapped array.
 
     Raises:
-        FileFormatError: the file is missing or damaged, or is shorter than its header claims.
+        FileFormatError: the file is missing or damaged, or shorter than its header says.
 
     Example:
         >>> np.save("one.npy", np.arange(3))
@@ -96,7 +96,7 @@ def _check_packed(path: Path, info: zipfile.ZipInfo) -> None:
 
 
 def _claimed(path: Path, name: str, stream: IO[bytes] | Any, size: int) -> int:
-    """Bytes that the header of an array claims, none of them beyond the end of what holds it."""
+    """The bytes of an array according to its header; FileFormatError where the file is shorter."""
     version = np.lib.format.read_magic(stream)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = read(stream)

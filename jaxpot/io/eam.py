@@ -1,4 +1,4 @@
-"""Potentials from files of tabulated EAM and ADP potentials, and back."""
+"""Reading and writing of tabulated EAM and ADP potentials."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Path = str | os.PathLike[str]
 
 LAMMPS_NAMES: dict[str, Style] = {"eam": "funcfl", "eam/alloy": "setfl", "eam/fs": "fs"}
 EAM_STYLES = (*STYLES, *LAMMPS_NAMES)
-# The last two are not supported; the reader says why.
+# The last two are not supported; the reader gives the reason.
 NAMES = (".eam", ".funcfl", ".alloy", ".setfl", ".fs", ".adp", ".he", ".cdeam")
 STYLE_OF_NAME: dict[str, Style] = {
     ".eam": "funcfl", ".funcfl": "funcfl", ".alloy": "setfl", ".setfl": "setfl", ".fs": "fs", ".adp": "adp"
@@ -56,11 +56,11 @@ FIELDS = {
 @plain_data
 @dataclasses.dataclass(frozen=True, eq=False)
 class EAMSource:
-    """What an EAM or ADP file said: comments, masses, lattice constants, grids, and the tables themselves.
+    """The content of an EAM or ADP file: comments, masses, lattice constants, grids, and the tables themselves.
 
     Attributes:
-        tables: for the elements of the potential, on its grids.
-        files: funcfl files as they stand, of which ``tables`` were made; none for the other styles.
+        tables: the tables of the potential's elements, on its grids.
+        files: the original funcfl files that ``tables`` were made from; empty for the other styles.
     """
 
     tables: EAMTables
@@ -68,12 +68,12 @@ class EAMSource:
 
 
 def has_eam_name(path: Path) -> bool:
-    """Whether a file is called as such files are."""
+    """Whether a file name has one of the usual endings."""
     return os.fspath(path).lower().endswith(NAMES)
 
 
 def has_eam_content(path: Path) -> bool:
-    """Whether a file begins as such files do: funcfl's second and third line, or the others' fourth and fifth."""
+    """Whether the header has the right numbers: lines 2 and 3 in funcfl files, 4 and 5 in the others."""
     try:
         with open(path, "rb") as stream:
             lines = [stream.readline(10_000).split() for _ in range(5)]
@@ -94,17 +94,17 @@ def load_eam(
 
     Args:
         paths: the files.
-        elements: which of the files' elements, in which order; all by default. A funcfl file whose atomic number is no
-            element takes the name at its place.
-        style: one of ``EAM_STYLES``, or None to find out.
-        cutoff: Å, at most that of the file; that of the file by default.
+        elements: the elements to load, in the order of the species; all by default. A funcfl
+            file whose atomic number is no element takes the name at its place.
+        style: one of ``EAM_STYLES``; None recognises it from the file.
+        cutoff: Å, at most that of the file, which is the default.
 
     Returns:
         The potential, whose ``spec.file`` is an :class:`EAMSource`, and its params.
 
     Raises:
-        FileFormatError: a file that is not readable or not of this kind.
-        ValueError: elements that the files do not have, or a cutoff that is not between 0 and theirs.
+        FileFormatError: a file cannot be read or is of another kind.
+        ValueError: the files lack one of the elements, or the cutoff is not between 0 and that of the files.
     """
     source = _read(paths, None if elements is None else tuple(elements), style)
     tables = source.tables
@@ -129,19 +129,21 @@ def load_eam(
 def save_eam(path: Path, potential: Potential, params: Params, style: str | None) -> None:
     """Writes a setfl, fs, ADP or funcfl file.
 
-    Tables that are as they were loaded are written with the very numbers of the file, whatever the precision of params.
+    Tables that did not change since they were loaded are written with the exact numbers of the file, even if the params
+    are of lower precision.
 
     Args:
-        path: the file, replaced in one piece.
+        path: the file, replaced atomically.
         potential: made by :func:`load_eam`, :func:`jaxpot.eam` or :func:`jaxpot.adp`.
-        params: of that potential.
-        style: one of ``EAM_STYLES``; by default the name of the file tells, and otherwise the kind of potential. A
-            density that does not depend on the own element may be written as fs, and one of style fs that turns out not
-            to depend on it as setfl; funcfl holds one element whose tables have not changed since they were read.
+        params: its params.
+        style: one of ``EAM_STYLES``; by default taken from the file name, otherwise from the kind of potential. A setfl
+            potential can be written as fs. An fs potential can be written as setfl if its densities do not depend on
+            the element of the atom that they act on. funcfl holds one element whose tables did not change since they
+            were read.
 
     Raises:
-        FileFormatError: a style that cannot hold the potential, or a file that cannot be written.
-        ValueError: an unknown style, or params that are not those of the potential.
+        FileFormatError: the style cannot hold the potential, or the file cannot be written.
+        ValueError: the style is unknown, or the params do not fit the potential.
     """
     own = STYLE_OF_POTENTIAL[potential.name]
     source = getattr(potential.spec, "file", None)
@@ -235,7 +237,7 @@ def _values(tables: EAMTables) -> dict[str, np.ndarray]:
 
 
 def _updated(tables: EAMTables, params: Params) -> EAMTables:
-    """The tables with the numbers of params, where those are not merely the rounded ones of the tables."""
+    """The tables with the numbers of params; tables that params merely round to their precision stay as they are."""
     old = _values(tables)
     new = _exact(params, {name: value.shape for name, value in old.items()})
     rounding = params.get(ROUNDING) or {}
@@ -245,13 +247,13 @@ def _updated(tables: EAMTables, params: Params) -> EAMTables:
         parts = [(near, params[name])] + ([(rest, rounding[name])] if rest is not None and rounding else [])
         if not all(np.array_equal(a, b) for a, b in parts):
             changed[FIELDS[name]] = new[name]
-    # Effective charges no longer give a pair potential that has changed.
+    # A changed pair potential no longer follows from the effective charges.
     charge = tables.effective_charge if "r_phi" not in changed else None
     return dataclasses.replace(tables, **changed, effective_charge=charge)
 
 
 def _tables_of(potential: Potential, params: Params, style: Style) -> EAMTables:
-    """The tables of a potential that was not loaded, with what is common knowledge about its elements."""
+    """The tables of a potential that was not loaded, with atomic numbers and masses from ASE."""
     from ase.data import atomic_masses, atomic_numbers
 
     elements, spec = potential.elements, potential.spec
@@ -278,7 +280,7 @@ def _exact(params: Any, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.n
     if found != dict(shapes):
         raise ValueError(f"the params are not those of this potential: got {found}, expected {dict(shapes)}")
     exact: dict[str, np.ndarray] = exact_tables(params)
-    # The mean of both halves is what the potential evaluates.
+    # The potential evaluates the mean of both halves.
     return {n: v if n in ("embedding", "density") else 0.5 * (v + v.swapaxes(0, 1)) for n, v in exact.items()}
 
 

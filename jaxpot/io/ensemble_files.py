@@ -1,4 +1,4 @@
-"""An ensemble on disk: one folder a member, in the member's own format, and a list of them."""
+"""Ensembles on disk: each member in its own format in one folder or file, and a list of them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def has_ensemble(path: str | os.PathLike[str]) -> bool:
     """Whether a folder holds an ensemble.
 
     Args:
-        path: of the folder.
+        path: the folder.
     """
     return (Path(path) / LIST).is_file()
 
@@ -39,14 +39,14 @@ def load_ensemble(
     style: str | None,
     cutoff: float | None,
 ) -> tuple[Potential, Params]:
-    """The committee of the members in a folder, and their stacked params.
+    """Loads the members in a folder as a committee, and stacks their params.
 
     Args:
         load: :func:`jaxpot.load`, for the members.
         paths: one folder.
-        elements: as of :func:`jaxpot.load`, for each member.
-        style: of the ensemble itself; None.
-        cutoff: as of :func:`jaxpot.load`.
+        elements: as in :func:`jaxpot.load`, for each member.
+        style: style of the ensemble itself, always None.
+        cutoff: as in :func:`jaxpot.load`.
 
     Raises:
         FileFormatError: the list is faulty, a member is missing, or members are of different kinds.
@@ -75,14 +75,14 @@ def load_ensemble(
 def save_ensemble(
     save: Callable[..., None], path: str | os.PathLike[str], potential: Potential, params: Params, style: str | None
 ) -> None:
-    """Writes each member to a folder of its own, or a file where its format is one file.
+    """Writes each member of an ensemble to its own folder, or to a file where its format is a single file.
 
     Args:
         save: :func:`jaxpot.save`, for the members.
-        path: of the folder; made if need be.
+        path: the folder, created if it does not exist.
         potential: a :func:`jaxpot.committee`.
-        params: stacked.
-        style: of the members' files.
+        params: the stacked params of the members.
+        style: style of the members' files.
 
     Raises:
         FileFormatError: the folder cannot be written to.
@@ -97,13 +97,13 @@ def save_ensemble(
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir(parents=True)
             save(part / "member", potential.member, jax.tree.map(lambda leaf, m=m: leaf[m], params), style)
-        # from here on there is no ensemble, old or new, until all members are in their places
+        # from here on the folder holds no ensemble until all members are in their places
         with contextlib.suppress(FileNotFoundError):
             (folder / LIST).unlink()
         for name, part in zip(names, parts, strict=True):
             if (folder / name).is_dir():
                 shutil.rmtree(folder / name)
-            inside = part / "member"  # a folder or file of that name, or several files of names that begin so
+            inside = part / "member"  # one folder or file "member", or several files whose names begin with it
             os.replace(inside if inside.exists() else part, folder / name)
             shutil.rmtree(part, ignore_errors=True)
     except OSError as error:

@@ -9,13 +9,13 @@ from jaxpot.errors import JaxpotError
 
 
 class FileFormatError(JaxpotError, ValueError):
-    """A file that cannot be read or written: which, where, what is wrong, and what to do, in one line.
+    """A file that cannot be read or written. The message is one line with the place, the fault and the remedy.
 
-    ``str(error)`` is ``path:line: message; remedy``, without the line number where no line is to blame.
+    ``str(error)`` is ``path:line: message; remedy``, without the line number where the fault is in no single line.
 
     Args:
       path: the file, as the caller named it.
-      line: the number of the line to blame, counted from 1, or None.
+      line: the number of the faulty line, counted from 1, or None.
       message: what is wrong, with what was found in the file.
       remedy: what the reader of the message can do about it.
 
@@ -39,7 +39,7 @@ class FileFormatError(JaxpotError, ValueError):
 
 
 class FileWarning(UserWarning):
-    """Something in a file that is not used, or was read in a way that its reader should know of.
+    """Something in a file that is not used, or is interpreted in a way that the user should know about.
 
     Example:
       >>> issubclass(FileWarning, UserWarning)
@@ -48,7 +48,7 @@ class FileWarning(UserWarning):
 
 
 def warn(path: str | os.PathLike[str], line: int | None, message: str) -> None:
-    """Warns of something in a file; the command line shows it as one line.
+    """Warns about something in a file; the command line shows the warning as one line.
 
     Args:
       path: the file, as the caller named it.

@@ -1,4 +1,4 @@
-"""A short text that is the same for equal data and for nothing else: what a run says it was started with."""
+"""Hashes of data, by which a run recognises whether it is resumed with the same data."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["fingerprint"]
 def fingerprint(value: Any) -> str:
     """The SHA-256 hash of a value, the same in every process.
 
-    Arrays count by type, shape and bytes, dataclasses by the fields that they compare, mappings without regard to the
-    order of their keys. Of functions and other objects without such a form only the name of the type counts.
+    Arrays are hashed by type, shape and bytes, dataclasses by the fields that they compare, and mappings without
+    regard to the order of keys. Functions and other objects are hashed by the name of their type only.
 
     Args:
-        value: numbers, texts, arrays, and tuples, mappings and dataclasses of these.
+        value: numbers, strings, arrays, and tuples, mappings and dataclasses of these.
 
     Returns:
         64 hexadecimal digits.

@@ -1,4 +1,4 @@
-"""Folders that hold a potential or a run: written whole, and by one process at a time."""
+"""Folders that hold a potential or a run. They are written completely or not at all, by one process at a time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["MARKERS", "FolderInUseError", "give_up", "kinds_in", "locked", "writ
 
 LOCK = ".lock"
 
-# The file by which a folder is one of a potential, and of which kind.
+# The files that mark a folder as one that holds a potential, and the kind of potential.
 MARKERS = {
     "ensemble.json": "an ensemble",
     "input.nn": "a network of n2p2 or RuNNer",
@@ -23,19 +23,19 @@ MARKERS = {
 
 
 def kinds_in(folder: str | os.PathLike[str]) -> list[str]:
-    """The names of the files that make a folder one of a potential.
+    """The names of the marker files in a folder, which tell the kinds of potential that it holds.
 
     Args:
-        folder: that may not exist.
+        folder: a folder, which may not exist.
     """
     return [name for name in MARKERS if os.path.isfile(os.path.join(folder, name))]
 
 
 def give_up(folder: str | os.PathLike[str]) -> None:
-    """Deletes the files that make a folder one of a potential, so that what is left is none.
+    """Deletes the marker files in a folder, so that it no longer counts as a potential.
 
     Args:
-        folder: that may not exist.
+        folder: a folder, which may not exist.
     """
     for name in MARKERS:
         with contextlib.suppress(FileNotFoundError):
@@ -45,13 +45,13 @@ def give_up(folder: str | os.PathLike[str]) -> None:
 def write_together(folder: str | os.PathLike[str], texts: Mapping[str, str | bytes], marker: str) -> None:
     """Writes the files of a potential so that a reader finds the old ones, the new ones, or no potential.
 
-    Everything is written beside first; then the marker goes, the other files take their places, and the new marker
-    comes last.
+    All files are first written under temporary names. Then the old marker is deleted, the other files are moved to
+    their names, and the new marker last.
 
     Args:
-        folder: made if need be.
-        texts: of the files, by name, the marker among them.
-        marker: one of ``MARKERS``.
+        folder: the folder, created if it does not exist.
+        texts: contents by file name, including the marker.
+        marker: name of the marker file, one of ``MARKERS``.
 
     Raises:
         FileFormatError: a file cannot be written.
@@ -79,15 +79,16 @@ class FolderInUseError(ValueError):
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """A folder for the caller alone, for as long as the context lasts.
+    """Locks a folder for the duration of a context.
 
-    The lock is the operating system's, on a file ``.lock`` in the folder: it ends with the process, however that ends.
+    The operating system locks a file ``.lock`` in the folder. It releases the lock when the process ends, even by a
+    crash.
 
     Args:
-        folder: made if need be.
+        folder: the folder, created if it does not exist.
 
     Raises:
-        FolderInUseError: somebody else holds the lock; the message says which process.
+        FolderInUseError: another run holds the lock; the message names its process.
 
     Example:
         >>> from pathlib import Path
@@ -100,7 +101,7 @@ def locked(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / LOCK
     handle = _taken(path)
-    while not _is(path, handle):  # whoever held it has just let go of it and deleted the file
+    while not _is(path, handle):  # the previous owner released the lock and deleted the file in the meantime
         os.close(handle)
         handle = _taken(path)
     try:
@@ -113,7 +114,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _taken(path: Path) -> int:
-    """The open lock file, locked."""
+    """Opens and locks the lock file."""
     import fcntl
 
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -130,7 +131,7 @@ def _taken(path: Path) -> int:
 
 
 def _is(path: Path, handle: int) -> bool:
-    """Whether a path still leads to an open file."""
+    """Whether a path still names an open file."""
     try:
         there, here = os.stat(path), os.fstat(handle)
     except FileNotFoundError:
@@ -139,10 +140,10 @@ def _is(path: Path, handle: int) -> bool:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Replace a file as a whole, on the disk too, before returning.
+    """Replaces a file atomically, and returns once the content is on the disk.
 
     Args:
-        path: of the file.
+        path: the file.
         data: its new content.
     """
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

@@ -1,4 +1,4 @@
-"""Names that labels have in files: which label a name means, whether that is certain, and what only looks like one."""
+"""Names of labels in files: which label a name means, and whether that is certain."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ KINDS = ("energy", "forces", "stress", "virial")
 UNITS = {"energy": "eV", "forces": "eV/Å", "stress": "eV/Å^3, positive under tension",
          "virial": "eV, minus the stress times the volume"}  # fmt: skip
 
-# Words that make a name of a label another name of the same label: where it comes from. Programs have units and signs
-# of their own for stresses, which the second set's names may have.
+# Words that may be added to the name of a label and tell its origin, such as REF_energy. The words of ORIGINS are not
+# accepted for stresses, because stresses of these programs may have other units and signs.
 ANY_UNIT = {"ref", "reference", "target", "label", "true", "dft", "qm"}
 ORIGINS = ANY_UNIT | {
     "abinitio", "pbe", "pbesol", "pbe0", "rpbe", "lda",
@@ -19,7 +19,7 @@ ORIGINS = ANY_UNIT | {
     "aims", "abinit", "gpaw", "orca",
 }  # fmt: skip
 NAMES = {"energy": ("energy",), "forces": ("forces", "force"), "stress": ("stress",), "virial": ("virial", "virials")}
-# Names that hold one of these are about labels, or are something else of the same kind.
+# Names with one of the first parts look like labels, unless they also have one of the second parts.
 LOOKS = re.compile(r"energ|force|stress|virial", re.IGNORECASE)
 NOT_LABELS = re.compile(
     r"weight|sigma|mask|err(or)?\b|error|std|var(iance)?|uncert|rmse|mae\b|thresh|cutoff|\bmax|\bmin|tol|unit|kinetic|"
@@ -27,15 +27,15 @@ NOT_LABELS = re.compile(
     re.IGNORECASE,
 )
 BARE = {"e", "e0", "etot", "toten", "epot", "f", "fx", "fy", "fz", "fx,fy,fz"}
-ASE_OTHERS = ("energies", "stresses")  # of each atom
-FREE = "free_energy"  # what the forces are derivatives of where electrons are smeared; ASE's energy is extrapolated
+ASE_OTHERS = ("energies", "stresses")  # results for each atom
+FREE = "free_energy"  # with smeared electrons the forces are its derivatives; ASE's energy is extrapolated
 
 
 def kind_of(name: str) -> str | None:
     """Which label a name looks like: ``"energy"``, ``"forces"``, ``"stress"`` or ``"virial"``; None for other names.
 
     Args:
-        name: of something that a structure carries.
+        name: name of a property in a structure.
 
     Example:
         >>> kind_of("REF_forces"), kind_of("config_energy_weight")
@@ -46,10 +46,10 @@ def kind_of(name: str) -> str | None:
 
 
 def kind_of_name(name: str) -> tuple[str, bool] | None:
-    """Of which kind a label of this name would be, and whether the name is certain; None for other names.
+    """Which label a name looks like, and whether that is certain; None for other names.
 
     Args:
-        name: of something that a structure carries.
+        name: name of a property in a structure.
     """
     if name in ASE_OTHERS:
         return None
@@ -78,9 +78,9 @@ _OURS = re.compile(r"(ev|metal|ase|å|angstrom|ang|a)([ */]*(å|angstrom|ang|a|a
 
 
 def our_unit(text: str) -> bool:
-    """Whether a text names a unit of eV and Å.
+    """Whether a text names a unit made of eV and Å.
 
     Args:
-        text: such as ``"eV/Å"``.
+        text: name of a unit, such as ``"eV/Å"``.
     """
     return _OURS.fullmatch(text.strip()) is not None

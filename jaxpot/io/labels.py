@@ -1,6 +1,6 @@
-"""Reference energies, forces and stresses in ASE ``Atoms``: which of what a file carries they are.
+"""Recognition of reference energies, forces and stresses among the properties of ASE ``Atoms``.
 
-This is the one place that decides it, for data sets, training and the command line.
+Data sets, training and the command line all use this module.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ VOIGT = np.array([[0, 5, 4], [5, 1, 3], [4, 3, 2]])  # where ASE's xx, yy, zz, y
 
 
 class LabelKeys(NamedTuple):
-    """What the labels are called: a name, ``"auto"`` to recognise it, or None to leave the label out.
+    """The names of the labels: a name, ``"auto"`` to recognise it, or None to leave the label out.
 
     Attributes:
         energy: eV.
         forces: eV/Å.
         stress: eV/Å^3 in ASE's sign, positive under tension.
-        virial: eV, minus the stress times the volume; instead of a stress.
-        group: of the kind of structure; None for one group.
+        virial: eV, minus the stress times the volume; used where there is no stress.
+        group: the kind of structure; None for one group.
     """
 
     energy: str | None = AUTO
@@ -43,7 +43,7 @@ class LabelKeys(NamedTuple):
 
 
 class Labels(NamedTuple):
-    """What is known of one structure.
+    """The labels of one structure.
 
     Attributes:
         energy: eV, or None.
@@ -59,13 +59,13 @@ class Labels(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """Which names the labels of a set of structures have.
+    """The names under which a set of structures has its labels.
 
     Attributes:
-        names: of energy, forces, stress and virial; None where there is no such label.
-        group: name of the group.
-        explicit: kinds whose name the caller gave.
-        unused: names that look like labels and are not used, with the number of structures that have them.
+        names: the names of energy, forces, stress and virial; None where there is no such label.
+        group: the name of the group.
+        explicit: labels whose name the caller gave.
+        unused: names that look like labels but are not used, with the number of structures that have them.
     """
 
     names: dict[str, str | None]
@@ -74,14 +74,14 @@ class Choice(NamedTuple):
     unused: dict[str, int]
 
     def says(self) -> str:
-        """One line about the names that are not the usual ones, or "" if all are."""
+        """One line about unusual names; "" if all names are usual."""
         unusual = [f"{kind} from {name} ({UNITS[kind]})" for kind, name in self.names.items()
                    if name is not None and (name != kind or kind == "virial")]  # fmt: skip
         return "; ".join(unusual)
 
 
 class LabelError(ValueError):
-    """A label that cannot be used: of which structure, counted from 0, what is wrong, and what to do."""
+    """A label that cannot be used. It holds the structure, counted from 0, the fault and the remedy."""
 
     def __init__(self, number: int | None, message: str, remedy: str) -> None:
         super().__init__(number, message, remedy)
@@ -93,9 +93,9 @@ class LabelError(ValueError):
 
 
 def carried(atoms: Atoms) -> dict[str, Any]:
-    """Everything that a structure carries, by name: results of its calculator, ``info`` and ``arrays``.
+    """All properties of a structure by name: results of its calculator, ``info`` and ``arrays``.
 
-    Nothing is computed. Three columns fx, fy and fz are one array "fx,fy,fz".
+    Nothing is computed. Three columns fx, fy and fz are joined to one array "fx,fy,fz".
 
     Args:
         atoms: ASE ``Atoms``.
@@ -109,18 +109,18 @@ def carried(atoms: Atoms) -> dict[str, Any]:
 
 
 def choose(structures: Sequence[Atoms], keys: LabelKeys | None = None) -> Choice:
-    """The names under which a set of structures, such as those of one file, has its labels.
+    """Finds the names under which a set of structures, such as those of one file, has its labels.
 
-    A label is recognised by its usual name (energy, forces, stress), or by one other name that says the same: in other
-    cases, in the singular or plural, or with where it comes from (``REF_energy``, ``dft_forces``, ``force``,
-    ``virials``). A virial is taken as QUIP, GPUMD, MACE and dpdata write it, minus the stress times the volume.
+    A label is recognised by its usual name (energy, forces, stress) or by a variant of it: upper or lower case,
+    singular or plural, or with a word for its origin (``REF_energy``, ``dft_forces``, ``force``, ``virials``). A virial
+    is understood as QUIP, GPUMD, MACE and dpdata write it, minus the stress times the volume.
 
     Args:
         structures: ASE ``Atoms``.
-        keys: what the caller says about names.
+        keys: names that the caller gives.
 
     Raises:
-        LabelError: several names may be meant, none of them the usual one.
+        LabelError: several variants of a name exist, but not the usual name.
 
     Example:
         >>> from ase.build import bulk
@@ -180,16 +180,16 @@ def choose(structures: Sequence[Atoms], keys: LabelKeys | None = None) -> Choice
 
 
 def labels_of(atoms: Atoms, choice: Choice, number: int = 0) -> Labels:
-    """The labels of one structure.
+    """Reads the labels of one structure.
 
     Args:
         atoms: ASE ``Atoms``.
-        choice: from :func:`choose`.
-        number: of the structure, for messages.
+        choice: the names, from :func:`choose`.
+        number: number of the structure, for messages.
 
     Raises:
-        LabelError: a label is of the wrong shape, no number or not finite, a virial has no volume, or stress and
-            virial contradict each other.
+        LabelError: a label has the wrong shape, is not a number or not finite; a virial is given, but the cell has no
+            volume; or stress and virial contradict each other.
     """
     known = carried(atoms)
     count = len(atoms)
@@ -234,7 +234,7 @@ def labels_of(atoms: Atoms, choice: Choice, number: int = 0) -> Labels:
 
 
 def names_of(structures: Iterable[Atoms]) -> list[str]:
-    """What some structures carry besides positions and elements, for messages.
+    """Names of all properties of structures besides positions and elements, for messages.
 
     Args:
         structures: ASE ``Atoms``.
@@ -243,7 +243,7 @@ def names_of(structures: Iterable[Atoms]) -> list[str]:
 
 
 def unknown_units(structures: Iterable[Atoms]) -> dict[str, str]:
-    """What structures say about units that are not eV and Å, by name.
+    """Entries of ``info`` that name units other than eV and Å.
 
     Args:
         structures: ASE ``Atoms``.
@@ -282,7 +282,7 @@ def _same(structures: Sequence[Atoms], one: str, other: str | None) -> bool:
 
 
 def _tensor(values: np.ndarray) -> np.ndarray:
-    """[3, 3] symmetric from ASE's six, nine, or [3, 3]."""
+    """[3, 3] symmetric tensor from six numbers in ASE's order, nine numbers, or [3, 3]."""
     if values.shape == (6,):
         return values[VOIGT]
     matrix = values.reshape(3, 3)

@@ -1,4 +1,4 @@
-"""Potentials from native files and published sets by one function, and back to files by another."""
+"""The functions ``load`` and ``save`` for potentials in files of all formats, and in the published sets."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ Path = str | os.PathLike[str]
 
 
 class Format(NamedTuple):
-    """A kind of file, and how potentials come from it and go to it. A new format is one more entry of ``FORMATS``.
+    """A file format with its reader and writer. A new format is a new entry of ``FORMATS``.
 
     Attributes:
-        name: for messages.
-        styles: what ``style=`` may say to choose it.
-        has_name: ``(path) -> bool``, whether a file is called as such files are.
-        has_content: ``(path) -> bool``, whether a file begins as such files do; False where it cannot be read.
-        load: ``(paths, elements, style, cutoff) -> (potential, params)``; what was not given is None.
-        holds: ``(potential) -> bool``, whether ``save`` takes a potential.
+        name: name of the format, for messages.
+        styles: values of ``style=`` that choose the format.
+        has_name: ``(path) -> bool``, whether the file name fits the format.
+        has_content: ``(path) -> bool``, whether the content fits the format; False where it cannot be read.
+        load: ``(paths, elements, style, cutoff) -> (potential, params)``; values that were not given are None.
+        holds: ``(potential) -> bool``, whether ``save`` can write a potential.
         save: ``(path, potential, params, style)``; None for formats that are only read.
     """
 
@@ -47,7 +47,7 @@ class Format(NamedTuple):
 
 
 def _is_kind(*names: str) -> Callable[[Potential], bool]:
-    """Whether a potential is one of the kinds."""
+    """A function that tells whether a potential is of one of the kinds."""
     return lambda potential: type(potential.spec) in {kind_of(name) for name in names}
 
 
@@ -80,7 +80,7 @@ def load(
     style: str | None = None,
     cutoff: float | None = None,
 ) -> tuple[Potential, Params]:
-    """A potential and its params, from native files of other programs or from the published sets.
+    """Loads a potential and its params from files of jaxpot or other programs, or from the published sets.
 
     ======================= ============================================ ==================================
     style                   files                                        LAMMPS
@@ -99,21 +99,21 @@ def load(
 
     Args:
         path: a file or directory, a sequence of files that belong together, or the name of a published set such as
-            ``"finnis_sinclair_1984:Fe"`` (a text that is no file and no path; :func:`jaxpot.available` lists them).
-        elements: which elements of the file, in the order of the species; by default all, in the file's order.
-            Of a published set that mixes elements, likewise.
-        style: kind of file, as in the table or by LAMMPS's name; by default the file's name tells, then its beginning.
+            ``"finnis_sinclair_1984:Fe"``, if no file has this name (:func:`jaxpot.available` lists the sets).
+        elements: the elements to load, in the order of the species; by default all, in the order of the file. The same
+            holds for a published set that mixes elements.
+        style: kind of file, as in the table or by LAMMPS's name; by default recognised by file name, then by content.
             Files of n2p2 are in Bohr and Hartree, unless comments in ``input.nn`` such as "# Length unit : Angstrom"
-            say otherwise; ``"n2p2/metal"`` and ``"n2p2/atomic"`` overrule both.
-        cutoff: Å; by default that of the file. Only a shorter one is possible, and cuts off abruptly. Some published
-            sets take one.
+            name other units; ``"n2p2/metal"`` and ``"n2p2/atomic"`` override both.
+        cutoff: Å; by default that of the file. Only a shorter one is possible, and it truncates abruptly. Some
+            published sets also take a cutoff.
 
     Returns:
         The :class:`jaxpot.Potential` and its params, in JAX's default float type.
 
     Raises:
-        FileFormatError: (a ValueError) a file is missing, not recognised, or faulty; it names file and line.
-        ValueError: elements that the file does not have, an unknown style or set, a cutoff beyond the file's.
+        FileFormatError: (a ValueError) a file is missing, not recognised, or faulty; the message names file and line.
+        ValueError: the file lacks an element, the style or set is unknown, or the cutoff is beyond that of the file.
 
     Example:
         >>> import jaxpot, numpy as np
@@ -141,24 +141,23 @@ def load(
 
 
 def save(path: Path, potential: Potential, params: Params, style: str | None = None) -> None:
-    """Writes a potential to a file of another program, where the format can hold it, else to a directory of our own.
+    """Writes a potential to files of another program if their format can hold it, otherwise to a directory of jaxpot.
 
-    What the file that it was loaded from said besides its numbers (comments, masses, lattice constants) is written
-    again, and numbers that have not changed are written exactly as they were read.
+    Further content of the file that it was loaded from (comments, masses, lattice constants) is written again, and
+    numbers that did not change are written exactly as they were read.
 
     Args:
-        path: the file, replaced in one piece; for n2p2 the directory, for SNAP
-            ``path.snapcoeff`` and ``path.snapparam``.
-        potential: one that :func:`jaxpot.load` gave, or made by :func:`jaxpot.eam`, :func:`jaxpot.adp` or
-            :func:`jaxpot.hdnnp`; any other that a factory of the library made goes to a directory of
-            ``potential.json`` (the factory and its arguments) and ``params.safetensors``, as all of them do with
-            ``style="safetensors"``.
-        params: of that potential.
-        style: kind of file, as in :func:`jaxpot.load`; by default the file's name tells, then the potential.
+        path: the file, replaced atomically; for n2p2 the directory, for SNAP ``path.snapcoeff`` and
+            ``path.snapparam``.
+        potential: a potential from :func:`jaxpot.load`, :func:`jaxpot.eam`, :func:`jaxpot.adp`, :func:`jaxpot.snap` or
+            :func:`jaxpot.hdnnp`. A potential of any other factory is written to a directory with ``potential.json``
+            (the factory and its arguments) and ``params.safetensors``; ``style="safetensors"`` does this for all.
+        params: its params.
+        style: kind of file, as in :func:`jaxpot.load`; by default chosen by file name, then by potential.
 
     Raises:
         FileFormatError: (a ValueError) the format cannot hold the potential, or the file cannot be written.
-        ValueError: there is no format for the potential, or the params are not its own.
+        ValueError: there is no format for the potential, or the params do not fit it.
 
     Example:
         >>> import jaxpot
@@ -191,7 +190,7 @@ def save(path: Path, potential: Potential, params: Params, style: str | None = N
 
 
 def _refuse_other_kinds(path: Path, form: Format) -> None:
-    """Raise FileFormatError where a folder holds a potential of another format: it would be found in place of this."""
+    """Raise FileFormatError where a folder holds a potential of another format: load could find the wrong one."""
     others = [f for f in FORMATS if f is not form and os.path.isdir(path) and f.has_content(path)]
     if others:
         raise FileFormatError(

@@ -32,10 +32,10 @@ Params = dict[str, dict[str, jax.Array]]
 
 
 class MolecularModel(NamedTuple):
-    """What :func:`jaxpot.mmff94` gives.
+    """A molecular potential, its params and its systems, made by :func:`jaxpot.mmff94`.
 
     Attributes:
-        potential: the :class:`jaxpot.Potential`; the bonds are the system's.
+        potential: the :class:`jaxpot.Potential`; the bonds are data of the system.
         params: the tables of parameters, term -> parameter -> [rows], in MMFF94's units.
         system: the molecule's first conformer with its topology; a list of them where a sequence was given.
     """
@@ -64,24 +64,24 @@ def mmff94(
         E = sum E_stretch + sum E_bend + sum E_stretch-bend + sum E_oop + sum E_torsion + sum E_vdW + sum E_ele
 
     Atom types, charges and parameters come from RDKit. All parameters can be trained: ``params[term][name]`` has one
-    row for all interactions between the same types, in all molecules of the call, and a charge for each kind of atom of
-    a molecule; the wells of the van der Waals interaction follow from ``alpha``, ``N``, ``A`` and ``G`` by Halgren's
-    rules. The bonds are ``system.extras["topology"]``, so that systems of different molecules batch with one potential.
-    Periodic images do not interact.
+    row for all interactions between the same types in all molecules of the call, and one row for the charge of each
+    kind of atom of a molecule. The wells of the van der Waals interaction follow from ``alpha``, ``N``, ``A`` and ``G``
+    by Halgren's rules. ``system.extras["topology"]`` holds the bonds, so different molecules can be batched with one
+    potential. Periodic images do not interact.
 
     Args:
         molecule: an RDKit ``Mol`` with hydrogens and a conformer; a SMILES string; the path of an SDF or MOL file with
             one molecule; or ASE ``Atoms``, which need ``bonds``. A sequence of these gives a list of systems; files in
             it may hold several molecules each.
         variant: ``"MMFF94"``, or ``"MMFF94s"``, in which delocalised trigonal nitrogen is planar.
-        bonds: for ASE ``Atoms``, [bonds] of (i, j, order), or of (i, j) where RDKit shall find the orders.
+        bonds: for ASE ``Atoms``, [bonds] of (i, j, order), or of (i, j), then RDKit finds the orders.
         charges: for ASE ``Atoms``, the formal charge of each atom, or the total charge where RDKit finds the orders.
         dielectric_constant: D of the electrostatic term.
         dielectric_model: ``"constant"``, or ``"distance"`` where D grows with the distance.
-        like: potential and params of an earlier call, trained or loaded since: their values serve wherever an
-            interaction has a row in their tables, and variant and dielectric are theirs. Rows that are missing are
-            added with the published values.
-        dtype: of positions and parameters; JAX's default float type if None.
+        like: potential and params of an earlier call, perhaps trained or loaded. Their values are used for every
+            interaction that has a row in their tables, and so are their variant and dielectric. Missing rows are added
+            with the published values.
+        dtype: float type of positions and parameters; JAX's default if None.
 
     Returns:
         A :class:`MolecularModel`: ``potential, params, system``. The potential needs no neighbour list; pass None.
@@ -147,13 +147,13 @@ _DEFAULTS = {
 
 
 def molecular_system(mol: Mol, topology: Topology, elements: Sequence[str], dtype: Any = None) -> System:
-    """The first conformer of a molecule, with its topology.
+    """Makes the system of the first conformer of a molecule, with its topology.
 
     Args:
         mol: an RDKit molecule with hydrogens.
-        topology: of it.
-        elements: whose order gives the species.
-        dtype: of positions; JAX's default float type if None.
+        topology: its topology.
+        elements: chemical symbols whose order gives the species.
+        dtype: float type of the positions; JAX's default if None.
 
     Returns:
         The :class:`System`.

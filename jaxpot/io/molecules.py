@@ -1,4 +1,4 @@
-"""Molecules from what a user has: RDKit, SMILES, SDF files, ASE ``Atoms`` with bonds."""
+"""Molecules from RDKit, SMILES, SDF files, or ASE ``Atoms`` with bonds."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def molecules(
     bonds: Bonds = None,
     charges: Charges = None,
 ) -> list[Mol]:
-    """RDKit molecules, with hydrogens and with coordinates, from anything that names some.
+    """Makes RDKit molecules with hydrogens and coordinates from any source.
 
     Args:
         source: an RDKit ``Mol`` with hydrogens and conformers; a SMILES string (gets hydrogens and one embedded
@@ -38,10 +38,10 @@ def molecules(
             ``bonds``); or a sequence of these.
         bonds: for ASE ``Atoms``, [bonds] of (i, j, order) with order 1, 2 or 3, or of (i, j): the orders then follow
             from the total charge.
-        charges: for ASE ``Atoms``, the formal charge of each atom, or the total charge where orders are to be found.
+        charges: for ASE ``Atoms``, the formal charge of each atom, or the total charge for bonds without order.
 
     Returns:
-        One molecule each.
+        The molecules.
 
     Raises:
         ValueError: the source is none of these, or cannot be understood.
@@ -67,7 +67,7 @@ def molecules(
 
 
 def require_rdkit() -> None:
-    """Raise ImportError, saying what to install, where RDKit is missing."""
+    """Raise ImportError where RDKit is missing; the message tells how to install it."""
     try:
         import rdkit  # noqa: F401
     except ImportError as error:
@@ -75,18 +75,18 @@ def require_rdkit() -> None:
 
 
 def from_smiles(smiles: str, conformers: int = 1, seed: int = 0) -> Mol:
-    """A molecule with hydrogens and embedded conformers.
+    """Makes a molecule with hydrogens and embedded conformers.
 
     Args:
-        smiles: of the molecule.
-        conformers: how many to embed.
-        seed: of the embedding; the same seed gives the same conformers.
+        smiles: SMILES of the molecule.
+        conformers: number of conformers.
+        seed: seed of the embedding; the same seed gives the same conformers.
 
     Returns:
         The RDKit molecule.
 
     Raises:
-        ValueError: the SMILES cannot be parsed, or no conformer be embedded.
+        ValueError: the SMILES cannot be parsed, or too few conformers can be embedded.
     """
     from rdkit import Chem
     from rdkit.Chem import rdDistGeom
@@ -108,7 +108,7 @@ def is_molecule_file(path: str | os.PathLike[str]) -> bool:
     """Whether a file name is that of an SDF or MOL file.
 
     Args:
-        path: of the file.
+        path: the file.
 
     Returns:
         True if it ends in .sdf or .mol, perhaps with .gz.
@@ -117,16 +117,16 @@ def is_molecule_file(path: str | os.PathLike[str]) -> bool:
 
 
 def read_sdf(path: Path) -> list[Mol]:
-    """All molecules of an SDF or MOL file.
+    """Reads all molecules of an SDF or MOL file.
 
     Args:
-        path: of the file; ``.gz`` is unpacked.
+        path: the file; ``.gz`` is unpacked.
 
     Returns:
-        The molecules, with the hydrogens that the file has.
+        The molecules, with the hydrogens in the file.
 
     Raises:
-        FileFormatError: a record cannot be read, or makes no sense as a molecule, or the file has none.
+        FileFormatError: a record cannot be read or is no valid molecule, or the file has no record.
         FileNotFoundError: there is no such file.
     """
     from rdkit import Chem, rdBase
@@ -157,7 +157,7 @@ def read_sdf(path: Path) -> list[Mol]:
 
 
 def _trouble(mol: Mol) -> str:
-    """What RDKit finds wrong with a molecule as read; nothing, and the molecule is ready for use."""
+    """The faults that RDKit finds in a molecule; if "", the molecule is sanitised and ready for use."""
     from rdkit import Chem
 
     if mol.GetNumAtoms() == 0:
@@ -172,10 +172,10 @@ def _trouble(mol: Mol) -> str:
 
 
 def write_sdf(path: Path, mols: Sequence[Mol]) -> None:
-    """Write molecules, each conformer a record with its energy.
+    """Writes molecules, each conformer as one record with its energy.
 
     Args:
-        path: of the file; ``.gz`` is packed.
+        path: the file; ``.gz`` is packed.
         mols: RDKit molecules; a conformer's property ``energy`` in eV is written as the field ``energy_eV``.
     """
     from rdkit import Chem
@@ -197,18 +197,18 @@ def from_ase(
     bonds: Bonds,
     charges: Charges = None,
 ) -> Mol:
-    """A molecule from ASE ``Atoms`` and its bonds.
+    """Makes a molecule from ASE ``Atoms`` and bonds.
 
     Args:
         atoms: positions and elements, hydrogens included.
-        bonds: [bonds] of (i, j, order) with order 1, 2 or 3, or all of (i, j): the orders then follow from the charge.
-        charges: formal charge of each atom (0 if None); without orders, the total charge.
+        bonds: [bonds] of (i, j, order) with order 1, 2 or 3; or of (i, j), then RDKit finds orders from the charge.
+        charges: formal charge of each atom (0 if None); for bonds without order, the total charge.
 
     Returns:
         The RDKit molecule.
 
     Raises:
-        ValueError: no bonds, a bond that does not exist, or a valence that makes no sense.
+        ValueError: bonds are missing, a bond names a wrong atom, or a valence makes no sense.
     """
     from rdkit import Chem
     from rdkit.Chem import rdDetermineBonds

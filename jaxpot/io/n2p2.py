@@ -1,4 +1,4 @@
-"""Potentials from directories of n2p2 and RuNNer (`input.nn`, `scaling.data`, `weights.*.data`), and back."""
+"""Reading and writing of directories of n2p2 and RuNNer (`input.nn`, `scaling.data`, `weights.*.data`)."""
 
 from __future__ import annotations
 
@@ -43,21 +43,21 @@ def _is_settings(path: str | os.PathLike[str]) -> bool:
 def load_n2p2(
     paths: Sequence[str | os.PathLike[str]], elements: Sequence[str] | None, style: str | None, cutoff: float | None
 ) -> tuple[Potential, Params]:
-    """What :func:`jaxpot.load` calls for a directory with an ``input.nn``.
+    """Reads a directory with an ``input.nn``, for :func:`jaxpot.load`.
 
     Args:
         paths: one directory, or the ``input.nn`` in it.
-        elements: of the file, in the order of the species; all of them by default.
-        style: the units: those that comments of ``input.nn`` name ("Length unit", "Energy unit"), else Bohr and
-            Hartree ("n2p2"); Å and eV ("n2p2/metal"); Bohr and Hartree ("n2p2/atomic").
-        cutoff: must be None: that of the symmetry functions cannot be changed.
+        elements: all elements of the file, in the order of the species; by default in the file's order.
+        style: the units: "n2p2" takes those named by comments in ``input.nn`` ("Length unit", "Energy unit"), by
+            default Bohr and Hartree; "n2p2/metal" is Å and eV; "n2p2/atomic" is Bohr and Hartree.
+        cutoff: must be None: the symmetry functions fix the cutoff.
 
     Returns:
         The potential and its params.
 
     Raises:
-        FileFormatError: a file is missing or faulty, or asks for what is not supported.
-        ValueError: several directories, elements that are not those of the file, or a cutoff.
+        FileFormatError: a file is missing or faulty, or uses a feature that is not supported.
+        ValueError: several directories, other elements than those of the file, or a cutoff were given.
     """
     if len(paths) != 1:
         raise ValueError(f"n2p2: {len(paths)} directories given; a potential is one directory")
@@ -88,7 +88,7 @@ def _parts(potential: Potential) -> tuple[SymmetryFunctions, NetworkHead]:
 
 
 def _numbers(folder: Path, texts: Mapping[str, str], file: InputFile, potential: Potential) -> dict[str, Any]:
-    """The params that the texts of a directory hold, in float64."""
+    """Reads the params from the texts of a directory, in float64."""
     functions, head = _parts(potential)
     networks = {}
     for species, symbol in enumerate(functions.elements):
@@ -105,18 +105,18 @@ def _numbers(folder: Path, texts: Mapping[str, str], file: InputFile, potential:
 
 
 def save_n2p2(path: str | os.PathLike[str], potential: Potential, params: Params, style: str | None) -> None:
-    """What :func:`jaxpot.save` calls for a potential made by :func:`jaxpot.hdnnp`.
+    """Writes a potential made by :func:`jaxpot.hdnnp`, for :func:`jaxpot.save`.
 
     Args:
-        path: the directory, made if it is not there; files of the same names in it are replaced, together.
+        path: the directory, created if it does not exist; files of the same names in it are replaced together.
         potential: an HDNNP.
-        params: of it.
-        style: units of the new files: those of the file that it was loaded from, else Å and eV ("n2p2/metal"), or Bohr
-            and Hartree ("n2p2/atomic").
+        params: its params.
+        style: units of the new files: "n2p2/metal" for Å and eV, "n2p2/atomic" for Bohr and Hartree. The default are
+            the units of the files that the potential was loaded from, or Å and eV.
 
     Raises:
         FileFormatError: the files cannot be written.
-        ValueError: the params are not those of the potential, or n2p2 cannot express it.
+        ValueError: the params do not fit the potential, or n2p2 cannot express it.
     """
     if style is not None and style not in N2P2_STYLES:
         raise ValueError(f"n2p2: style is {style!r}; use one of {', '.join(N2P2_STYLES)}")
@@ -151,10 +151,10 @@ def _texts(potential: Potential, params: Params, style: str | None) -> dict[str,
             texts["scaling.data"] = scaling_text(params["scaling"], elements)
         return texts | {weights_name(symbol): weights_text(params["networks"][symbol]) for symbol in elements}
     old = dict(said.texts)
-    with warnings.catch_warnings(action="ignore"):  # what was said when the files were loaded
+    with warnings.catch_warnings(action="ignore"):  # the warnings were already given when the files were loaded
         file = read_settings(MARKER, said.style, old[MARKER])
     read = _numbers(Path(), old, file, potential)
-    # numbers that have not changed since they were read are those of the file, not those rounded to float32
+    # numbers that did not change since they were read are written as in the file, not rounded to float32
     exact = jax.tree.map(
         lambda new, full: np.where(np.asarray(new) == full.astype(np.asarray(new).dtype), full, np.asarray(new, float)),
         dict(params), {name: read[name] for name in params},

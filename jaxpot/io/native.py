@@ -1,7 +1,7 @@
 """jaxpot's own directories: ``potential.json`` with the spec and the shape of the params, ``params.safetensors``.
 
-Neither can hold code: the kinds of potentials and of plain data that a file names are looked up among those that are
-registered. Any potential with a spec can be stored so.
+Neither file can hold code: kinds of potentials and of plain data are looked up by name among the registered ones. Any
+potential with a spec can be stored like this.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def is_native(path: str | os.PathLike[str]) -> bool:
 
 
 def save_native(path: str | os.PathLike[str], potential: Potential, params: Params) -> None:
-    """What :func:`jaxpot.save` calls where no other program's format holds a potential.
+    """Writes a potential of any kind; :func:`jaxpot.save` calls it where no other format can hold the potential.
 
     Raises:
         FileFormatError: the files cannot be written.
@@ -70,7 +70,7 @@ def save_native(path: str | os.PathLike[str], potential: Potential, params: Para
 def load_native(
     paths: Sequence[str | os.PathLike[str]], elements: Sequence[str] | None, style: str | None, cutoff: float | None
 ) -> tuple[Potential, Params]:
-    """What :func:`jaxpot.load` calls for a directory with a ``potential.json``.
+    """Reads a directory with a ``potential.json``, for :func:`jaxpot.load`.
 
     Raises:
         FileFormatError: a file is missing or faulty, made by another version, or one of the two was replaced by itself.
@@ -113,7 +113,7 @@ def load_native(
 
 
 def _described(value: Any, name: str, arrays: Arrays) -> Any:
-    """Plain data as JSON; arrays go to ``arrays``, and their names stand in their places."""
+    """Turns plain data into JSON; arrays are moved to ``arrays`` and replaced by their names."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Spec):
@@ -148,7 +148,7 @@ def _fields(value: Any) -> tuple[str, ...] | None:
 
 
 def _read(value: Any, arrays: Arrays) -> Any:
-    """Plain data from JSON."""
+    """Makes plain data from JSON, the inverse of ``_described``."""
     if isinstance(value, list):
         return tuple(_read(v, arrays) for v in value)
     if not isinstance(value, dict):
@@ -171,7 +171,7 @@ def _free(name: str, arrays: Arrays) -> str:
 
 
 def _skeleton(params: Any, name: str, arrays: Arrays) -> Any:
-    """The shape of a pytree; its leaves go to ``arrays``, and their names, shapes and types stand in their places."""
+    """The structure of a pytree as JSON; leaves are moved to ``arrays`` and replaced by name, shape and type."""
     if isinstance(params, Mapping):
         strange = [key for key in params if not isinstance(key, str)]
         if strange:
@@ -184,7 +184,7 @@ def _skeleton(params: Any, name: str, arrays: Arrays) -> Any:
         return None
     if not isinstance(params, np.generic | np.ndarray | jax.Array | bool | int | float):
         raise ValueError(f"params{name} is a {type(params).__name__}; only arrays in dicts, lists and tuples are saved")
-    array = np.asarray(params, order="C")  # np.ascontiguousarray would make a vector of a number
+    array = np.asarray(params, order="C")  # np.ascontiguousarray would turn a number into a vector
     if array.dtype.kind == "f" and np.isnan(array).any():
         raise ValueError(f"params{name} holds NaN; repair the parameters before they are saved")
     key = _free(name.lstrip(".") or "params", arrays)
@@ -193,7 +193,7 @@ def _skeleton(params: Any, name: str, arrays: Arrays) -> Any:
 
 
 def _filled(skeleton: Any, arrays: Arrays) -> Params:
-    """The pytree of a skeleton."""
+    """Makes the pytree from a skeleton and its arrays."""
     if skeleton is None:
         return None
     if "array" in skeleton:

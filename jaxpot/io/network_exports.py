@@ -21,11 +21,11 @@ __all__ = ["EXPORT_STYLES", "has_export_content", "has_export_name", "load_expor
 
 EXPORT_STYLES = ("schnetpack", "deepchem")
 Path = str | os.PathLike[str]
-UNCUT = 100.0  # Å: DeepChem's molecules have no cutoff
+UNCUT = 100.0  # Å; longer than the molecules, because DeepChem's network has no cutoff
 
 
 def has_export_name(path: Path) -> bool:
-    """Whether a file is called as such files are."""
+    """Whether a file name ends in ``.npz``."""
     return os.fspath(path).endswith(".npz")
 
 
@@ -41,20 +41,20 @@ def has_export_content(path: Path) -> bool:
 def load_export(
     paths: Sequence[Path], elements: Sequence[str] | None, style: str | None, cutoff: float | None
 ) -> tuple[Potential, Params]:
-    """What :func:`jaxpot.load` calls for ``.npz`` files.
+    """Reads ``.npz`` files, for :func:`jaxpot.load`.
 
     Args:
-        paths: one file: the ``state_dict`` of a schnetpack 2 ``NeuralNetworkPotential`` with a SchNet, Gaussians and
-            the cosine cutoff, or of DeepChem's DTNN with its ``steps`` and ``step_size``, as arrays.
-        elements: that the potential shall have; all that the embedding has by default.
-        style: ``"schnetpack"`` or ``"deepchem"``; by default the names of the arrays tell.
-        cutoff: Å, for DeepChem's, which have none: longer than the molecule, 100 Å by default.
+        paths: one file with the arrays of a ``state_dict``: of a schnetpack 2 ``NeuralNetworkPotential`` with a SchNet,
+            Gaussians and the cosine cutoff, or of DeepChem's DTNN with its ``steps`` and ``step_size``.
+        elements: elements of the potential; by default all elements of the embedding.
+        style: ``"schnetpack"`` or ``"deepchem"``; by default recognised by the names of the arrays.
+        cutoff: Å, for DeepChem's networks only, which have none: longer than the molecule, 100 Å by default.
 
     Returns:
-        The potential and its params; energies are in the file's unit, taken as eV.
+        The potential and its params. The unit of energy in the file is taken as eV.
 
     Raises:
-        FileFormatError: the file is none of these.
+        FileFormatError: the file holds no such network.
         ValueError: several files, unknown elements, or a cutoff for a SchNet.
     """
     if len(paths) != 1:
@@ -77,7 +77,7 @@ def load_export(
 
 
 class _Weights:
-    """Arrays by name; one that is missing is an error of the file."""
+    """Arrays by name; a missing array raises FileFormatError."""
 
     def __init__(self, path: Path, arrays: Mapping[str, np.ndarray]) -> None:
         self.path, self.arrays = path, arrays
@@ -91,19 +91,19 @@ class _Weights:
         return array
 
     def dense(self, name: str) -> dict[str, np.ndarray]:
-        """A layer of torch: weights [out, in], and biases where it has them."""
+        """A dense layer from torch's weights [out, in], with biases if there are any."""
         layer = {"weights": self[f"{name}.weight"].T}
         if f"{name}.bias" in self.arrays:
             layer["biases"] = self[f"{name}.bias"]
         return layer
 
     def count(self, name: str) -> int:
-        """How many there are of what is called name.0..., name.1..."""
+        """The number of layers called name.0, name.1, ..."""
         return len({n[len(name) + 1 :].split(".")[0] for n in self.arrays if n.startswith(name + ".")})
 
 
 def _elements(weights: _Weights, name: str, elements: Sequence[str] | None) -> tuple[tuple[str, ...], np.ndarray]:
-    """Symbols, and their rows of an embedding whose row is the atomic number."""
+    """Symbols and their rows of the embedding, whose rows are numbered by atomic number."""
     from ase.data import atomic_numbers, chemical_symbols
 
     table = weights[name]

@@ -1,4 +1,4 @@
-"""SNAP potentials from LAMMPS's files, and back."""
+"""Reading and writing of SNAP potentials in the files of LAMMPS."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ ENDINGS = (".snapcoeff", ".snapparam", ".snap")
 
 
 def has_snap_name(path: Path) -> bool:
-    """Whether a file is called as such files are, or a folder holds files of such names."""
+    """Whether a file name has one of the usual endings, or a folder holds such files."""
     return os.fspath(path).lower().endswith(ENDINGS) or bool(_files_in(path))
 
 
 def has_snap_content(path: Path) -> bool:
-    """Whether a file can be read as one of them."""
+    """Whether a file can be read as one of the three kinds."""
     if os.path.isdir(path):
         return bool(_files_in(path))
     for read in (read_coefficients, read_parameters, read_script):
@@ -48,7 +48,7 @@ def has_snap_content(path: Path) -> bool:
 def load_snap(
     paths: Sequence[Path], elements: Sequence[str] | None, style: str | None, cutoff: float | None
 ) -> tuple[Potential, Params]:
-    """What :func:`jaxpot.load` does for these files."""
+    """Reads a SNAP potential from its files, for :func:`jaxpot.load`."""
     if cutoff is not None:
         raise ValueError(f"the cutoff of a SNAP potential is that of its fit; leave out cutoff={cutoff}")
     if len(paths) == 1 and os.path.isdir(paths[0]):
@@ -92,7 +92,7 @@ def _files_in(folder: Path) -> list[str]:
 
 
 def _partner(path: Path) -> Path | None:
-    """The other of the two files, where it lies beside the first under the same name."""
+    """The second file of a pair, if it is in the same folder under the same name."""
     stem, ending = os.path.splitext(os.fspath(path))
     other = stem + {".snapcoeff": ".snapparam", ".snapparam": ".snapcoeff"}.get(ending, "")
     return other if other != stem and os.path.exists(other) else None
@@ -156,7 +156,7 @@ def _assemble(
             "set the flag, or leave it out",
         )
     factor = values["rcutfac"][0]
-    # before anything of that size is made
+    # checked before anything of that size is allocated
     count = len(file.texts[0])
     expected = _number(values, len(chosen), flag("quadraticflag", False), flag("chemflag", False))
     if count != expected:
@@ -197,13 +197,13 @@ def _parts(potential: Potential) -> tuple[Bispectrum, LinearHead]:
 
 
 def _number(values: Mapping[str, tuple[float, ...]], elements: int, quadratic: bool, by_elements: bool) -> int:
-    """Coefficients of an element: 1, the components B[j1, j2, j], and their products."""
+    """Number of coefficients of an element: one constant, the components B[j1, j2, j], and their products."""
     components = len(bispectrum_triples(int(values["twojmax"][0]))) * (elements**3 if by_elements else 1)
     return 1 + components + (components * (components + 1) // 2 if quadratic else 0)
 
 
 def save_snap(path: Path, potential: Potential, params: Params, style: str | None) -> None:
-    """What :func:`jaxpot.save` does for these potentials: writes ``.snapcoeff`` and ``.snapparam``."""
+    """Writes ``.snapcoeff`` and ``.snapparam``, for :func:`jaxpot.save`."""
     if style not in (None, *SNAP_STYLES):
         raise ValueError(f"{potential.name} cannot be written as {style!r}; use 'snap' or leave style out")
     settings, head = _parts(potential)
@@ -241,13 +241,13 @@ def save_snap(path: Path, potential: Potential, params: Params, style: str | Non
         sinner, dinner = (" ".join(map(repr, values)) for values in settings.inner)
         lines |= {"switchinnerflag": 1, "sinner": sinner, "dinner": dinner}
     comments = file.parameter_comments or ("# SNAP parameters UNITS: metal",)
-    with contextlib.suppress(FileNotFoundError):  # old parameters never stand beside new coefficients
+    with contextlib.suppress(FileNotFoundError):  # so that old parameters never meet new coefficients
         os.remove(stem + ".snapparam")
     write_text(stem + ".snapcoeff", parts)
     write_text(stem + ".snapparam", [*(f"{line}\n" for line in comments), *(f"{k} {v}\n" for k, v in lines.items())])
 
 
 def _short(radius: float) -> str:
-    """A radius without the last digit's rounding of the multiplication by rcutfac."""
+    """A radius as text, without the rounding error that the multiplication by rcutfac leaves in the last digit."""
     short = f"{radius:.15g}"
     return short if abs(float(short) - radius) < 4e-16 * abs(radius) else repr(radius)

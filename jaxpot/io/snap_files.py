@@ -1,4 +1,4 @@
-"""The two files of a SNAP potential as LAMMPS writes them, and the input scripts that combine it with ZBL."""
+"""Readers of the two files of a SNAP potential in LAMMPS, and of input scripts that combine SNAP with ZBL."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 FLAGS = ("switchflag", "bzeroflag", "quadraticflag", "chemflag", "bnormflag", "wselfallflag", "switchinnerflag")
 NUMBERS = ("rcutfac", "rfac0", "rmin0")
 LISTS = ("sinner", "dinner")
-IGNORED = ("chunksize", "parallelthresh")  # say how LAMMPS computes, not what
-# Keywords of older versions, with the value that means what is computed now, and what other values mean.
+IGNORED = ("chunksize", "parallelthresh")  # settings of LAMMPS that do not change the result
+# Keywords of older versions, with the only supported value, and the meaning of other values.
 OLD = {
     "diagonalstyle": (3.0, "another set of components"),
     "gamma": (1.0, "another parameter of a density that LAMMPS has given up"),
@@ -30,11 +30,11 @@ class Coefficients(NamedTuple):
     """A ``.snapcoeff`` file.
 
     Attributes:
-        comments: the lines before the first number, without their ends.
+        comments: the lines before the first number, without line breaks.
         elements: chemical symbols.
-        radii: of each element, in units of ``rcutfac``.
-        weights: of each element.
-        texts: the coefficients of each element as they are written.
+        radii: radius of each element, in units of ``rcutfac``.
+        weights: weight of each element.
+        texts: the coefficients of each element, as written in the file.
     """
 
     comments: tuple[str, ...]
@@ -48,9 +48,9 @@ class Parameters(NamedTuple):
     """A ``.snapparam`` file.
 
     Attributes:
-        comments: the lines before the first keyword, without their ends.
+        comments: the lines before the first keyword, without line breaks.
         values: numbers by keyword: one, or one an element for ``sinner`` and ``dinner``.
-        lines: where each keyword stands.
+        lines: the line number of each keyword.
     """
 
     comments: tuple[str, ...]
@@ -59,14 +59,14 @@ class Parameters(NamedTuple):
 
 
 class Script(NamedTuple):
-    """A LAMMPS input script of SNAP, alone or with ZBL over it.
+    """A LAMMPS input script for SNAP, alone or with ZBL added.
 
     Attributes:
         coefficients: name of the ``.snapcoeff`` file.
         parameters: name of the ``.snapparam`` file.
         elements: chemical symbols of the types.
         zbl: (inner, outer) in Å and the nuclear charges of the types, or None.
-        line: where the files are named.
+        line: number of the line that names the files.
     """
 
     coefficients: str

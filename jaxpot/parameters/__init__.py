@@ -1,4 +1,4 @@
-"""Published parameter sets as cited data."""
+"""Published parameter sets with their references."""
 
 from jaxpot.parameters.registry import PublishedSet, available, published
 

@@ -30,14 +30,14 @@ LENNARD_JONES = {
         "Parameter set 4. ",
     ),
 }
-REACH = 3.0  # cutoff in units of sigma
+CUTOFF = 3.0  # in units of sigma
 
 
 def _builder(temperature: float, sigma: float) -> Callable[..., tuple[Potential, Params]]:
     def build(
         elements: tuple[str, ...], cutoff: float | None = None, mode: str = "switched", switch_from: float | None = None
     ) -> tuple[Potential, Params]:
-        cutoff = REACH * sigma if cutoff is None else cutoff
+        cutoff = CUTOFF * sigma if cutoff is None else cutoff
         if mode == "switched" and switch_from is None:
             switch_from = 0.9 * cutoff
         potential = lennard_jones(cutoff, elements, mode, switch_from)

@@ -1,4 +1,4 @@
-"""The record of one published parameter set."""
+"""One published parameter set."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ __all__ = ["PublishedSet"]
 
 @dataclasses.dataclass(frozen=True)
 class PublishedSet:
-    """One published parameter set, and how to make its potential.
+    """One published parameter set, with the function that makes its potential.
 
     Attributes:
-        name: ``family_year:elements``; what :func:`jaxpot.published` and :func:`jaxpot.load` take.
-        elements: chemical symbols that the set knows.
+        name: ``family_year:elements``, for :func:`jaxpot.published` and :func:`jaxpot.load`.
+        elements: chemical symbols in the set.
         reference: authors, journal, volume, page and year.
-        doi: of the reference, where known; else empty.
-        note: one sentence that a user of the set should know; else empty.
+        doi: DOI of the reference; empty if unknown.
+        note: one sentence that a user of the set should know; may be empty.
         build: ``(elements, **options) -> (potential, params)``.
-        mixes: whether any selection of ``elements`` can be asked for, as in ``"rafii_tabar_sutton_1991:Cu-Au"``.
+        mixes: whether any selection of ``elements`` can be chosen, as in ``"rafii_tabar_sutton_1991:Cu-Au"``.
 
     Example:
         >>> import jaxpot
@@ -49,14 +49,14 @@ class PublishedSet:
         """The potential and its params.
 
         Args:
-            elements: a selection of the set's elements, in the order that species shall have; all by default.
-            options: of the set, see :attr:`options`.
+            elements: a selection of the set's elements, in the order of the species; all by default.
+            options: options of the set, see :attr:`options`.
 
         Returns:
             ``(potential, params)``.
 
         Raises:
-            ValueError: elements or options that the set does not have.
+            ValueError: the set does not have these elements or options.
         """
         wanted = self.elements if elements is None else elements
         unknown = [symbol for symbol in wanted if symbol not in self.elements]

@@ -59,7 +59,7 @@ def published(name: str, **options: Any) -> tuple[Potential, Params]:
         ``(potential, params)``.
 
     Raises:
-        ValueError: no such set (the message names close ones), an element or an option that the set does not have.
+        ValueError: there is no such set (the message names similar ones), or it lacks an element or an option.
 
     Example:
         >>> import jaxpot
@@ -77,7 +77,7 @@ def published(name: str, **options: Any) -> tuple[Potential, Params]:
 
 
 def _suggestion(name: str) -> str:
-    """What may have been meant: sets of the same family, or with a similar name."""
+    """Suggestions for a wrong name: sets of the same family, or with a similar name."""
     family = name.partition(":")[0]
     same = [known for known in _SETS if known.partition(":")[0] == family]
     close = same or difflib.get_close_matches(name, _SETS, n=5, cutoff=0.5)

@@ -1,4 +1,4 @@
-"""Sutton and Chen's parameters for fcc metals, and Rafii-Tabar and Sutton's alloys of them."""
+"""Sutton and Chen's parameters for fcc metals, and their alloys by Rafii-Tabar and Sutton."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ METALS = {
     "Pb": (10, 7, 5.5765e-3, 45.778, 4.95),
     "Al": (7, 6, 3.3147e-2, 16.399, 4.05),
 }
-REACH = 2.5  # cutoff in units of a; sutton_chen's docstring says what it costs
+CUTOFF = 2.5  # in units of a; for its effect see the docstring of sutton_chen
 NOTE = "The paper sums to infinity; by default the sums are switched off between 0.9 and 1 times 2.5 a."
 
 
@@ -35,7 +35,7 @@ def _potential(
     switch_from: float | None,
 ) -> Potential:
     if cutoff is None:
-        cutoff = REACH * max(METALS[symbol][4] for symbol in elements)
+        cutoff = CUTOFF * max(METALS[symbol][4] for symbol in elements)
     if mode == "switched" and switch_from is None:
         switch_from = 0.9 * cutoff
     return sutton_chen(cutoff, elements, n, m, mode, switch_from)
@@ -52,7 +52,7 @@ def sutton_chen_1990(
 def rafii_tabar_sutton_1991(
     elements: tuple[str, ...], cutoff: float | None = None, mode: str = "switched", switch_from: float | None = None
 ) -> tuple[Potential, Params]:
-    """Sutton and Chen's metals, mixed."""
+    """An alloy of Sutton and Chen's metals."""
     n, m, epsilon, c, a = zip(*(METALS[symbol] for symbol in elements), strict=True)
     potential = _potential(elements, None, None, cutoff, mode, switch_from)
     return potential, sutton_chen_mixing(epsilon, a, c, n, m)

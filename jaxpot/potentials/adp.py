@@ -31,12 +31,12 @@ def adp(elements: Sequence[str], cutoff: float, n_rho: int, d_rho: float, n_r: i
     uniform grids that begin at 0 and are interpolated as in :func:`jaxpot.eam`. The knots are the parameters.
 
     ``params`` is that of :func:`jaxpot.eam` with density "alloy", and two more: ``dipole``, u in eV^(1/2)/Å, and
-    ``quadrupole``, w in eV^(1/2)/Å^2, both [elements, elements, n_r], of which the mean of both halves counts.
+    ``quadrupole``, w in eV^(1/2)/Å^2, both [elements, elements, n_r]; the mean of [a, b] and [b, a] is used.
     ``potential.init(embedding, density, pair, dipole, quadrupole)`` makes the dict from float64 tables.
 
     Args:
         elements: chemical symbols, whose order gives the species.
-        cutoff: Å. What happens between the last knot and a cutoff beyond it, see :func:`jaxpot.eam`.
+        cutoff: Å. For a cutoff beyond the last knot see :func:`jaxpot.eam`.
         n_rho: number of knots of F.
         d_rho: their spacing, in the unit of rho.
         n_r: number of knots of rho, r phi, u and w.

@@ -22,7 +22,7 @@ class Committee(Potential):
     """The mean of an ensemble, see :func:`committee`.
 
     Attributes:
-        member: the potential whose parameter sets it averages.
+        member: the potential of one member.
     """
 
     member: Potential = dataclasses.field(kw_only=True)
@@ -35,8 +35,8 @@ def committee(potential: Potential) -> Committee:
     E = 1/M sum_m E(params_m); forces and virial likewise.
 
     The params are those of the potential with a leading axis [members] on every leaf, as training an ensemble gives
-    them; ``init(keys)`` makes one member for each key. :func:`jaxpot.uncertainty.with_spread` also tells how far the
-    members are apart.
+    them; ``init(keys)`` makes one member for each key. :func:`jaxpot.uncertainty.with_spread` also gives the standard
+    deviation over the members.
 
     Args:
         potential: any potential.

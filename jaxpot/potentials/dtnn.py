@@ -31,14 +31,14 @@ def dtnn(
     switched: bool = True,
     deepchem: bool = False,
 ) -> Potential:
-    """The deep tensor neural network: atoms' features refined by pairwise tensor interactions.
+    """The deep tensor neural network, which refines features of atoms by pairwise tensor interactions.
 
     c_i = embedding of the element; then, for each interaction,
     c_i += sum_j tanh(W_fc [(W_cf c_j + b_cf) * (W_df g(r_ij) + b_df)]), j != i, and at last E_i = readout(c_i) + E0.
 
-    g are Gaussians exp(-(r - mu)^2 / (2 w^2)); the read-out is dense layers, tanh inside. The paper's molecules have no
-    cutoff; here each message is multiplied by (cos(pi r / cutoff) + 1) / 2, unless ``switched`` is False, when it ends
-    abruptly. In periodic cells a neighbour's image is a neighbour.
+    g are Gaussians exp(-(r - mu)^2 / (2 w^2)); the read-out has dense layers with tanh between them. The paper has no
+    cutoff. Here each message is multiplied by (cos(pi r / cutoff) + 1) / 2; with ``switched=False`` it ends abruptly at
+    the cutoff. In periodic cells the images of atoms are neighbours too.
 
     The params are ``{"embedding": [elements, features], "interactions": [{"cf", "df", "fc"}, ...], "readout": [...],
     "gaussians": {"centers", "widths"}, "atom_energies": {element: eV}}``; a dense layer is ``{"weights": [in, out],
@@ -47,15 +47,16 @@ def dtnn(
     Args:
         elements: chemical symbols, whose order gives the species.
         cutoff: Å.
-        features: of an atom.
-        hidden: features inside of an interaction.
-        interactions: how many; all have their own weights, as in the paper's later versions and in DeepChem.
-        gaussians: how many, evenly from -1 Å to the cutoff.
-        readout: nodes of its hidden layers.
+        features: number of features of an atom.
+        hidden: number of features inside an interaction.
+        interactions: number of interactions; each has its own weights, as in later versions of the paper
+            and in DeepChem.
+        gaussians: number of Gaussians, evenly from -1 Å to the cutoff.
+        readout: nodes of the hidden layers of the read-out.
         switched: whether messages go smoothly to zero at the cutoff.
-        deepchem: as DeepChem's DTNN does: the atom itself, at distance 0, is among the j, and what is subtracted for it
-            is tanh(W_fc [(W_cf c_i + b_cf) * b_df]); and a last linear function of the total, whose constant counts
-            once a structure: params ``"total": {"weights": number, "biases": number}``.
+        deepchem: whether to follow DeepChem's DTNN. The sum over j then includes the atom itself at distance 0, minus
+            tanh(W_fc [(W_cf c_i + b_cf) * b_df]), and the total energy goes through a last linear function, whose
+            constant is added once a structure: params ``"total": {"weights": number, "biases": number}``.
 
     Returns:
         The :class:`jaxpot.Potential`; :func:`jaxpot.load` makes one from an export of DeepChem.

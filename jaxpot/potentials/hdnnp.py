@@ -18,10 +18,10 @@ __all__ = ["NetworkFiles", "hdnnp"]
 @plain_data
 @dataclasses.dataclass(frozen=True)
 class NetworkFiles:
-    """The files of n2p2 or RuNNer that a potential was loaded from, as they stand.
+    """The files of n2p2 or RuNNer that a potential was loaded from, unchanged.
 
     Attributes:
-        style: the units that they were read in.
+        style: the units in which they were read.
         texts: (name, text) of ``input.nn``, ``scaling.data`` and the files of weights.
     """
 
@@ -42,10 +42,10 @@ def hdnnp(
     normalize_nodes: bool = False,
     energy_unit: float = 1.0,
 ) -> DescriptorPotential:
-    """A high-dimensional neural network potential: one network an element, of symmetry functions.
+    """A high-dimensional neural network potential: one network for each element, on symmetry functions.
 
-    E = sum_i [energy_unit NN_a(G'_i) + E0_a] for atoms i of element a, with the symmetry functions G of
-    :class:`jaxpot.descriptors.symmetry_functions.SymmetryFunction`, scaled to G' from what they were in the training
+    E = sum_i [energy_unit NN_a(G'_i) + E0_a] for atoms i of element a. The symmetry functions G of
+    :class:`jaxpot.descriptors.symmetry_functions.SymmetryFunction` are scaled to G' by their statistics in the training
     set: with S = scale_range
 
     ================= ========================================
@@ -63,10 +63,10 @@ def hdnnp(
 
     The params are ``{"networks": {element: [{"weights": [in, out], "biases": [out]}, ...]}, "scaling": {element:
     {"min", "max", "mean", "sigma": [functions]}}, "atom_energies": {element: eV}}``, the last being E0; without
-    scaling there is no ``"scaling"``. Training moves the networks; scaling and atom energies come from the training
-    set. A further entry ``"descriptor": {"radial": {"eta", "shift"}, "angular": {"eta", "shift"}}``, the numbers of the
-    distinct Gaussians (``potential.init(key, train_descriptor=True)``), makes these trainable too; zeta and lambda are
-    fixed, being exponents and signs.
+    scaling there is no ``"scaling"``. Training changes the networks; scaling and atom energies come from the training
+    set. An optional entry ``"descriptor": {"radial": {"eta", "shift"}, "angular": {"eta", "shift"}}`` with the numbers
+    of the distinct Gaussians (``potential.init(key, train_descriptor=True)``) makes these trainable too; zeta and
+    lambda are fixed, because they are exponents and signs.
 
     ``potential.init(key, scaling=None, atom_energies=None)`` makes params: random weights; the scaling as
     :func:`jaxpot.fit.scaling_of` finds it in a training set (else min and mean 0, max and sigma 1); the given atom
@@ -74,7 +74,7 @@ def hdnnp(
 
     Args:
         elements: chemical symbols, whose order gives the species.
-        functions: of all elements; each element's network takes its own, sorted as n2p2 does.
+        functions: the symmetry functions of all elements; the network of each element takes its own, sorted as in n2p2.
         hidden: number of nodes in each hidden layer, for all elements or for each.
         activations: one letter for all hidden layers (the output is linear), or a letter for each hidden layer and the
             output, for all elements or for each.
@@ -83,14 +83,14 @@ def hdnnp(
         scaling: as in the table.
         scale_range: S.
         normalize_nodes: divide the sums in a node by the number of nodes of the layer before, as n2p2 does.
-        energy_unit: eV; what the networks' outputs are in.
+        energy_unit: unit of the networks' outputs, eV.
 
     Returns:
         The :class:`jaxpot.DescriptorPotential`; :func:`jaxpot.load` makes one from a directory of n2p2 or RuNNer.
 
     Raises:
-        ValueError: no elements or functions, an element without functions, an unknown letter or word, or lengths that
-            do not fit; at evaluation, params of other shapes.
+        ValueError: there are no elements or functions, an element has no functions, a letter or word is unknown, or
+            lengths do not fit; at evaluation, params have other shapes.
 
     Example:
         >>> import jax, jaxpot

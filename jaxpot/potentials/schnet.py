@@ -28,14 +28,14 @@ def schnet(
     filters: int | None = None,
     gaussians: int = 25,
 ) -> Potential:
-    """SchNet: atoms' features, refined by messages from neighbours through filters of the distance.
+    """SchNet, which refines features of atoms by messages from neighbours through filters of the distance.
 
     x_i = embedding of the element; then, for each interaction,
     x_i += f2out( sum_j in2f(x_j) * filter(g(r_ij)) fc(r_ij) ), and at last E_i = outnet(x_i) + E0.
 
     g are Gaussians exp(-(r - mu)^2 / (2 w^2)), fc = (cos(pi r / cutoff) + 1) / 2; filter and f2out are two dense layers
-    with ssp(x) = ln(1 + e^x) - ln 2 between them, outnet two with x / (1 + e^-x). In periodic cells a neighbour's image
-    is a neighbour.
+    with ssp(x) = ln(1 + e^x) - ln 2 between them, outnet two with x / (1 + e^-x). In periodic cells the images of atoms
+    are neighbours too.
 
     The params are ``{"embedding": [elements, features], "interactions": [{"in2f", "filter": [...], "f2out": [...]},
     ...], "out": [...], "gaussians": {"centers", "widths"}, "atom_energies": {element: eV}}``; a dense layer is
@@ -44,10 +44,10 @@ def schnet(
     Args:
         elements: chemical symbols, whose order gives the species.
         cutoff: Å.
-        features: of an atom.
-        interactions: how many.
-        filters: features inside of an interaction; as many as ``features`` by default.
-        gaussians: how many, evenly from 0 to the cutoff.
+        features: number of features of an atom.
+        interactions: number of interactions.
+        filters: number of features inside an interaction; ``features`` by default.
+        gaussians: number of Gaussians, evenly from 0 to the cutoff.
 
     Returns:
         The :class:`jaxpot.Potential`; :func:`jaxpot.load` makes one from an export of schnetpack.

@@ -16,11 +16,11 @@ __all__ = ["SnapFile", "snap"]
 @plain_data
 @dataclasses.dataclass(frozen=True)
 class SnapFile:
-    """What the files of a SNAP potential said besides its numbers.
+    """Further content of the files that a SNAP potential was loaded from.
 
     Attributes:
         rcutfac: Å, the unit of radii in the file.
-        texts: the coefficients of each element as the file wrote them.
+        texts: the coefficients of each element, as written in the file.
         coefficient_comments: lines at the head of ``.snapcoeff``.
         parameter_comments: lines at the head of ``.snapparam``.
     """
@@ -58,14 +58,14 @@ def snap(
     Args:
         elements: chemical symbols whose order gives the species.
         twojmax: 2J, the largest degree of the hyperspherical harmonics, even or odd.
-        cutoff: Å, one number, or one an element of which the mean holds for a pair.
-        weights: of the elements in the density; by default 1.
-        quadratic: whether products of components count too.
+        cutoff: Å, one number, or one an element; the cutoff of a pair is the mean of both.
+        weights: weights of the elements in the density; by default 1.
+        quadratic: whether products of components are features too.
         rfac0: fraction of the half circle that distances up to the cutoff are mapped to, between 0 and 1.
         rmin0: Å, the distance that is mapped to the pole.
         switch: whether atoms fade out between ``rmin0`` and the cutoff.
-        inner: None, or (centres, half widths), Å, one of each an element, of an inner switch, whose means hold for a
-            pair: atoms closer than centre - half width are not seen.
+        inner: None, or an inner switch given by (centres, half widths), Å, one of each an element; a pair has the means
+            of both. Neighbours closer than centre - half width do not count.
         subtract_isolated: whether the components of an isolated atom are subtracted (LAMMPS's ``bzeroflag``).
         normalize: whether components are divided by j + 1 (``bnormflag``).
         by_elements: whether every element has its own density (``chemflag``): explicit multi-element SNAP.
@@ -75,8 +75,8 @@ def snap(
         The :class:`jaxpot.DescriptorPotential`.
 
     Raises:
-        ValueError: no elements, a degree, length, fraction or weight that makes no sense, or lists of another length
-            than that of the elements.
+        ValueError: there are no elements; a degree, length, fraction or weight makes no sense; or the length of a list
+            is not the number of elements.
 
     Example:
         >>> import jaxpot, numpy as np

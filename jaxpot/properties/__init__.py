@@ -1,4 +1,4 @@
-"""Properties by which potentials are judged: crystals, their stiffness, defects and vibrations."""
+"""Properties of crystals: equation of state, elastic constants, defects and vibrations."""
 
 from jaxpot.properties.cubic import Crystal, Cubic, cubic_crystal
 from jaxpot.properties.defects import vacancy_formation_energy

@@ -49,18 +49,18 @@ class Cubic(NamedTuple):
 class Crystal:
     """A cubic crystal of one potential with one atom a cell, compiled once for any params and lattice constant.
 
-    The neighbours of a dense lattice contain those of a wider one, so one list serves all from ``least`` on. Elastic
-    constants are second derivatives of the energy with respect to strain, exact: such a crystal has no internal
-    freedom.
+    The list of a dense lattice contains all pairs of a wider one, so one list is used for all lattice constants from
+    ``least`` on. Elastic constants are exact second derivatives of the energy with respect to strain, because such a
+    crystal has no internal degrees of freedom.
 
     Args:
         potential: any potential.
         structure: ``"fcc"``, ``"bcc"`` or ``"sc"``.
-        least: Å, below which no lattice constant is looked for.
-        species: of the atom, its place among the elements.
+        least: Å, smallest lattice constant that is allowed.
+        species: species of the atom, its place among the elements.
 
     Raises:
-        ValueError: the structure is another.
+        ValueError: the structure is unknown.
     """
 
     def __init__(self, potential: Potential, structure: str, least: float, species: int = 0) -> None:
@@ -91,10 +91,10 @@ class Crystal:
         self.volume = abs(float(np.linalg.det(vectors)))
 
     def relaxed(self, params: Any, guess: float) -> tuple[float, float, np.ndarray]:
-        """Where the energy is least near a guess.
+        """Finds the minimum of the energy near a guess.
 
         Args:
-            params: of the potential.
+            params: params of the potential.
             guess: Å, lattice constant to start from.
 
         Returns:
@@ -125,10 +125,10 @@ def cubic_crystal(potential: Potential, params: Params, structure: str, guess: f
 
     Args:
         potential: any potential.
-        params: of it.
+        params: its parameters.
         structure: ``"fcc"``, ``"bcc"`` or ``"sc"``.
         guess: Å, lattice constant to start from.
-        species: of the atom.
+        species: species of the atom.
 
     Returns:
         The :class:`Cubic`.

@@ -17,22 +17,22 @@ __all__ = ["vacancy_formation_energy"]
 def vacancy_formation_energy(
     potential: Potential, params: Params, atoms: Atoms, atom: int = 0, force: float = 1e-3
 ) -> float:
-    """The energy that it takes to move one atom of a perfect crystal to its surface.
+    """The energy needed to move one atom from inside a perfect crystal to its surface.
 
-    E_v = E(N - 1) - (N - 1)/N E(N), atoms relaxed at the volume of the crystal at rest.
+    E_v = E(N - 1) - (N - 1)/N E(N), with atoms relaxed in the given cell.
 
     Args:
         potential: any potential.
-        params: of it.
-        atoms: the crystal of one element, large enough that a vacancy does not see its images.
-        atom: which one is taken away.
-        force: eV/Å, to which atoms are relaxed.
+        params: its parameters.
+        atoms: a crystal of one element, large enough that a vacancy does not interact with its images.
+        atom: index of the atom that is removed.
+        force: eV/Å, largest force after relaxation.
 
     Returns:
         eV.
 
     Raises:
-        ValueError: there is more than one element, or a structure does not come to rest.
+        ValueError: there is more than one element, or a relaxation does not converge.
     """
     if len(set(atoms.get_chemical_symbols())) > 1:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Elastic constants of any crystal, atoms relaxed in every strained cell."""
+"""Elastic constants of any crystal, with atoms relaxed in every strained cell."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def elastic_constants(
 
     Args:
         potential: any potential.
-        params: of it.
-        atoms: the crystal; it is relaxed, with its cell, first.
-        strain: of the differences.
-        force: eV/Å, to which atoms are relaxed.
+        params: its parameters.
+        atoms: the crystal; it is first relaxed together with its cell.
+        strain: strain of the differences.
+        force: eV/Å, largest force after relaxation.
 
     Returns:
         [6, 6] GPa.
 
     Raises:
-        ValueError: a structure does not come to rest.
+        ValueError: a relaxation does not converge.
     """
     start = relaxed(potential, params, atoms, cell=True, force=force)
     rows, columns = (0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1)

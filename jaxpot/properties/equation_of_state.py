@@ -1,4 +1,4 @@
-"""Energy against volume."""
+"""The equation of state: energy as a function of volume."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class EquationOfState(NamedTuple):
     Attributes:
         volumes: [points] Å^3 per atom.
         energies: [points] eV per atom.
-        volume: Å^3 per atom, of least energy.
-        energy: eV per atom, there.
-        bulk_modulus: GPa, there.
+        volume: Å^3 per atom, at the minimum of the energy.
+        energy: eV per atom, at the minimum.
+        bulk_modulus: GPa, at the minimum.
     """
 
     volumes: np.ndarray
@@ -38,12 +38,12 @@ class EquationOfState(NamedTuple):
 def equation_of_state(
     potential: Potential, params: Params, atoms: Atoms, range_: float = 0.02, points: int = 11
 ) -> EquationOfState:
-    """Energies of a crystal scaled uniformly, atoms at fixed places in the cell.
+    """Computes energies of a uniformly scaled crystal with fixed fractional coordinates, and fits the equation.
 
     Args:
         potential: any potential.
-        params: of it.
-        atoms: the crystal near its volume of least energy.
+        params: its parameters.
+        atoms: the crystal, near the volume of minimal energy.
         range_: largest relative change of the cell's edges.
         points: number of volumes.
 

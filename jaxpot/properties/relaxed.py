@@ -1,4 +1,4 @@
-"""Structures with the forces, and on request the stress, relaxed away."""
+"""Relaxation of one structure, and of its cell on request."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ if TYPE_CHECKING:
 __all__ = ["relaxed"]
 
 SKIN = 0.5  # Å, of the neighbour lists
-STRESS = 0.01  # 1/Å^2, times the tolerance of the forces is that of the stress
+STRESS = 0.01  # 1/Å^2; the tolerance of the stress is this times the tolerance of the forces
 
 
 def relaxed(
     potential: Potential, params: Params, atoms: Atoms, cell: bool = False, force: float = 1e-3, steps: int = 500
 ) -> Atoms:
-    """A copy of a structure at rest, with a :class:`Calculator`.
+    """Returns a relaxed copy of a structure, with a :class:`Calculator`.
 
     Args:
         potential: any potential.
-        params: of it.
-        atoms: where to start.
+        params: its parameters.
+        atoms: structure to start from.
         cell: whether the cell relaxes too.
-        force: eV/Å, the longest that is left.
+        force: eV/Å, largest force after relaxation.
         steps: most evaluations of energy and forces.
 
     Returns:
         ASE ``Atoms``.
 
     Raises:
-        ValueError: it does not come to rest.
+        ValueError: the relaxation does not converge.
     """
     found: Any = relax(
         potential,

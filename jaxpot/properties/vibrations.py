@@ -29,14 +29,14 @@ def phonon_frequencies(
 
     Args:
         potential: any potential.
-        params: of it.
-        atoms: the crystal at rest.
+        params: its parameters.
+        atoms: the relaxed crystal.
         points: [points, 3] in units of the reciprocal vectors of this cell.
-        supercell: how often the cell is repeated; forces reach as far as half of it.
-        displacement: Å.
+        supercell: number of repetitions of the cell along each axis; half of it limits the range of force constants.
+        displacement: Å, displacement of the atoms.
 
     Returns:
-        [points, 3 atoms] THz, in rising order; imaginary ones, of unstable crystals, as negative numbers.
+        [points, 3 atoms] THz, in rising order; imaginary frequencies of unstable crystals are negative numbers.
 
     Raises:
         ModuleNotFoundError: phonopy is not installed.

@@ -1,4 +1,4 @@
-"""What a potential does not know: the spread of ensembles, and whether it can be believed."""
+"""Uncertainty of predictions: the spread of ensembles, and its calibration against errors."""
 
 from jaxpot.uncertainty.assess import Assessment, assess
 from jaxpot.uncertainty.calibration import (

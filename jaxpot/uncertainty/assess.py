@@ -1,4 +1,4 @@
-"""Errors of a potential on labelled structures, and the uncertainties beside them where it is an ensemble."""
+"""Errors of a potential on labelled structures, and predicted uncertainties for an ensemble."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Assessment(NamedTuple):
 
 @once_for_each
 def _compiled(potential: Potential) -> Any:
-    """Compiled once for each potential and shape, however often `assess` is called."""
+    """The compiled evaluation of a potential, shared by all calls of `assess`."""
     function: Any = with_spread(potential) if isinstance(potential, Committee) else potential.evaluate
     return jax.jit(jax.vmap(function, (None, 0, 0)))
 
@@ -78,11 +78,11 @@ def assess(potential: Potential, params: Params, data: Dataset, dtype: Any = Non
     """Evaluates a potential on labelled structures.
 
     Args:
-        potential: any potential; for a :func:`jaxpot.committee`, uncertainties come with the predictions.
+        potential: any potential; for a :func:`jaxpot.committee`, uncertainties are computed too.
         params: its parameters.
         data: structures with energies, forces or both.
         dtype: float type of the evaluation; JAX's default if None.
-        max_shapes: how many compilations there may be at most.
+        max_shapes: the most shapes, and so compilations.
 
     Returns:
         The :class:`Assessment`.

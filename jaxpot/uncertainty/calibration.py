@@ -1,4 +1,4 @@
-"""Whether predicted uncertainties are as large as the errors turn out: reliability, sharpness, rescaling."""
+"""Comparison of predicted uncertainties with actual errors: reliability, sharpness, rescaling."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ LEVELS = 200
 
 
 class Reliability(NamedTuple):
-    """How often errors fall within the intervals that the uncertainties promise.
+    """Shares of errors within the intervals given by the uncertainties.
 
     Attributes:
         expected: [levels] share of errors that should lie within the central interval of a normal distribution.
-        observed: [levels] share that does. Below ``expected``, the model is overconfident.
+        observed: [levels] share that actually does. Below ``expected``, the model is overconfident.
     """
 
     expected: np.ndarray
@@ -37,11 +37,11 @@ class Reliability(NamedTuple):
 
 
 class Rescaling(NamedTuple):
-    """What makes uncertainties honest: s' = sqrt((factor s)^2 + floor^2).
+    """A correction of uncertainties: s' = sqrt((factor s)^2 + floor^2).
 
     Attributes:
-        factor: without unit.
-        floor: in the unit of the uncertainties.
+        factor: a number without unit.
+        floor: smallest uncertainty, in the unit of the uncertainties.
     """
 
     factor: float
@@ -51,7 +51,7 @@ class Rescaling(NamedTuple):
         """Rescaled uncertainties.
 
         Args:
-            spreads: an array of them, of numpy or JAX.
+            spreads: numpy or JAX array of uncertainties.
         """
         return ((self.factor * spreads) ** 2 + self.floor**2) ** 0.5
 
@@ -59,8 +59,8 @@ class Rescaling(NamedTuple):
 def reliability(errors: Any, spreads: Any, levels: int = LEVELS) -> Reliability:
     """The reliability diagram of errors and the standard deviations predicted for them.
 
-    For every p, the central interval that should hold a share p of normally distributed errors,
-    |error| < spread sqrt(2) erf^-1(p), against the share of errors that it does hold.
+    For every p, the interval |error| < spread sqrt(2) erf^-1(p) should hold a share p of normally distributed errors;
+    the diagram compares p with the share of errors that the interval does hold.
 
     Args:
         errors: prediction minus reference, of any shape.
@@ -108,7 +108,7 @@ def miscalibration_area(errors: Any, spreads: Any) -> float:
 
 
 def sharpness(spreads: Any) -> float:
-    """How small the uncertainties are: the root of their mean square, in their unit. Of calibrated models, the sharper.
+    """The root mean square of the uncertainties, in their unit. Of two calibrated models the smaller one is better.
 
     Args:
         spreads: predicted standard deviations.
@@ -120,18 +120,18 @@ def sharpness(spreads: Any) -> float:
 
 
 def rescaling(errors: Any, spreads: Any, floor: bool = True) -> Rescaling:
-    """The rescaling that makes uncertainties honest on a validation set.
+    """Fits a rescaling that calibrates uncertainties on a validation set.
 
-    The ratio of floor and factor has the largest likelihood of normally distributed errors; the size of both then makes
-    the miscalibration area smallest, which errors with long tails do not spoil.
+    The ratio of floor and factor maximises the likelihood of normally distributed errors. The size of both then
+    minimises the miscalibration area, which is robust against errors with long tails.
 
     Args:
-        errors: prediction minus reference, on data that was not trained on.
+        errors: prediction minus reference, on data that was not used for training.
         spreads: predicted standard deviations.
-        floor: whether there is one; without, only the factor is fitted.
+        floor: whether to fit a floor; otherwise it is 0 and only the factor is fitted.
 
     Returns:
-        The :class:`Rescaling`; it is called with spreads.
+        The :class:`Rescaling`, a function of spreads.
 
     Raises:
         ValueError: as in :func:`reliability`, or all spreads or all errors are 0.

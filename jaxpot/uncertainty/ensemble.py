@@ -1,4 +1,4 @@
-"""How far the members of an ensemble are apart: a measure of what a potential does not know."""
+"""The spread of an ensemble: the standard deviation of the predictions of its members."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Spread(NamedTuple):
         energies_spread: [atoms] eV.
         forces: [atoms, 3] eV/Å, means.
         forces_spread: [atoms, 3] eV/Å, of each component.
-        force_spread: [atoms] eV/Å, root of the mean square of the components' spreads: does not turn with the axes.
+        force_spread: [atoms] eV/Å, root of the mean square of the components' spreads, independent of the axes.
         virial: [3, 3] eV, mean.
     """
 
@@ -43,15 +43,15 @@ class Spread(NamedTuple):
 
 
 def with_spread(potential: Potential) -> Callable[[Params, System, Neighbors], Spread]:
-    """The function ``(params, system, neighbors) -> Spread`` of any potential and stacked params.
+    """Makes the function ``(params, system, neighbors) -> Spread`` for a potential and stacked params.
 
-    The spread is the standard deviation of a sample, with M - 1 for M members; padded atoms have none.
+    The spread is the standard deviation of a sample, divided by M - 1 for M members; it is 0 for padded atoms.
 
     Args:
-        potential: of one member, or the :func:`jaxpot.committee` of it.
+        potential: the potential of one member, or the :func:`jaxpot.committee` of it.
 
     Returns:
-        A pure function, to be used under ``jax.jit`` and in simulations; ``params`` has a leading axis [members].
+        A pure function, for use under ``jax.jit`` and in simulations; ``params`` has a leading axis [members].
 
     Example:
         >>> import jax.numpy as jnp, jaxpot
@@ -95,13 +95,13 @@ def with_spread(potential: Potential) -> Callable[[Params, System, Neighbors], S
 
 
 def largest_force_spread(potential: Potential) -> Callable[[Params, System, Neighbors], jax.Array]:
-    """The function ``(params, system, neighbors) -> scalar``: the largest ``force_spread`` of any atom, eV/Å.
+    """Makes the function ``(params, system, neighbors) -> scalar``, the largest ``force_spread`` of any atom, eV/Å.
 
     Args:
-        potential: of one member, or the :func:`jaxpot.committee` of it.
+        potential: the potential of one member, or the :func:`jaxpot.committee` of it.
 
     Returns:
-        A pure function, such as a :class:`jaxpot.simulate.Watch` looks at.
+        A pure function, for example for a :class:`jaxpot.simulate.Watch`.
     """
     spread = with_spread(potential)
 

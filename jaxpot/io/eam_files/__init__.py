@@ -1,6 +1,6 @@
 """Files of tabulated EAM potentials: funcfl (`.eam`), setfl (`.eam.alloy`), Finnis-Sinclair (`.eam.fs`), ADP (`.adp`).
 
-Plain numpy: nothing here knows of JAX, splines or energies.
+This package uses plain numpy, without JAX, splines or energies.
 """
 
 from jaxpot.io.eam_files.detect import read_eam

@@ -1,4 +1,4 @@
-"""Which of the styles a file is of, by its name, then by what it holds."""
+"""Recognition of the style of a file, by its name or by its content."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _READERS: dict[Style, Callable[[Path], EAMTables]] = {
     "adp": read_adp,
 }
 _LAMMPS_NAMES: dict[str, Style] = {"eam": "funcfl", "eam/alloy": "setfl", "eam/fs": "fs"}
-# ".eam" alone is missing on purpose: files of every style bear it.
+# ".eam" is missing on purpose: files of every style have this ending.
 _EXTENSIONS: dict[str, Style] = {
     ".funcfl": "funcfl",
     ".alloy": "setfl",
@@ -33,7 +33,7 @@ _NOT_SUPPORTED = {
     ".he": "a file for LAMMPS's eam/he, whose densities may be negative",
     ".cdeam": "a file for LAMMPS's eam/cd, whose pair potential depends on the concentration",
 }
-# Such a file says in its comments that it is one half of a potential; the other half is electrostatics.
+# The comments of such a file say that it is one part of a potential; the other part is electrostatics.
 _COMPANION = re.compile(r"\b(?:coul|qeq)/\w+")
 
 
@@ -43,17 +43,17 @@ def read_eam(
     """Reads a tabulated EAM, Finnis-Sinclair or ADP file of any style, or several funcfl files.
 
     Args:
-      path: a file, or a sequence of funcfl files with an element each (which come back merged, see `merge_funcfl`).
-        A single funcfl file comes back as it stands.
-      style: "funcfl", "setfl", "fs" or "adp", or LAMMPS's names "eam", "eam/alloy", "eam/fs". By default the name of
-        the file tells (.eam.alloy, .eam.fs, .adp), and otherwise what it holds; a file with one element that is setfl
-        and fs alike is then "setfl".
+      path: a file, or a sequence of funcfl files with one element each, which are merged (see `merge_funcfl`). A single
+        funcfl file is returned unchanged.
+      style: "funcfl", "setfl", "fs" or "adp", or LAMMPS's names "eam", "eam/alloy", "eam/fs". By default recognised by
+        the name of the file (.eam.alloy, .eam.fs, .adp), otherwise by its content; a file with one element that fits
+        both setfl and fs is then "setfl".
       elements: names for the elements of funcfl files, one a file, where the atomic numbers in them are wrong.
 
     Raises:
-      FileFormatError: with file, line and remedy; also for a file that says that it is only part of a potential
-        (coul/ctip in its comments), unless the style is given.
-      ValueError: an unknown style, none or several files where one belongs, `elements` for another style.
+      FileFormatError: a file is faulty; the message names file, line and remedy. Also where the comments say that the
+        file is only part of a potential (coul/ctip), unless the style is given.
+      ValueError: the style is unknown, the number of files is wrong, or `elements` is given for another style.
 
     Example:
       >>> import numpy as np
@@ -102,7 +102,7 @@ def _read_as(path: Path, style: Style) -> EAMTables:
         fitting = _fitting(path, [other for other in STYLES if other != style])
         if fitting is None:
             raise
-        # Not simply taken as the other style: an ADP file that is cut off at the right place is a complete setfl.
+        # The other style is not taken silently: an ADP file that is cut off at the right place is a complete setfl.
         raise FileFormatError(
             path,
             error.line,
@@ -115,7 +115,7 @@ def _read_by_content(path: Path) -> EAMTables:
     if _looks_like_funcfl(path):
         return _read_as(path, "funcfl")
     fitting = _fitting(path, ["setfl", "fs", "adp"])
-    # Nothing fits: setfl's message names the first fault in what all three share, or the amount of numbers.
+    # No style fits: the message of setfl names the first fault in the part that all three share.
     return fitting if fitting is not None else read_setfl(path)
 
 
@@ -129,7 +129,7 @@ def _fitting(path: Path, styles: Sequence[Style]) -> EAMTables | None:
 
 
 def _looks_like_funcfl(path: Path) -> bool:
-    """Whether numbers follow the first line, where setfl and its kin have comments and names."""
+    """Whether lines 2 and 3 hold numbers, where the other styles have comments."""
     scan = Scanner(path, 1)
     try:
         second, _ = scan.header(2, "line 2")

@@ -1,4 +1,4 @@
-"""funcfl (`.eam`) files: one element each; several of them make an alloy.
+"""funcfl (`.eam`) files, with one element each; several of them make an alloy.
 
 Line 1 is a comment, line 2 `atomic number, mass, lattice constant, structure`, line 3 `n_rho d_rho n_r d_r cutoff`;
 F(rho), the effective charge Z(r) and rho(r) follow. The pair potential between two elements is the product of their
@@ -19,7 +19,7 @@ from jaxpot.io.eam_files.writing import check_text, rows, write_text
 from jaxpot.io.errors import FileFormatError
 
 CHARGE_SQUARED = 27.2 * 0.529
-"""Hartree times Bohr as LAMMPS rounds them, eV Å: r phi(r) = 27.2 * 0.529 Z_a(r) Z_b(r)."""
+"""Hartree times Bohr in eV Å, rounded as in LAMMPS: r phi(r) = 27.2 * 0.529 Z_a(r) Z_b(r)."""
 
 Path = str | os.PathLike[str]
 
@@ -27,16 +27,16 @@ Path = str | os.PathLike[str]
 def read_funcfl(path: Path | Sequence[Path], elements: str | Sequence[str] | None = None) -> EAMTables:
     """Reads a funcfl file (LAMMPS's pair_style eam, `.eam`), or several and puts them on one grid.
 
-    One file comes back as it stands, with style "funcfl", so that it can be written again; `merge_funcfl` makes of it
-    the tables that LAMMPS evaluates. Several files come back merged.
+    A single file is returned unchanged, with style "funcfl", so that it can be written again; `merge_funcfl` makes the
+    tables that LAMMPS evaluates from it. Several files are returned merged.
 
     Args:
-      path: a file, or a sequence of files with an element each.
-      elements: symbol of the file's element, or one for each file; by default the files' atomic numbers tell.
+      path: a file, or a sequence of files with one element each.
+      elements: symbol of the file's element, or one for each file; by default taken from the files' atomic numbers.
 
     Raises:
-      FileFormatError: with file, line and remedy, for a file that is not exactly of this kind.
-      ValueError: not as many elements as files.
+      FileFormatError: a file is not exactly of this kind; the message names file, line and remedy.
+      ValueError: the numbers of elements and files differ.
 
     Example:
       >>> charge = np.linspace(9.0, 0.0, 6)[None]
@@ -68,26 +68,26 @@ def read_funcfl(path: Path | Sequence[Path], elements: str | Sequence[str] | Non
 
 
 def merge_funcfl(files: Sequence[EAMTables]) -> EAMTables:
-    """The tables on one grid that LAMMPS makes of the funcfl files in use, even of a single one.
+    """Puts the tables of funcfl files on one grid, as LAMMPS does even for a single file.
 
-    Spacings are the largest among the files, ranges too, and the number of points is range / spacing: one less than a
-    file has, so that even a single file loses its last point. Functions are interpolated through four points
-    (Lagrange), and constant beyond the range of their file:
+    Spacing and range are the largest among the files, and the number of points is range / spacing. This is one less
+    than a file has, so even a single file loses its last point. Functions are interpolated through four points
+    (Lagrange), and are constant beyond the range of their file:
 
         n_r = int(max_f((n_f - 1) d_f) / max_f(d_f) + 1/2),    r phi_ab(r) = 27.2 * 0.529 Z_a(r) Z_b(r)
 
-    The linear continuation of F begins where the longest file ends, `rho_max` = max_f((n_f - 1) d_f); from the last
-    point of the new table to there, one step, LAMMPS takes F as constant. A setfl file cannot say so: densities
-    beyond the table have a slightly different energy in one.
+    The linear continuation of F begins where the longest file ends, `rho_max` = max_f((n_f - 1) d_f). In the one step
+    from the last point of the new table to `rho_max`, LAMMPS takes F as constant. A setfl file cannot express this, so
+    there densities beyond the table have a slightly different energy.
 
     Args:
-      files: tables of style "funcfl", each with another element.
+      files: tables of style "funcfl", each with a different element.
 
     Returns:
       Tables of style "setfl", with `effective_charge` kept and `rho_max` set.
 
     Raises:
-      ValueError: no tables, tables of another style, or an element that comes twice.
+      ValueError: there are no tables, tables of another style, or two of one element.
 
     Example:
       >>> charge = np.linspace(9.0, 0.0, 6)[None]
@@ -112,7 +112,7 @@ def merge_funcfl(files: Sequence[EAMTables]) -> EAMTables:
     comments = [comment for file in files for comment in file.comments]
     return EAMTables(
         "setfl",
-        # The format has three lines; the first one alone may be a whole line long.
+        # The format has three comment lines.
         tuple(comments if len(comments) <= 3 else [*comments[:2], f"and {len(comments) - 2} more funcfl files"]),
         tuple(file.elements[0] for file in files),
         tuple(file.atomic_numbers[0] for file in files),
@@ -129,15 +129,15 @@ def merge_funcfl(files: Sequence[EAMTables]) -> EAMTables:
 
 
 def write_funcfl(path: Path, tables: EAMTables) -> None:
-    """Writes a funcfl file; LAMMPS (pair_style eam) and `read_funcfl` get the same numbers back.
+    """Writes a funcfl file, from which LAMMPS (pair_style eam) and `read_funcfl` read exactly the same numbers.
 
     Args:
-      path: the file, replaced in one piece.
+      path: the file, replaced atomically.
       tables: of style "funcfl"; F(rho), the effective charge and the density are written.
 
     Raises:
-      FileFormatError: tables of another style, an `r_phi` that the effective charge does not give, text that the
-        format cannot hold, or a folder that is not writable.
+      FileFormatError: the tables are of another style, `r_phi` does not follow from the effective charge, the format
+        cannot hold a text, or the folder is not writable.
     """
     if tables.style != "funcfl" or tables.effective_charge is None:
         raise FileFormatError(
@@ -198,19 +198,19 @@ def _read_one(path: Path, element: str | None) -> EAMTables:
 
 
 def _pairs(charge: np.ndarray) -> np.ndarray:
-    # The later element first, as in LAMMPS: the order of the factors shows in the last bit.
+    # The later element comes first, as in LAMMPS: the order of the factors changes the last bit.
     pairs = CHARGE_SQUARED * charge[:, None, :] * charge[None, :, :]
     later_first = np.tri(len(charge), dtype=bool)[:, :, None]
     return np.where(later_first, pairs, pairs.swapaxes(0, 1))
 
 
 def _resample(values: np.ndarray, spacing: float, n: int, new_spacing: float) -> np.ndarray:
-    """Lagrange's cubic through the four points around each new one; constant beyond the last point."""
+    """Lagrange interpolation by a cubic through the four nearest points; constant beyond the last point."""
     count = values.shape[-1]
     if spacing == new_spacing and n <= count:
         return values[..., :n]
     position = np.minimum(np.arange(n) * (new_spacing / spacing), count)
-    # Index of the second of the four points; at the ends the outermost four serve.
+    # Index of the second of the four points; at the ends the outermost four are used.
     second = np.clip(position.astype(np.int64), 1, count - 3)
     p = np.minimum(position - second, 2.0)
     weights = [

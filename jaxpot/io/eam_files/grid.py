@@ -1,4 +1,4 @@
-"""The header line that all the styles share: points, spacings and cutoff of the tables."""
+"""The header line that all styles share: numbers of points, spacings and cutoff of the tables."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 
 from jaxpot.io.eam_files.scanner import Scanner, is_number
 
-# LAMMPS's interpolation between funcfl files takes four points.
+# LAMMPS's interpolation of funcfl files needs four points.
 LEAST_POINTS_FUNCFL = 4
-# Beyond its last point LAMMPS keeps a table constant. Files are written with cutoff = n_r d_r, one step past the last
-# point, or with rounded spacings; both are harmless where the functions have gone to zero, as good as.
+# LAMMPS takes a table as constant beyond its last point. Some files have cutoff = n_r d_r, one step past the last
+# point, or rounded spacings; both are harmless where the functions are practically zero there.
 _STEPS_PAST_END = 1 + 1e-6
 _VANISHED = 1e-8
 
@@ -53,13 +53,13 @@ def read_grid(scan: Scanner, least_points: int, is_fs: bool = False) -> Grid:
 
 
 def _begins_below_0(scan: Scanner, words: Sequence[bytes], line: int) -> bool:
-    """Whether a table of F(rho) that ends at the sixth number begins at a negative density, as those of eam/he do."""
+    """Whether a table of F(rho) that ends at the sixth number would begin at a negative density, as in eam/he."""
     last = (scan.whole(words[0], "n_rho", line, 1) - 1) * scan.positive(words[1], "d_rho", line)
     return 0 < scan.number(words[5], "the number after the cutoff", line) < last * (1 - 1e-6)
 
 
 def check_cutoff(scan: Scanner, grid: Grid, tables: Sequence[np.ndarray]) -> None:
-    """Refuses a cutoff well beyond tables that have not gone to zero at their end: the energy there is undefined."""
+    """Refuses a cutoff well beyond the end of tables that are not zero there: the energy would be undefined."""
     last = (grid.n_r - 1) * grid.d_r
     if grid.cutoff <= last + _STEPS_PAST_END * grid.d_r:
         return

@@ -1,4 +1,4 @@
-"""Walks through the numbers of a text file and knows the line of each, for messages that point there."""
+"""A reader for the numbers of a text file that knows the line of each number, for error messages."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ import numpy as np
 from jaxpot.io.errors import FileFormatError, warn
 
 COMPLETE = "get a complete copy of the file"
-# float() alone would also take 1_000, nan and infinity, and would not take Fortran's 1.0D+00.
+# float() would also accept 1_000, nan and infinity, and would reject Fortran's 1.0D+00.
 _NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?")
-# What a division by zero leaves at r = 0; LAMMPS reads these words as numbers.
+# Results of a division by zero at r = 0; LAMMPS reads these words as numbers.
 _UNDEFINED = re.compile(rb"[+-]?(inf|infinity|nan)", re.IGNORECASE)
-# Nine digits are more points than any table has; int() refuses thousands of digits with an error of its own.
+# No table has more points than nine digits can count; int() would fail with its own error on thousands of digits.
 _COUNT = re.compile(rb"\+?\d{1,9}")
 
 
 class Scanner:
     """The lines of a text file after its comment lines, read as a stream of numbers.
 
-    Numbers may be spread over the lines in any way. Headers stand on lines of their own. As in LAMMPS, a # starts a
-    comment, except in the comment lines at the head of the file, which are kept as they are.
+    Numbers may be distributed over lines in any way, but a header begins on a new line. As in LAMMPS, # starts a
+    comment, except in the comment lines at the head of the file, which are kept unchanged.
 
     Args:
       path: the file.
-      comment_lines: how many lines at its head are free text.
+      comment_lines: number of lines at the head of the file that are free text.
 
     Raises:
-      FileFormatError: the file cannot be read, is empty or not a text.
+      FileFormatError: the file cannot be read, is empty or is no text.
     """
 
     def __init__(self, path: str | os.PathLike[str], comment_lines: int) -> None:
@@ -67,7 +67,7 @@ class Scanner:
         return FileFormatError(self.path, line, message, remedy)
 
     def header(self, minimum: int, what: str) -> tuple[list[bytes], int]:
-        """The words of the next line that holds any, and its number; more lines until there are `minimum` words."""
+        """The words of the next line that is not empty, plus more lines up to `minimum` words; and its number."""
         if self._rest:
             raise self.error(
                 self._next,
@@ -89,8 +89,8 @@ class Scanner:
     def numbers(self, count: int, what: str, of_distance: bool = False) -> np.ndarray:
         """The next `count` numbers as float64; `what` names their table in messages.
 
-        Functions `of_distance` may be infinite or undefined at r = 0, where no atoms are: a straight line through the
-        next two points takes the place of that value, and `finish` warns of it.
+        Functions `of_distance` may be infinite or undefined at r = 0, where no atoms are. That value is extrapolated
+        linearly from the next two points, and `finish` gives a warning.
         """
         words, self._rest = self._rest, []
         carried, first = len(words), self._next
@@ -99,7 +99,7 @@ class Scanner:
             missing, block = count - len(words), self.lines[self._next].split()
             taken = 1
             if in_blocks:
-                # Most tables have equally many numbers on each line; then one split does it. It must not go too far.
+                # Most tables have equally many numbers on each line; then many lines are split at once.
                 ahead = max(missing // max(len(block), 1), 1)
                 many = b" ".join(self.lines[self._next : self._next + ahead]).split()
                 in_blocks = len(many) <= missing
@@ -122,7 +122,7 @@ class Scanner:
         return values
 
     def finish(self, d_r: float, steps: int = 3) -> None:
-        """Makes sure that nothing but white space is left, and warns of what is undefined below so many steps of r."""
+        """Checks that only white space is left, and warns about functions that are undefined at r = 0."""
         line = self._next
         left = list(self._rest)
         for index in range(self._next, len(self.lines)):
@@ -176,7 +176,7 @@ class Scanner:
             try:
                 values = np.array(list(map(float, words)), dtype=np.float64)
             except ValueError:
-                pass  # an exponent with D, or a word that is no number: one by one
+                pass  # an exponent with D, or a word that is no number: convert one by one
             else:
                 if np.isfinite(values).all():
                     return values

@@ -1,4 +1,4 @@
-"""What the files of tabulated EAM potentials hold."""
+"""The content of files of tabulated EAM potentials."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Style = Literal["funcfl", "setfl", "fs", "adp"]
 STYLES: tuple[Style, ...] = get_args(Style)
 
 LEAST_POINTS = 3
-"""What the slopes of LAMMPS's splines take."""
+"""Number of points that the slopes of LAMMPS's splines need."""
 
 CHEMICAL_SYMBOLS = tuple(  # one string, because a list of 119 strings fills the screen
     """X H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr
@@ -35,9 +35,9 @@ class EAMTables:
     E is the number of elements; arrays become read-only float64 copies.
 
     Args:
-      style: the kind of file. "funcfl" is one element as its file has it, before LAMMPS puts it on its own grid
-        (`merge_funcfl` does that, and its result is "setfl"); "fs" has a density for each pair of elements;
-        "adp" adds the dipole and quadrupole functions.
+      style: the kind of file. "funcfl" holds one element, as in the file; `merge_funcfl` puts it on LAMMPS's own grid,
+        with style "setfl". "fs" has a density for each pair of elements. "adp" adds the dipole and quadrupole
+        functions.
       comments: the comment lines at the head of the file, verbatim: one for funcfl, three for the others.
       elements: [E] symbols, in the order of the file.
       atomic_numbers: [E] as in the file (some files have a placeholder here).
@@ -56,12 +56,12 @@ class EAMTables:
       dipole: [E, E, n_r] symmetric u(r) of ADP, or None.
       quadrupole: [E, E, n_r] symmetric w(r) of ADP, or None.
       effective_charge: [E, n_r] Z(r) of funcfl, from which r_phi was made (27.2 * 0.529 Z_a Z_b), or None.
-      rho_max: density from which on F is continued as a straight line, with the slope of its end; None for the last
-        point, (n_rho - 1) d_rho. For merged funcfl files it is further on, see `merge_funcfl`. No file holds it.
+      rho_max: density beyond which F is continued as a straight line with its last slope; None for the last point,
+        (n_rho - 1) d_rho. For merged funcfl files it is larger, see `merge_funcfl`. It is not part of any file.
 
     Raises:
-      ValueError: shapes that do not fit each other, values that are not finite, a spacing, cutoff or mass that is not
-        positive, fewer than three points.
+      ValueError: shapes do not fit each other, values are not finite, a spacing, cutoff or mass is not positive, or
+        there are fewer than three points.
 
     Example:
       >>> r_phi = np.zeros((1, 1, 6))

@@ -1,4 +1,4 @@
-"""Text files written in one piece: a reader finds the old file or the new one, never half of it."""
+"""Atomic writing of text files: a reader finds either the old file or the new one, never a part."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PER_LINE = 5
 
 
 def rows(values: np.ndarray) -> str:
-    """A table with 17 significant digits, which give every double back exactly, five to a line."""
+    """A table as text, five numbers a line, with 17 significant digits, which represent every double exactly."""
     full, left = divmod(len(values), _PER_LINE)
     line = " ".join(["%.16e"] * _PER_LINE) + "\n"
     template = line * full + (" ".join(["%.16e"] * left) + "\n" if left else "")
@@ -26,12 +26,12 @@ def rows(values: np.ndarray) -> str:
 
 
 def check_text(path: str | os.PathLike[str], what: str, text: str, *, words: int | None = None) -> None:
-    """Refuses a comment or name that would not come back as it is: line breaks, too long, # or spaces in a name."""
+    """Refuses a text that would be read back differently: with line breaks, too long, or a name with # or spaces."""
     if any(character in text for character in "\n\r\0") or len(text.encode()) > _LONGEST_LINE:
         raise FileFormatError(
             path, None, f"{what} {text[:40]!r} is not one line of at most {_LONGEST_LINE} bytes", "shorten it"
         )
-    pieces = text.encode().split()  # as bytes, the reader's way: a str would split at any Unicode space
+    pieces = text.encode().split()  # as bytes, like the reader; a str would be split at any Unicode space
     if words is not None and ("#" in text or len(pieces) > words or text.encode() != b" ".join(pieces)):
         raise FileFormatError(path, None, f"{what} {text[:40]!r} is not a plain name", "leave out spaces and #")
 
@@ -41,7 +41,7 @@ def write_text(path: str | os.PathLike[str], parts: Iterable[str]) -> None:
     target = Path(path)
     temporary = target.parent / f".{target.name}.{secrets.token_hex(4)}.tmp"
     try:
-        # "x" and not tempfile: the file gets the permissions that the user's umask gives to new files.
+        # opened with "x", not by tempfile, so that the permissions follow the user's umask
         with temporary.open("x", encoding="utf-8", newline="\n") as stream:
             stream.writelines(parts)
             stream.flush()

@@ -1,4 +1,4 @@
-"""The keywords of `input.nn`, of n2p2 and of RuNNer, and the numbers on its lines."""
+"""The keywords of `input.nn` in n2p2 and RuNNer, and the numbers that follow them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LENGTHS = {"angstrom": 1.0, "å": 1.0, "ang": 1.0, "a": 1.0, "bohr": units.BOHR,
 ENERGIES = {"ev": 1.0, "hartree": units.HARTREE, "ha": units.HARTREE}
 STYLES = {"n2p2/metal": (1.0, 1.0), "n2p2/atomic": (units.BOHR, units.HARTREE)}
 
-# What decides about the energy.
+# Keywords that determine the energy, and are given once.
 ONCE = (
     "number_of_elements", "elements", "cutoff_type", "cutoff_alpha", "scale_symmetry_functions",
     "scale_symmetry_functions_sigma", "center_symmetry_functions", "scale_min_short", "scale_max_short",
@@ -39,7 +39,7 @@ CHARGES = re.compile(
     r"enforce_totcharge|use_charge_constraint|use_atom_charges|ewald_\w+|four_pi_epsilon|kspace_solver|"
     r"scale_(min|max)_elec(trostatic)?"
 )
-# What decides about the energy in a way that is not supported, and what to do.
+# Keywords that change the energy in an unsupported way, each with its remedy.
 WRITE_OUT = "write out one symfunction_short line for each function"
 PAIRS = "only a network for each atom (nn_type_short 1) is supported, not one for each pair"
 LAYERS = "only networks of equally many layers and of the same activations for all elements are supported"
@@ -56,7 +56,7 @@ REFUSED = {
     "remove_vdw_energies": "the dispersion correction is not supported",
     "use_damping": "damping of the energy is not supported",
 }  # fmt: skip
-# What decides about training, output, parallel runs, or the choice of structures, and not about the energy: n2p2's.
+# Keywords of n2p2 for training, output, parallel runs or the choice of structures, which do not change the energy.
 TRAINING = re.compile(
     r"random_seed|test_fraction|epochs|use_short_forces|rmse_threshold(_trials)?(_energy|_force|_charge)?|"
     r"short_(energy|force)_(error_threshold|fraction)|(energy|force|charge)_fraction|force_weight|"
@@ -65,7 +65,7 @@ TRAINING = re.compile(
     r"selection_mode(_energy|_force|_charge)?|task_batch_size_(energy|force|charge)|gradient_\w+|kalman_\w+|"
     r"memorize_symfunc_results|normalize_data_set"
 )
-# The same of RuNNer, where n2p2 knows no such keyword.
+# The same for RuNNer, as far as n2p2 does not have these keywords.
 RUNNER = re.compile(
     r"(nguyen_widrow|print|analyze|optmode|noise|steepest_descent|md|growth|dynamic_force|joint|update|separate|restart|"
     r"set_kalman|save_kalman|read_kalman|check|calculate|find|detect|biasweights|weightse|shuffle_weights|max_num|list|"
@@ -79,7 +79,7 @@ RUNNER = re.compile(
     r"enforce_max_num_neighbors_atomic|element_decoupled_(kalman|forces_v2)|global_output_nodes_(short|pair)"
 )
 
-# Numbers after the elements of a symmetry function of each type; what is in () may be left out.
+# Values that follow the elements of a symmetry function of each type; those in () are optional.
 COLUMNS = {
     1: ("cutoff",),
     2: ("eta", "shift", "cutoff"),
@@ -91,5 +91,5 @@ COLUMNS = {
     **dict.fromkeys((20, 23), ("start", "cutoff", "subtype")),
     **dict.fromkeys((21, 22, 24, 25), ("start", "cutoff", "angle_start", "angle_end", "subtype")),
 }
-WORDS = ("subtype",)  # what of them is no number
-POWERS = {"cutoff": 1, "shift": 1, "start": 1, "eta": -2, "kappa": -1}  # of the unit of length
+WORDS = ("subtype",)  # values that are not numbers
+POWERS = {"cutoff": 1, "shift": 1, "start": 1, "eta": -2, "kappa": -1}  # powers of the unit of length

@@ -1,4 +1,4 @@
-"""Lines of the files of n2p2, with their numbers, and numbers in them."""
+"""The lines of an n2p2 file with their line numbers, and the words and numbers in each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Path = str | os.PathLike[str]
 
 
 def read_text(path: Path) -> str:
-    """The text of a file; what is not UTF-8 in it (a comment, usually) is replaced."""
+    """The text of a file; bytes that are not UTF-8 (usually in a comment) are replaced."""
     try:
         with open(path, encoding="utf-8", errors="replace") as stream:
             return stream.read()
@@ -25,7 +25,7 @@ def read_text(path: Path) -> str:
 
 
 class Words:
-    """The words of one line, comments left out."""
+    """The words of one line, without comments."""
 
     def __init__(self, path: Path, line: int, words: list[str]) -> None:
         self.path, self.line, self.words = path, line, words
@@ -57,13 +57,13 @@ class Words:
         return self.words[place]
 
     def ends_before(self, place: int) -> None:
-        """Nothing may follow."""
+        """Raise FileFormatError where a word follows."""
         if len(self.words) > place:
             raise self.error(f"{self.words[place]!r} is one word too many", "remove it, or put # before it")
 
 
 def words_of(path: Path, text: str) -> Iterator[Words]:
-    """The lines that are not empty, without comments, which begin with # or !."""
+    """The lines that are not empty, without comments (from # or ! on)."""
     for number, line in enumerate(text.splitlines(), 1):
         words = line.split("#")[0].split("!")[0].split()
         if words:

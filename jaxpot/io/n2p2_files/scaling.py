@@ -1,4 +1,4 @@
-"""`scaling.data`: least, largest and mean value and deviation of each symmetry function in the training set."""
+"""`scaling.data`: smallest, largest, mean and standard deviation of each symmetry function in the training set."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ HEADER = """\
 def read_scaling(
     path: str | os.PathLike[str], text: str, scaling: str, counts: Mapping[str, int]
 ) -> dict[str, dict[str, np.ndarray]]:
-    """The numbers of a file; RuNNer's last line is left out.
+    """Reads the numbers of a file; RuNNer's last line, with energies, is skipped.
 
     Args:
-        path: for messages.
-        text: of the file.
-        scaling: its kind, which says what columns are needed.
-        counts: how many functions each element has, in the order of the atomic numbers.
+        path: the file, for messages.
+        text: the text of the file.
+        scaling: the kind of scaling, which determines the columns that are needed.
+        counts: number of functions of each element, in the order of the atomic numbers.
 
     Raises:
-        FileFormatError: a function is missing, twice there, or of no width, or the columns needed are not there.
+        FileFormatError: a function is missing, given twice, or has one value only, or a needed column is missing.
     """
     elements = tuple(counts)
     found = {symbol: np.full((counts[symbol], 4), np.nan) for symbol in elements}
@@ -81,7 +81,7 @@ def read_scaling(
 
 
 def scaling_text(scaling: Mapping[str, Mapping[str, Any]], elements: Sequence[str]) -> str:
-    """The text of a file, elements in the order of their atomic numbers."""
+    """The text of a file for elements in the order of their atomic numbers."""
     lines = [
         f"{e:10d} {n:10d} " + " ".join(f"{value:24.16E}" for value in row)
         for e, symbol in enumerate(elements, 1)

@@ -31,23 +31,23 @@ from jaxpot.io.n2p2_files.lines import Words, words_of
 __all__ = ["InputFile", "declared_units", "read_settings"]
 
 
-SHORT_RANGED = ("2G", "2G-HDNNP", "2", "1", "0")  # n2p2's and RuNNer's names and numbers of the same
+SHORT_RANGED = ("2G", "2G-HDNNP", "2", "1", "0")  # names and numbers of the second generation in n2p2 and RuNNer
 LATER_GENERATION = "this is a potential with charges (3G or 4G-HDNNP), of which the short-range part alone is no energy"
 ONLY_SHORT = "only short-range networks (2G) are supported"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class InputFile:
-    """What an ``input.nn`` says.
+    """The content of an ``input.nn``.
 
     Attributes:
-        text: of the file.
-        elements: in the order of their atomic numbers, which is that of ``scaling.data``.
-        arguments: for :func:`jaxpot.hdnnp`, lengths in Å.
-        atom_energies: eV, the mean energy of a normalised training set included.
-        length: Å, unit of the file.
-        energy: eV, unit of the file.
-        mean_energy: in that unit.
+        text: the text of the file.
+        elements: chemical symbols in the order of their atomic numbers, as in ``scaling.data``.
+        arguments: arguments of :func:`jaxpot.hdnnp`, with lengths in Å.
+        atom_energies: eV, including the mean energy of a normalised training set.
+        length: unit of length in the file, Å.
+        energy: unit of energy in the file, eV.
+        mean_energy: mean energy per atom of a normalised training set, in that unit.
     """
 
     text: str
@@ -63,7 +63,7 @@ def read_settings(path: str | os.PathLike[str], style: str, text: str) -> InputF
     """Reads the text of an ``input.nn``.
 
     Raises:
-        FileFormatError: a keyword is missing, wrong, twice there, not known or not supported.
+        FileFormatError: a keyword is missing, wrong, given twice, unknown or not supported.
     """
     once: dict[str, Words] = {}
     many: dict[str, list[Words]] = {name: [] for name in MANY}
@@ -137,7 +137,7 @@ def read_settings(path: str | os.PathLike[str], style: str, text: str) -> InputF
 
 
 def _check_generation(lines: list[Words]) -> None:
-    """Refuses networks that need more than the environment of each atom, in one sentence for all of their keywords."""
+    """Refuses networks of later generations, which need more than the environment of each atom."""
     for line in lines:
         keyword = ALIASES.get(line.words[0], line.words[0])
         allowed = {"nnp_type": SHORT_RANGED, "nnp_gen": ("2", "2G"), "nn_type_short": ("1",)}.get(keyword)
@@ -152,10 +152,10 @@ def _check_generation(lines: list[Words]) -> None:
 
 
 def declared_units(path: str | os.PathLike[str], text: str) -> tuple[float | None, float | None]:
-    """Å and eV of the units that comments of an ``input.nn`` name ("# Length unit : Bohr"); None where none does.
+    """The units that comments of an ``input.nn`` name ("# Length unit : Bohr"), in Å and eV; None where missing.
 
     Raises:
-        FileFormatError: a unit is not known.
+        FileFormatError: a unit is unknown.
     """
     found: list[float | None] = [None, None]
     for k, (what, known) in enumerate((("Length", LENGTHS), ("Energy", ENERGIES))):
@@ -175,7 +175,7 @@ def declared_units(path: str | os.PathLike[str], text: str) -> tuple[float | Non
 
 
 def _units(path: str | os.PathLike[str], text: str, style: str) -> tuple[float, float]:
-    """Å and eV of the file's units: Bohr and Hartree where neither the style nor a comment says."""
+    """The units of the file in Å and eV; Bohr and Hartree where neither style nor comment names others."""
     if style in STYLES:
         return STYLES[style]
     length, energy = declared_units(path, text)
@@ -242,7 +242,7 @@ def _network(layers: Words, nodes: Words, activation: Words) -> tuple[tuple[int,
 def _by_element(
     hidden: tuple[int, ...], lines: list[Words], elements: tuple[str, ...]
 ) -> tuple[int, ...] | dict[str, tuple[int, ...]]:
-    """The nodes of each hidden layer, where an element, a layer and a number on a line change them."""
+    """The nodes of each hidden layer, after lines with an element, a layer and a number that change them."""
     if not lines:
         return hidden
     nodes = {symbol: list(hidden) for symbol in elements}

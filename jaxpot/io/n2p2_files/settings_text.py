@@ -1,4 +1,4 @@
-"""`input.nn` written: changed in places, or new."""
+"""The text of `input.nn`: a changed copy, or a new one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SCALINGS: dict[str, list[str]] = {
 
 
 def with_atom_energies(file: InputFile, energies: dict[str, float]) -> str:
-    """The text of a file with other energies of the atoms, eV."""
+    """The text of a file with new atom energies, eV."""
     wanted = {symbol: value / file.energy - file.mean_energy for symbol, value in energies.items()}
     lines = file.text.splitlines()
     for line in words_of("", file.text):

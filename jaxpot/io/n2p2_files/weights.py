@@ -31,7 +31,7 @@ HEADER = """\
 
 
 def weights_name(symbol: str) -> str:
-    """The name of the file of an element."""
+    """The name of the weights file of an element."""
     from ase.data import atomic_numbers
 
     return f"weights.{atomic_numbers[symbol]:03d}.data"
@@ -40,16 +40,16 @@ def weights_name(symbol: str) -> str:
 def read_weights(
     path: str | os.PathLike[str], text: str, layer_sizes: Sequence[tuple[int, int]], symbol: str
 ) -> list[dict[str, np.ndarray]]:
-    """The layers of a network.
+    """Reads the layers of a network.
 
     Args:
-        path: for messages.
-        text: of the file.
-        layer_sizes: nodes before and in each layer.
-        symbol: of the element.
+        path: the file, for messages.
+        text: the text of the file.
+        layer_sizes: numbers of inputs and of nodes of each layer.
+        symbol: the element.
 
     Raises:
-        FileFormatError: a connection is missing, twice there, or none of a network of the sizes in ``input.nn``.
+        FileFormatError: a connection is missing, given twice, or does not fit the sizes in ``input.nn``.
     """
     sizes = [layer_sizes[0][0], *(after for _, after in layer_sizes)]
     layers = [{"weights": np.full((a, b), np.nan), "biases": np.full(b, np.nan)} for a, b in layer_sizes]
@@ -88,7 +88,7 @@ def read_weights(
 
 
 def weights_text(layers: Sequence[Mapping[str, Any]]) -> str:
-    """The text of a file."""
+    """The text of a weights file."""
     lines: list[str] = []
     for k, layer in enumerate(layers):
         weights, biases = np.asarray(layer["weights"], float), np.asarray(layer["biases"], float)

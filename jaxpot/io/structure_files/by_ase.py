@@ -1,4 +1,4 @@
-"""Structure files that ASE reads, without what it guesses: elements of old POSCARs, shared sites, unknown symbols."""
+"""Structure files that ASE reads, without its guesses for elements of old POSCARs, shared sites, unknown symbols."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ XYZ = ("extxyz", "xyz")
 
 
 def read_by_ase(path: Path, format: str | None, types: Sequence[str] | None) -> Iterator[Atoms]:
-    """The structures in a file of any format of ASE's.
+    """Reads the structures in a file of any format that ASE knows.
 
     Args:
         path: the file.
-        format: ASE's name of it; by default its name and its beginning tell.
+        format: ASE's name of the format; by default recognised by file name and content.
         types: chemical symbols of the numbered types of an xyz file, or of the kinds of atoms of a POSCAR without
             symbols.
 
@@ -33,7 +33,7 @@ def read_by_ase(path: Path, format: str | None, types: Sequence[str] | None) -> 
         ASE ``Atoms``.
 
     Raises:
-        FileFormatError: ASE cannot read the file, sites are shared or partly filled, or elements are not known.
+        FileFormatError: ASE cannot read the file, a site is shared or partly occupied, or elements are unknown.
     """
     from ase.io.formats import UnknownFileTypeError, filetype, ioformats
 
@@ -56,7 +56,7 @@ def read_by_ase(path: Path, format: str | None, types: Sequence[str] | None) -> 
 
 
 def frames_of_ase(path: Path, source: Any, kind: str) -> Iterator[Any]:
-    """What ASE reads, and its complaints as errors of the file.
+    """Reads structures with ASE, and turns its exceptions into FileFormatError.
 
     Args:
         path: the file, for messages.
@@ -85,11 +85,11 @@ def frames_of_ase(path: Path, source: Any, kind: str) -> Iterator[Any]:
 
 
 def line_of_frame(path: Path, number: int) -> int | None:
-    """The line, from 1, on which a frame of an xyz file begins; None where it cannot be told.
+    """The line, counted from 1, where a frame of an xyz file begins; None where it cannot be found.
 
     Args:
         path: the file.
-        number: of the frame, from 0.
+        number: number of the frame, counted from 0.
     """
     try:
         with open(path, encoding="utf-8", errors="replace") as stream:
@@ -127,7 +127,7 @@ def _with_symbols(path: Path, types: Sequence[str] | None) -> Any:
 
 
 def _check(path: Path, number: int, kind: str, atoms: Any, types: Sequence[str] | None) -> None:
-    """Refuse what a structure of whole atoms of known elements cannot be."""
+    """Refuses a structure with partly occupied sites, unknown elements or misspelt keys."""
     for site, shares in dict(atoms.info.get("occupancy") or {}).items():
         if len(shares) > 1 or any(abs(share - 1.0) > 1e-6 for share in shares.values()):
             labels = ", ".join(f"{share:g} {symbol}" for symbol, share in shares.items())
@@ -155,7 +155,7 @@ def _check(path: Path, number: int, kind: str, atoms: Any, types: Sequence[str] 
 
 
 def _site(path: Path, site: str, shares: dict[str, float]) -> tuple[int | None, str]:
-    """Line and label of a site in a CIF, as far as they are found."""
+    """Line and label of a site in a CIF; line None where it is not found."""
     labels = [f"{symbol}" for symbol in shares]
     for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
         words = line.split()

@@ -5,14 +5,14 @@ from __future__ import annotations
 __all__ = ["REMEDY_TYPES", "element_of_mass", "is_element"]
 
 REMEDY_TYPES = "name the elements of the types, such as types=['Cu', 'Ni'] (--types Cu,Ni)"
-NEAR = 0.004  # relative; what tables and roundings differ by
+NEAR = 0.004  # relative difference between tables of masses, rounding included
 
 
 def is_element(text: str) -> bool:
-    """Whether a text is a chemical symbol, upper and lower case as usual.
+    """Whether a text is a chemical symbol, with the usual upper and lower case.
 
     Args:
-        text: such as ``"Cu"``.
+        text: a word such as ``"Cu"``.
     """
     from ase.data import atomic_numbers
 
@@ -20,9 +20,9 @@ def is_element(text: str) -> bool:
 
 
 def element_of_mass(mass: float) -> str | None:
-    """The element of a mass, or None where no element has it or two are about as near.
+    """The element with a mass; None where no element has it or two are similarly near.
 
-    A mass of exactly 1 belongs to reduced units as often as to hydrogen, and so to none.
+    A mass of exactly 1 gives None, because it may mean reduced units rather than hydrogen.
 
     Args:
         mass: amu.

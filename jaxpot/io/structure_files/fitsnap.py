@@ -1,4 +1,4 @@
-"""FitSNAP's JSON files: one structure, or a few, with labels and their units."""
+"""JSON files of FitSNAP: one or a few structures with labels and their units."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DEFAULTS = {"Positions": "angstrom", "Lattice": "angstrom", "Energy": "electronv
 
 
 def is_fitsnap(head: bytes) -> bool:
-    """Whether a file that begins so is one of FitSNAP's: a comment or none, and an object of a Dataset.
+    """Whether a file is one of FitSNAP's: an optional comment line, then a JSON object with "Dataset".
 
     Args:
         head: the first kilobytes of the file.
@@ -43,15 +43,15 @@ def is_fitsnap(head: bytes) -> bool:
 
 
 def read_fitsnap(path: Path) -> Iterator[Atoms]:
-    """The structures in a JSON file of FitSNAP, with energy, forces and stress.
+    """Reads the structures in a JSON file of FitSNAP, with energy, forces and stress.
 
-    The file's stress is a pressure, positive under compression; ASE's is minus that.
+    The stress in the file is positive under compression; its sign is changed to ASE's.
 
     Args:
         path: the file.
 
     Yields:
-        ASE ``Atoms``; what else a structure holds is in ``info``.
+        ASE ``Atoms``; further entries of a structure are in ``info``.
 
     Raises:
         FileFormatError: the file is no JSON, lacks what a structure needs, or names an unknown unit.

@@ -1,4 +1,4 @@
-"""LAMMPS's data files: elements and atom style come from the file or the caller, and are never guessed."""
+"""LAMMPS's data files. Elements and atom style come from the file or the caller and are never guessed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ATOM_STYLES: dict[str, tuple[int, int | None, int, int]] = {
     "peri": (1, None, 4, 7), "sph": (1, None, 5, 8), "sphere": (1, None, 4, 7), "spin": (1, None, 2, 9),
     "template": (1, None, 5, 8), "tri": (2, None, 5, 8),
 }  # fmt: skip
-USUAL = ("atomic", "charge", "molecular", "full", "sphere", "dipole")  # that a file need not name
+USUAL = ("atomic", "charge", "molecular", "full", "sphere", "dipole")  # recognised without a name in the file
 ANGSTROM = ("metal", "real")  # LAMMPS's units with lengths in Å
 
 _BOX = re.compile(rb"^[^#\n]*\bxlo\s+xhi\b|^[^#\n]*\bavec\b", re.MULTILINE)
@@ -49,9 +49,9 @@ class Section(NamedTuple):
     """A section of a data file.
 
     Attributes:
-        line: where its name stands.
-        comment: behind the name.
-        rows: the number, the words and the comment of each of its lines.
+        line: number of the line with its name.
+        comment: the comment after the name.
+        rows: line number, words and comment of each of its lines.
     """
 
     line: int
@@ -60,7 +60,7 @@ class Section(NamedTuple):
 
 
 def is_lammps_data(head: bytes) -> bool:
-    """Whether a file that begins so is a data file: it says how many atoms there are, and the box.
+    """Whether a file is a data file: its head gives the number of atoms and the box.
 
     Args:
         head: the first kilobytes of the file.
@@ -69,13 +69,14 @@ def is_lammps_data(head: bytes) -> bool:
 
 
 def read_lammps_data(path: Path, style: str | None, types: Sequence[str] | None) -> Iterator[Atoms]:
-    """The structure in a data file; its box repeats in all directions, as LAMMPS has it by default.
+    """Reads the structure in a data file; it is periodic in all directions, as by default in LAMMPS.
 
     Args:
         path: the file.
-        style: one of ``ATOM_STYLES``; by default the comment behind ``Atoms`` tells, or the words of its lines where
-            they allow a single style.
-        types: chemical symbols of the atom types; by default type labels, names beside the masses, or the masses tell.
+        style: one of ``ATOM_STYLES``; by default taken from the comment after ``Atoms``, or from the words of its lines
+            where they fit a single style.
+        types: chemical symbols of the atom types; by default taken from type labels, from comments of the masses, or
+            from the masses.
 
     Yields:
         ASE ``Atoms``, once.
@@ -106,7 +107,7 @@ def read_lammps_data(path: Path, style: str | None, types: Sequence[str] | None)
         wrong = next(number for number in numbers if not 1 <= number <= count)
         raise FileFormatError(path, atoms.line, f"has an atom of type {wrong} among {count} types", "correct the file")
     symbols = _elements(path, sections, labels, count, types)
-    # ASE gets what it knows: the box, masses, velocities, and atoms of a style that it reads
+    # ASE reads the box, masses, velocities, and the atoms rewritten in a style that it knows
     masses, velocities = (
         ["", name, "", *(" ".join(words) for _, words, _ in sections[name].rows)] if name in sections else []
         for name in ("Masses", "Velocities")
@@ -160,12 +161,12 @@ def _rows(path: Path, sections: dict[str, Section], name: str) -> list[tuple[int
 
 
 def _style(path: Path, atoms: Section, types: int | None, labels: dict[str, int]) -> str:
-    """The style of atoms that the comment names, or the only one that the words of all lines allow."""
+    """The atom style named by the comment, or the only one that fits the words of all lines."""
     said = (atoms.comment.split() or [""])[0]
     if said in ATOM_STYLES:
         return said
     rows = [words for _, words, _ in atoms.rows]
-    # styles with types and positions at the same places read alike
+    # styles with types and positions at the same places give the same structure
     fitting = {
         (ATOM_STYLES[name][0], ATOM_STYLES[name][2]): name for name in USUAL[::-1] if _fits(rows, name, types, labels)
     }
@@ -203,7 +204,7 @@ def _number(word: str) -> float:
 
 
 def _reduced(path: Path, atoms: Section, style: str, labels: dict[str, int]) -> tuple[list[str], list[int]]:
-    """The lines of Atoms in style atomic or charge, with numbers for labels; and the types."""
+    """The lines of Atoms rewritten in style atomic or charge, with type numbers in place of labels; and the types."""
     place, charge, x, least = ATOM_STYLES[style]
     lines: list[str] = []
     types: list[int] = []

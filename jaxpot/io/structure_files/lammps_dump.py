@@ -1,4 +1,4 @@
-"""LAMMPS's text dumps: elements come from the file or the caller, never from the numbers of the types."""
+"""LAMMPS's text dumps. Elements come from the file or the caller, never from the numbers of the types."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 __all__ = ["UNKNOWN_FORCES", "is_lammps_dump", "read_lammps_dump"]
 
-UNKNOWN_FORCES = "dump_forces"  # the array of forces in a unit that nobody has said
+UNKNOWN_FORCES = "dump_forces"  # name of the array for forces whose unit is not given
 FORCES = {"metal": 1.0, "real": constants.KCAL_PER_MOL}  # eV/Å
 _BOUNDS = re.compile(r"^(ITEM: BOX BOUNDS(?: xy xz yz| abc origin)?)[ \t]*$", re.MULTILINE)
 
 
 class _Frame(NamedTuple):
-    """Of a frame: its first line, the number of atoms that it announces, the words that say which directions repeat,
-    columns, units, and distinct masses."""
+    """The header of a frame: first line, announced number of atoms, words for the boundaries, columns, units; and its
+    distinct masses."""
 
     line: int
     atoms: int
@@ -39,7 +39,7 @@ class _Frame(NamedTuple):
 
 
 def is_lammps_dump(head: bytes) -> bool:
-    """Whether a file that begins so is a text dump.
+    """Whether a file is a text dump, by its head.
 
     Args:
         head: the first kilobytes of the file.
@@ -48,14 +48,14 @@ def is_lammps_dump(head: bytes) -> bool:
 
 
 def read_lammps_dump(path: Path, types: Sequence[str] | None, units: str | None) -> Iterator[Atoms]:
-    """The structures in a text dump.
+    """Reads the structures in a text dump.
 
-    Forces are labels where the file or ``units`` tells their unit; otherwise they are an array ``dump_forces``.
+    Forces become labels if the file or ``units`` gives their unit; otherwise they are an array ``dump_forces``.
 
     Args:
         path: the file.
-        types: chemical symbols of the atom types; by default the column ``element`` tells, or ``mass``.
-        units: ``"metal"`` or ``"real"``, LAMMPS's; by default ``ITEM: UNITS`` tells.
+        types: chemical symbols of the atom types; by default taken from the column ``element`` or ``mass``.
+        units: LAMMPS's units ``"metal"`` or ``"real"``; by default taken from ``ITEM: UNITS``.
 
     Yields:
         ASE ``Atoms``.
@@ -126,7 +126,7 @@ def _finished(path: Path, atoms: Any, frame: _Frame, types: Sequence[str] | None
             if element_of_mass(float(mass)) is None:
                 raise FileFormatError(path, frame.line, f"the mass {mass} does not tell the element", REMEDY_TYPES)
     forces = None if atoms.calc is None else np.asarray(atoms.calc.results["forces"], float)
-    atoms.calc = None  # which ASE gives an energy of 0
+    atoms.calc = None  # ASE's calculator has an energy of 0
     if forces is not None and units is None:
         atoms.set_array(UNKNOWN_FORCES, forces)
     elif forces is not None:

@@ -1,4 +1,4 @@
-"""Structures from files of every format that is known, and from folders of them."""
+"""Structures from files of all supported formats, and from folders of such files."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "UNITS", "FileKind", "files_in", "read_frames"]
 
-HEAD = 16384  # bytes by which a file is recognised
-FORMATS = ("lammps-data", "lammps-dump", "runner", "fitsnap")  # besides ASE's
+HEAD = 16384  # bytes that are read to recognise a file
+FORMATS = ("lammps-data", "lammps-dump", "runner", "fitsnap")  # formats besides those of ASE
 UNITS = {
     "metal": "Å and eV", "atomic": "Bohr and Hartree", "real": "Å and kcal/mol"
 }  # fmt: skip
@@ -31,12 +31,12 @@ GROUPED = {".json": "fitsnap", ".xyz": "extxyz", ".extxyz": "extxyz"}
 
 
 class FileKind(NamedTuple):
-    """What a caller says about files that they do not say themselves.
+    """What the caller says about files: things that the files themselves leave open.
 
     Attributes:
         format: ASE's name of the format, or ``"lammps-data"``, ``"lammps-data/STYLE"`` (of atoms), ``"lammps-dump"``,
-            ``"runner"``, ``"fitsnap"``; None to find out.
-        types: chemical symbols of numbered atom types, in their order.
+            ``"runner"``, ``"fitsnap"``; None recognises it.
+        types: chemical symbols of numbered atom types, in the order of the numbers.
         units: ``"metal"``, ``"atomic"`` or ``"real"``, for ``input.data`` and dumps.
 
     Example:
@@ -49,10 +49,10 @@ class FileKind(NamedTuple):
     units: str | None = None
 
     def checked(self) -> FileKind:
-        """The same, if every part of it has a meaning.
+        """Returns the object itself after checking its fields.
 
         Raises:
-            ValueError: a type is no chemical symbol, or the units are not known.
+            ValueError: a type is no chemical symbol, or the units are unknown.
         """
         strange = [symbol for symbol in self.types or () if not is_element(symbol)]
         if strange or self.types == ():
@@ -65,19 +65,18 @@ class FileKind(NamedTuple):
 
 
 def read_frames(path: str | os.PathLike[str], kind: FileKind | None = None) -> Iterator[Atoms]:
-    """The structures in a file, with the labels that the file has.
+    """Reads the structures in a file, with their labels.
 
     Args:
         path: the file: any that ASE reads, a LAMMPS data file or text dump, an ``input.data`` of RuNNer or n2p2, or a
-            JSON file of FitSNAP's, recognised by content or by name.
-        kind: what the file does not say itself.
+            JSON file of FitSNAP, recognised by content or by name.
+        kind: what the file itself leaves open.
 
     Yields:
-        ASE ``Atoms``, at least one, all with atoms.
+        ASE ``Atoms``, at least one, none of them empty.
 
     Raises:
-        FileFormatError: the file is missing, faulty or of an unknown kind, or leaves open what its elements or units
-            are.
+        FileFormatError: the file is missing, faulty or of an unknown kind, or does not give its elements or units.
         ValueError: ``kind`` makes no sense.
 
     Example:
@@ -125,7 +124,7 @@ def _read(path: Path, kind: FileKind) -> Iterator[Atoms]:
 
 
 def _unpacked(path: Path) -> bytes:
-    """The beginning of what gzip has packed."""
+    """The beginning of the unpacked content of a gzip file."""
     try:
         with gzip.open(path) as stream:
             return stream.read(HEAD)
@@ -143,9 +142,9 @@ def _recognised(head: bytes) -> str:
 
 
 def files_in(folder: str | os.PathLike[str]) -> list[tuple[Path, str]]:
-    """The files of a folder of structures, each with the name of its group.
+    """Lists the files in a folder of structures, each with the name of its group.
 
-    FitSNAP's folders hold one folder a group with JSON files, or one ``.xyz`` file a group.
+    A folder of FitSNAP holds one subfolder of JSON files, or one ``.xyz`` file, for each group.
 
     Args:
         folder: the folder.

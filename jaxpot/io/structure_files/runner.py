@@ -1,4 +1,4 @@
-"""`input.data` of RuNNer and n2p2: structures and labels in a unit that the file itself does not say."""
+"""`input.data` of RuNNer and n2p2: structures and labels, whose units the file itself does not give."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = ["is_runner", "read_runner"]
 
-LAYOUT = ("position(3)", "element", "charge", "atom_energy", "force(3)")  # of a line `atom`
+LAYOUT = ("position(3)", "element", "charge", "atom_energy", "force(3)")  # words of a line `atom`
 
 
 def is_runner(head: bytes) -> bool:
-    """Whether a file that begins so is an ``input.data``.
+    """Whether a file is an ``input.data``, by its head.
 
     Args:
         head: the first kilobytes of the file.
@@ -37,18 +37,18 @@ def is_runner(head: bytes) -> bool:
 
 
 def read_runner(path: Path, units: str | None) -> Iterator[Atoms]:
-    """The structures in an ``input.data``, with energies and forces.
+    """Reads the structures in an ``input.data``, with energies and forces.
 
     Args:
         path: the file.
-        units: ``"metal"`` (Å and eV) or ``"atomic"`` (Bohr and Hartree); by default comments of an ``input.nn`` beside
-            the file tell ("# Length unit : Angstrom", "# Energy unit : eV").
+        units: ``"metal"`` (Å and eV) or ``"atomic"`` (Bohr and Hartree); by default taken from comments of an
+            ``input.nn`` in the same folder ("# Length unit : Angstrom", "# Energy unit : eV").
 
     Yields:
         ASE ``Atoms``.
 
     Raises:
-        FileFormatError: the file is faulty, or nothing says its units.
+        FileFormatError: the file is faulty, or its units are not given.
     """
     length, energy = _units(path, units)
     layout: Sequence[str] = LAYOUT
@@ -127,7 +127,7 @@ def _structure(end: Words, block: dict[str, list[Words]], layout: Sequence[str],
 
 
 def _places(begin: Words, layout: Sequence[str]) -> tuple[dict[str, int], int]:
-    """Where each property begins among the words behind 'atom', and how many words they are."""
+    """The place of each property among the words after 'atom', and the number of these words."""
     places: dict[str, int] = {}
     width = 0
     for name in layout:

@@ -26,12 +26,12 @@ LINEAR_TYPES = frozenset({4, 53, 61})  # MMFFPROP.PAR, column linh
 
 
 class Assignment(NamedTuple):
-    """What typing gives for a list of molecules.
+    """The atom types, interactions and parameters of a list of molecules.
 
     Attributes:
-        topologies: one :class:`Topology` a molecule.
-        tables: rows of parameters, one table a term for all molecules.
-        types: one [atoms] array of numeric MMFF94 atom types a molecule.
+        topologies: one :class:`Topology` for each molecule.
+        tables: rows of parameters, one table for each term, for all molecules.
+        types: for each molecule an array [atoms] of numeric MMFF94 atom types.
     """
 
     topologies: tuple[Topology, ...]
@@ -45,32 +45,32 @@ class Assignment(NamedTuple):
 
     @property
     def labels(self) -> dict[str, tuple[str, ...]]:
-        """Term -> for each row the atom types it is for, and what else tells it apart: ``"1-1-1-6 class 0"``."""
+        """Term -> a label for each row: its atom types, and its class where there is one, ``"1-1-1-6 class 0"``."""
         return self.tables.labels
 
 
 class Rows:
-    """Rows of parameters of one term, found by what they are for."""
+    """The rows of parameters of one term, found by label and values."""
 
     def __init__(self, known: Sequence[Row]) -> None:
         self.found = {row: number for number, row in enumerate(known)}
 
     def row(self, label: str, values: Sequence[float]) -> int:
-        """The row of these values under this label; a new one if there is none yet."""
-        # equal types may get unequal values (from RDKit's empirical rules, which look at more), hence both
+        """The number of the row with this label and these values; a new row if there is none yet."""
+        # RDKit's empirical rules may give equal types different values, so values are part of the key
         return self.found.setdefault((label, tuple(map(float, values))), len(self.found))
 
 
 def assign(mols: Mol | Sequence[Mol], variant: Variant = "MMFF94", tables: Tables | None = None) -> Assignment:
     """Types molecules with RDKit and collects their interactions and parameters.
 
-    The interactions are those of RDKit's force field with its long cutoffs off: all pairs three or more bonds apart,
-    those between fragments included. Interactions of the same types share one row of parameters, in all molecules.
+    The interactions are those of RDKit's force field without cutoffs: all pairs three or more bonds apart, including
+    pairs of different fragments. Interactions of the same types share one row of parameters in all molecules.
 
     Args:
         mols: one RDKit molecule with all of its hydrogens, or several.
         variant: ``"MMFF94"``, or ``"MMFF94s"`` with planar delocalised nitrogen.
-        tables: of other molecules: their rows come first, and serve interactions of the same types here.
+        tables: tables of other molecules. Their rows come first, and are used for interactions of the same types.
 
     Returns:
         The :class:`Assignment`.
@@ -206,7 +206,7 @@ def _properties(mol: Mol, variant: str) -> Any:
 
 
 def _canonical(mol: Mol) -> tuple[str, list[int]]:
-    """A molecule's name and numbers of its atoms that do not depend on their order; equal atoms share a number."""
+    """Canonical SMILES and ranks of the atoms, which do not depend on their order; equal atoms share a rank."""
     from rdkit import Chem
 
     return Chem.MolToSmiles(mol, allHsExplicit=True), list(Chem.CanonicalRankAtoms(mol, breakTies=False))
@@ -220,7 +220,7 @@ def _required(found: Any, mol: Mol, atoms: Sequence[int]) -> Any:
 
 
 def _torsion_chains(mol: Mol, neighbors: list[list[int]]) -> Iterable[tuple[int, int, int, int]]:
-    """Chains i-j-k-l as in RDKit's force field: none about atoms with a triple bond or linear by hybridisation."""
+    """Chains i-j-k-l as in RDKit's force field: none around atoms with a triple bond or with linear hybridisation."""
     from rdkit.Chem import BondType, HybridizationType
 
     bent = (HybridizationType.SP2, HybridizationType.SP3)

@@ -1,4 +1,4 @@
-"""The internal coordinates that MMFF94's terms are functions of."""
+"""The internal coordinates in MMFF94's terms."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def edge_vectors(bonds: jax.Array, positions: jax.Array) -> jax.Array:
 def bonded_coordinates(topology: Topology, positions: jax.Array) -> BondedCoordinates:
     """All internal coordinates of the bonded interactions.
 
-    Every one of them is a function of vectors along bonds. Going by way of those halves the number of rows that are
-    gathered, and of those summed in the gradient.
+    All of them are functions of the vectors along bonds. Computing these vectors first halves the number of vectors
+    that are gathered, and of those that are added up in the gradient.
 
     Args:
         topology: of the molecule.

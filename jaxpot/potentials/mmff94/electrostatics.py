@@ -31,7 +31,7 @@ class Dielectric(NamedTuple):
     model: DielectricModel = "constant"
 
     def checked(self) -> Dielectric:
-        """Itself, or ValueError where the constant is not positive or the model is unknown."""
+        """Returns the object itself; ValueError where the constant is not positive or the model is unknown."""
         if self.model not in get_args(DielectricModel):
             raise ValueError(
                 f"the dielectric model must be one of {', '.join(get_args(DielectricModel))}, got {self.model!r}"
@@ -68,7 +68,7 @@ def electrostatics(
         [atoms // 2, atoms, ...], kcal/mol; 0 where a pair does not interact.
 
     Raises:
-        ValueError: a parameter is missing or misspelt, or the dielectric is not one.
+        ValueError: a parameter is missing or misspelt, or the dielectric makes no sense.
 
     Reference:
         T. A. Halgren, J. Comput. Chem. 17, 490 (1996), eq. 13.

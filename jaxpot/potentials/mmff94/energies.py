@@ -93,7 +93,7 @@ def energy_terms(
 def atomic_energies(
     params: Params, topology: Topology, positions: jax.Array, dielectric: Dielectric = VACUUM
 ) -> jax.Array:
-    """The energy of each atom: the energy of every interaction is shared equally among its atoms.
+    """The energy of each atom; each interaction is divided equally among its atoms.
 
     Args:
         params: the tables of parameters.
@@ -115,14 +115,14 @@ def atomic_energies(
 def energies_and_gradients(
     params: Params, topology: Topology, positions: jax.Array, dielectric: Dielectric = VACUUM, by_atom: bool = False
 ) -> tuple[jax.Array, jax.Array]:
-    """Energies and their gradients with respect to positions, in one pass and without storing pairs.
+    """Energies and their gradients with respect to positions, in one pass that stores no pairs.
 
     Args:
         params: the tables of parameters.
         topology: of the molecule.
-        positions: [atoms, 3, ...], Å; axes after the second are conformers. That order is the fast one.
+        positions: [atoms, 3, ...], Å; axes after the second are conformers, which is the fast order.
         dielectric: of the electrostatic term.
-        by_atom: whether to give the energy of each atom, as :func:`atomic_energies` does, instead of the sum.
+        by_atom: whether to return the energy of each atom, like :func:`atomic_energies`, instead of the sum.
 
     Returns:
         Energies [...], or [atoms, ...] by atom, eV; and gradients [atoms, 3, ...] eV/Å, the negative forces.
@@ -144,7 +144,7 @@ def energies_and_gradients(
 
 
 def share_bonded(t: Topology, energies: dict[str, list[jax.Array]]) -> jax.Array:
-    """What :func:`bonded_energies` gives, shared out to the atoms: [atoms, ...]."""
+    """[atoms, ...] the energies from :func:`bonded_energies`, divided among the atoms."""
     angle, linear = energies["angle_bending"]
     interactions = [
         (energies["bond_stretching"][0], t.bonds),

@@ -1,4 +1,4 @@
-"""MMFF94 as a potential: the topology comes with the system, all numbers that can be fitted are params."""
+"""MMFF94 as a potential: the system holds the topology, and the params hold all numbers that can be fitted."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def mmff94_potential(
         dielectric_constant: D of the electrostatic term.
         dielectric_model: ``"constant"``, or ``"distance"`` where D grows with the distance.
         elements: chemical symbols whose order gives the species.
-        tables: what the rows of the params are for; a system whose topology is of other tables is refused. None
-            believes any topology.
+        tables: the meaning of the rows of the params; a system whose topology belongs to other tables is refused. With
+            None any topology is accepted.
 
     Returns:
         A :class:`jaxpot.Potential` that needs ``topology`` and no neighbours. ``init()`` gives the published params
@@ -75,7 +75,7 @@ def mmff94_potential(
         _check_params(params, tables)
         positions = _positions_of(name, system, topology, symbols, tables)
         each, gradient = energies_and_gradients(params, topology, positions, dielectric, by_atom=True)
-        # without images the strain only moves the atoms
+        # without periodic images a strain only moves the atoms
         strained = positions.T @ gradient
         return Evaluation(each, -gradient, 0.5 * (strained + strained.T))
 
@@ -108,7 +108,7 @@ def _check_params(params: Params, tables: Tables | None) -> None:
 def _positions_of(
     name: str, system: System, topology: Topology, symbols: tuple[str, ...], tables: Tables | None
 ) -> jax.Array:
-    """The positions; where the system is not what its topology is of, an error, or NaN where nothing can be raised."""
+    """The positions, after a check that system and topology fit: if not, an error, or NaN positions under jit."""
     if topology.atoms != system.positions.shape[0] or not any(
         isinstance(leaf, jax.core.Tracer) for leaf in (system.species, system.pbc, topology.numbers, topology.tables)
     ):

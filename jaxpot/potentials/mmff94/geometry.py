@@ -1,15 +1,15 @@
-"""Internal coordinates of molecules, with derivatives that stay finite where the geometry degenerates.
+"""Internal coordinates of molecules, with derivatives that stay finite for degenerate geometries.
 
-Vectors are arrays [interactions, 3, ...]; whatever axes follow (conformers, say) are carried along, and best lie last:
-on a CPU an operation then runs along contiguous memory. Every function has its derivative written down. That is exact
-where autodiff would give infinity times zero (an angle of 180 degrees, three atoms on a line, coincident atoms), and
-since each derivative is a few scalars times the vectors at hand, it is also several times cheaper to evaluate.
+Vectors are arrays [interactions, 3, ...]. Further axes, such as conformers, come last, so that operations on a CPU run
+along contiguous memory. The derivative of every function is written by hand. It is exact where automatic
+differentiation would give infinity times zero (an angle of 180 degrees, three atoms on a line, coincident atoms). It is
+also several times faster, because each derivative is a few scalars times the given vectors.
 
-Where a quantity has no derivative (a length at 0, an angle at 0 and 180 degrees) the derivative is 0, which is the mean
-over directions. Padded interactions have vectors that are 0, and so are their coordinates and derivatives.
+Where a quantity has no derivative (a length at 0, an angle at 0 and 180 degrees), the derivative is set to 0, the mean
+over directions. The vectors of padded interactions are 0, and so are their coordinates and derivatives.
 
-Each scalar is written with its division last: XLA's CPU compiler stores what ends in a division, and computes anything
-cheaper anew in every place that uses it.
+Each scalar is computed with its division last: XLA's CPU compiler stores the result of a division, but recomputes
+cheaper operations wherever they are used.
 """
 
 from __future__ import annotations

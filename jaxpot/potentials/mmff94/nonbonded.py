@@ -1,7 +1,8 @@
-"""The two terms between all pairs together: the bulk of the work, arranged for speed.
+"""The two terms between all pairs, computed together and arranged for speed, because they take most of the time.
 
-Atom i meets atom i + k for k = 1 ... atoms/2, all i at once: the molecule beside itself, shifted by k. So a step is a
-few element-wise operations on arrays as large as the positions, which stay in cache; no pair is gathered or stored.
+For k = 1 ... atoms/2, all pairs of atoms i and i + k are computed at once, from the positions and their copy shifted by
+k. Each step is a few element-wise operations on arrays as large as the positions, which stay in cache; no pair is
+gathered or stored.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ Carry = tuple[jax.Array, jax.Array, jax.Array, jax.Array]
 
 
 class Line(NamedTuple):
-    """The pairs of all atoms with those k places on: their shift k and parameters, each [atoms, 1, ...]."""
+    """The pairs of all atoms i and i + k: the shift k, and the parameters of the pairs, each [atoms, 1, ...]."""
 
     shift: jax.Array
     minimum: jax.Array
@@ -36,7 +37,7 @@ class Line(NamedTuple):
 def nonbonded_atomic_energies(
     params: Params, topology: Topology, positions: jax.Array, dielectric: Dielectric
 ) -> jax.Array:
-    """Van der Waals and electrostatic energy of each atom, half of that of its pairs.
+    """Van der Waals and electrostatic energy of each atom: half the energy of its pairs.
 
     Args:
         params: the tables of parameters.
@@ -61,7 +62,7 @@ def nonbonded_atomic_energies(
         return (near + half, _add_shifted(far, half, line.shift)), None
 
     zero = jnp.zeros_like(positions[:, 0])
-    # in a reverse pass the steps are computed again: their intermediates would fill memory, a line at a time
+    # a reverse pass computes the steps again, because their stored intermediates would fill the memory
     (near, far), _ = jax.lax.scan(
         jax.checkpoint(step), (zero, jnp.concatenate([zero, zero])), pair_lines(params, topology, positions, dielectric)
     )
@@ -78,7 +79,7 @@ def nonbonded_energies_and_gradients(
         topology: of the molecule.
         positions: [atoms, 3, ...], Å.
         dielectric: of the electrostatic term.
-        by_atom: whether to give the energy of each atom, half of that of its pairs.
+        by_atom: whether to return the energy of each atom, half the energy of its pairs.
 
     Returns:
         [...], or [atoms, ...] by atom, kcal/mol; and [atoms, 3, ...] kcal/mol/Å.
@@ -92,7 +93,7 @@ def nonbonded_energies_and_gradients(
         r = safe_sqrt(squared)
         well, steep = well_and_slope(r, line.minimum, line.depth)
         coulomb, slope = coulomb_and_slope(r, line.product, dielectric)
-        # last a division: XLA stores this factor then, and would else compute it anew in each use
+        # with the division last, XLA stores this factor; otherwise it would compute it again for each use
         pull = ((steep + slope) / jnp.where(squared == 0, 1.0, r))[:, None] * d
         value = well + coulomb
         if by_atom:
@@ -130,7 +131,7 @@ def pair_lines(params: Params, topology: Topology, positions: jax.Array, dielect
 
 
 def _shifted(twice: jax.Array, shift: jax.Array) -> jax.Array:
-    """Entry i + shift in place of entry i."""
+    """The array shifted by ``shift``: entry i is entry i + shift of the original."""
     return jax.lax.dynamic_slice_in_dim(twice, shift, twice.shape[0] // 2)
 
 
@@ -140,6 +141,6 @@ def _add_shifted(total: jax.Array, part: jax.Array, shift: jax.Array) -> jax.Arr
 
 
 def _folded(total: jax.Array) -> jax.Array:
-    """Entries i and i + atoms are the same atom."""
+    """The sum of entries i and i + atoms, which belong to the same atom."""
     atoms = total.shape[0] // 2
     return total[:atoms] + total[atoms:]

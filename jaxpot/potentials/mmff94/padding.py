@@ -1,4 +1,4 @@
-"""Topologies of unequal molecules in arrays of equal shape."""
+"""Padding of topologies, so that different molecules have arrays of equal shape."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ REMEDY = "atoms keep their order, and jaxpot.mmff94 makes the topology of anothe
 
 
 class Sizes(NamedTuple):
-    """Numbers of atoms and of interactions of a molecule, or those it is padded to."""
+    """Numbers of atoms and interactions of a molecule, or the numbers that it is padded to."""
 
     atoms: int
     bonds: int
@@ -61,10 +61,10 @@ def sizes_of(topology: Topology) -> Sizes:
 
 
 def pad_topology(topology: Topology, atoms: int) -> Topology:
-    """A molecule with atoms and interactions appended that have no energy, no force and no influence on others.
+    """Pads a molecule with atoms and interactions that have no energy and no force, and do not influence others.
 
-    Room for interactions follows from the number of atoms alone, enough for most organic molecules, so that molecules
-    with equal numbers of atoms can be stacked; :func:`alike` is for those with more interactions of some kind.
+    The number of atoms determines the numbers of interactions, which are enough for most organic molecules. So
+    molecules padded to the same number of atoms can be stacked; :func:`alike` is for molecules with more interactions.
 
     Args:
         topology: of one molecule.
@@ -84,7 +84,7 @@ def pad_topology(topology: Topology, atoms: int) -> Topology:
 
 
 def alike(topologies: Sequence[Topology]) -> list[Topology]:
-    """Topologies padded to the least sizes that hold each of them.
+    """Pads topologies to the smallest common sizes.
 
     Args:
         topologies: of molecules.
@@ -97,7 +97,7 @@ def alike(topologies: Sequence[Topology]) -> list[Topology]:
 
 
 def no_molecule(topology: Topology) -> Topology:
-    """A topology of equal shape that has neither atoms nor interactions.
+    """A topology of the same shape without atoms and interactions.
 
     Args:
         topology: of one molecule.
@@ -113,7 +113,7 @@ def no_molecule(topology: Topology) -> Topology:
 
 
 def check_molecule(topology: Topology, species: np.ndarray, elements: tuple[str, ...] | None) -> None:
-    """Raise ValueError where a topology is not of the atoms of a system.
+    """Raise ValueError where a topology does not belong to the atoms of a system.
 
     Args:
         topology: of one molecule.
@@ -193,7 +193,7 @@ def padded(topology: Topology, sizes: Sizes) -> Topology:
 
     def edges(values: Any, room: int) -> Any:
         values = np.asarray(values)
-        # backward edges come after the padded bonds; a padded interaction takes one edge, any, for all of its edges
+        # backward edges come after the padded bonds; a padded interaction has the same arbitrary edge several times
         moved = np.where(values < old.bonds, values, values + (sizes.bonds - old.bonds))
         return _extend(moved, room, 0)
 

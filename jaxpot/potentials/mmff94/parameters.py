@@ -1,4 +1,4 @@
-"""The parameters of each interaction, looked up in the tables that interactions of the same types share."""
+"""Lookup of the parameters of interactions in tables, where interactions of the same types share a row."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TERMS = {
     "electrostatics": ("charge",),
 }
 
-NO_ROW = np.iinfo(np.int32).max  # row of a padded interaction: beyond every table, its parameters are 0
+NO_ROW = np.iinfo(np.int32).max  # row of a padded interaction, beyond every table; its parameters are 0
 
 MDYNE_ANGSTROM = 143.9325  # kcal/mol in one md Å, Halgren's value
 DEGREE = np.pi / 180.0
@@ -42,12 +42,12 @@ def rows_of(
         term: a key of ``TERMS``.
         params: name -> [rows], the table of this term.
         rows: [interactions] int32, the row of each; beyond the table for a padded one.
-        axes: number of axes of what they multiply.
-        dtype: that of the positions.
-        filler: stands for the parameters of padded interactions.
+        axes: number of axes of the arrays that they multiply.
+        dtype: float type of the positions.
+        filler: value of the parameters of padded interactions.
 
     Returns:
-        One array [interactions, 1, ...] a parameter, in the order of ``TERMS``.
+        One array [interactions, 1, ...] for each parameter, in the order of ``TERMS``.
 
     Raises:
         ValueError: a parameter is missing or misspelt.

@@ -1,4 +1,4 @@
-"""Why a molecule cannot be treated: the atom at fault, named."""
+"""Messages that name the atom for which MMFF94 cannot treat a molecule."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def missing_hydrogens(mol: Mol) -> None:
 
 
 def untypable_atom(mol: Mol, variant: str) -> str:
-    """One sentence that names the atom to which MMFF94 gives no type.
+    """One sentence that names the atom for which MMFF94 has no type.
 
-    RDKit says only that there is one. It is found by elimination: an atom is at fault if the molecule can be typed once
-    carbon has taken its place at each of its neighbours.
+    RDKit only tells that there is one. The atom is found by elimination: it is at fault if the molecule can be typed
+    after carbon replaces it at each of its neighbours.
 
     Args:
         mol: a molecule that RDKit cannot type.

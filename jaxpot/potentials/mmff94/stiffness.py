@@ -1,4 +1,4 @@
-"""A positive approximation of the second derivatives, by which a minimiser makes stiff and soft motions alike."""
+"""A positive approximation of the second derivatives, which preconditions the minimisation of a molecule."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STEEPEST = 300.0  # kcal/mol/Å^2, of a pair of atoms
 def stiffness(params: Params, topology: Topology, positions: jax.Array, dielectric: Dielectric = VACUUM) -> jax.Array:
     """The stiffness matrix: sum of k dq/dx dq/dx over internal coordinates and distances q with curvatures k > 0.
 
-    The second derivatives of the coordinates are left out, and whatever could make the matrix less than positive.
+    Second derivatives of the coordinates, and all terms that are not positive, are left out.
 
     Args:
         params: the tables of parameters.

@@ -1,4 +1,4 @@
-"""What the rows of the tables of parameters are for, and what is published for them."""
+"""The rows of the tables of parameters: their labels and their published values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jaxpot.spec import plain_data
 
 __all__ = ["Row", "Tables"]
 
-Row = tuple[str, tuple[float, ...]]  # what it is for, and its published values in the order of TERMS
+Row = tuple[str, tuple[float, ...]]  # label, and published values in the order of TERMS
 
 
 @plain_data
@@ -23,8 +23,8 @@ Row = tuple[str, tuple[float, ...]]  # what it is for, and its published values 
 class Tables:
     """The rows of the seven tables of parameters.
 
-    Interactions of the same atom types share a row, in all molecules. A potential holds its tables beside its params,
-    which may have been trained since, so that another molecule finds the rows of its interactions in them.
+    Interactions of the same atom types share a row in all molecules. A potential keeps its tables, so that another
+    molecule can find the rows of its interactions even after the params have been trained.
 
     Attributes:
         bond_stretching: rows of labels such as ``"1-6 class 0"`` and published values.
@@ -32,8 +32,8 @@ class Tables:
         stretch_bending: likewise.
         out_of_plane: likewise.
         torsion: likewise.
-        van_der_waals: a row an atom type.
-        electrostatics: a row for each kind of atom of each molecule, by its canonical SMILES.
+        van_der_waals: one row for each atom type.
+        electrostatics: one row for each kind of atom of each molecule, by its canonical SMILES.
     """
 
     bond_stretching: tuple[Row, ...] = ()
@@ -46,7 +46,7 @@ class Tables:
 
     @functools.cached_property
     def checksum(self) -> int:
-        """A number that other tables do not have, from 1 to 2^31 - 1."""
+        """A hash of the tables, from 1 to 2^31 - 1."""
         return 1 + zlib.crc32(repr([getattr(self, term) for term in TERMS]).encode()) % (2**31 - 1)
 
     def __hash__(self) -> int:
@@ -66,11 +66,11 @@ class Tables:
 
     @property
     def labels(self) -> dict[str, tuple[str, ...]]:
-        """Term -> what each row is for."""
+        """Term -> the label of each row."""
         return {term: tuple(row[0] for row in getattr(self, term)) for term in TERMS}
 
     def check_rows(self, params: Mapping[str, Mapping[str, Any]]) -> None:
-        """Raise ValueError where params have other numbers of rows.
+        """Raise ValueError where the numbers of rows of params differ from the tables.
 
         Args:
             params: term -> parameter -> [rows].
@@ -78,7 +78,7 @@ class Tables:
         for term, names in TERMS.items():
             for name, table in params[term].items():
                 if name not in names:
-                    continue  # refused, by its name, where it is used
+                    continue  # a wrong name is refused elsewhere
                 rows = np.shape(table)[:1]
                 if rows != (len(getattr(self, term)),):
                     raise ValueError(

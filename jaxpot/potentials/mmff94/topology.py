@@ -1,4 +1,4 @@
-"""The fixed side of a molecule: which atoms interact, and in which rows of the tables their parameters lie."""
+"""The topology of a molecule: which atoms interact, and the rows of the tables with their parameters."""
 
 from __future__ import annotations
 
@@ -20,22 +20,23 @@ class Topology:
     """Interactions of one molecule (or several fragments) and the rows of their parameters.
 
     :func:`jaxpot.potentials.mmff94.assign` makes it; ``System.extras["topology"]`` holds it. All leaves are integer
-    arrays, so that molecules padded to one shape can be stacked and mapped over. Interactions between the same types
-    share a row, and so do equal atoms of a molecule for their charges.
+    arrays, so molecules padded to one shape can be stacked and mapped over. Interactions between the same types share a
+    row of parameters, and equal atoms of a molecule share a row for their charge.
 
-    Bonded interactions are told by *edges*, the bonds with a direction: edge e < bonds leads from the first to the
-    second atom of bond e, and edge bonds + e back.
+    Bonded interactions are given by *edges*, bonds with a direction: edge e < bonds leads from the first to the second
+    atom of bond e, and edge bonds + e leads back.
 
     Pairs are arranged as ``[atoms // 2, atoms]``: entry (k, i) is the pair of atom i and atom (i + k + 1) mod atoms. A
-    line of pairs is the molecule beside itself shifted by k + 1; walking over lines needs no gathers and no scatters.
-    If the number of atoms is even, the last line meets each pair twice, and the second of the two is excluded.
+    line k of this array pairs the molecule with a copy of itself shifted by k + 1, so a loop over lines needs no
+    gathers and no scatters. If the number of atoms is even, the last line holds each pair twice, and the second
+    one is excluded.
 
     Attributes:
         bonds: [bonds, 2] int32, atoms.
         bond_rows: [bonds] int32, rows in ``params["bond_stretching"]``.
-        angle_edges: [angles, 2] int32, edges from the apex to both ends, but for angles at linear centres.
+        angle_edges: [angles, 2] int32, edges from the apex to both ends, without the angles at linear centres.
         angle_rows: [angles] int32, rows in ``params["angle_bending"]``.
-        stretch_bend_rows: [angles] int32, rows in ``params["stretch_bending"]``; beyond it where an angle has none.
+        stretch_bend_rows: [angles] int32, rows in ``params["stretch_bending"]``; ``NO_ROW`` where an angle has none.
         linear_edges: [linear angles, 2] int32, edges of the angles at linear centres.
         linear_rows: [linear angles] int32, rows in ``params["angle_bending"]``.
         plane_edges: [planes, 3] int32, edges from a trigonal centre to i, k, l; the angle is of l with plane i, k.
@@ -45,9 +46,9 @@ class Topology:
         vdw_rows: [atoms] int32, rows in ``params["van_der_waals"]``.
         donor_acceptor: [atoms] int8, 1 for a donor of hydrogen bonds, 2 for an acceptor, else 0.
         charge_rows: [atoms] int32, rows in ``params["electrostatics"]``.
-        pair_kinds: [atoms // 2, atoms] int8, 0 for pairs that do not interact, 1 for 1-4 pairs, 2 for those beyond.
-        numbers: [atoms] int32, atomic numbers, 0 for padded atoms: the atoms of a system must be these.
-        tables: [] int32, :attr:`Tables.checksum` of the tables whose rows are meant; 0 if of any.
+        pair_kinds: [atoms // 2, atoms] int8, 0 for pairs that do not interact, 1 for 1-4 pairs, 2 for all others.
+        numbers: [atoms] int32, atomic numbers, 0 for padded atoms; the atoms of the system must have the same.
+        tables: [] int32, :attr:`Tables.checksum` of the tables that the rows belong to; 0 for no particular tables.
     """
 
     bonds: jax.Array
@@ -70,7 +71,7 @@ class Topology:
 
     @property
     def atoms(self) -> int:
-        """Number of atoms, padded ones included."""
+        """Number of atoms, including padded ones."""
         return self.vdw_rows.shape[-1]
 
     @property
@@ -104,7 +105,7 @@ def both(values: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def arrange_pairs(i: np.ndarray, j: np.ndarray, kinds: np.ndarray, atoms: int) -> np.ndarray:
-    """The arrangement ``pair_kinds`` of a plain list of pairs i < j.
+    """Makes the array ``pair_kinds`` from a plain list of pairs i < j.
 
     Args:
         i: [pairs] the first atoms.
@@ -117,7 +118,7 @@ def arrange_pairs(i: np.ndarray, j: np.ndarray, kinds: np.ndarray, atoms: int) -
     """
     arranged = np.zeros((atoms // 2, atoms), np.int8)
     shift = j - i
-    near = shift <= atoms // 2  # else the pair is met going round the other way
+    near = shift <= atoms // 2  # otherwise the pair is found from j to i, around the end
     arranged[np.where(near, shift, atoms - shift) - 1, np.where(near, i, j)] = kinds
     return arranged
 
