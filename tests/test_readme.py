@@ -17,6 +17,7 @@ import jax
 import pytest
 
 import jaxpot
+from jaxpot.descriptors.symmetry_functions import SymmetryFunctions, radial
 from jaxpot.testing import Bench, checks, run
 from tests.conftest import Precision
 from tests.contract import registry
@@ -58,7 +59,11 @@ def load(block: Block, folder: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, file)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    sys.modules[name] = module  # where dataclasses look for the names of annotations
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        del sys.modules[name]
     return module
 
 
@@ -157,6 +162,22 @@ def test_the_added_potential_validates(add: Callable[[Block], ModuleType]) -> No
     exec(alone.code, names)
     left_out = {outcome.check.name for outcome in names["report"].left_out}
     assert not left_out & {"saved", "pickled", "continuity", "gradient_through_a_run"}
+
+
+def test_a_head_of_ones_own_evaluates_and_is_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (block,) = [b for b in blocks(CONTRIBUTING) if b.code.startswith("# a head of one's own")]
+    module = ModuleType("a_head_of_ones_own")  # where dataclasses look for the names of annotations
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    exec(block.code, module.__dict__)
+    descriptor = SymmetryFunctions(("Cu",), (radial("Cu", "Cu", 5.0, 0.5), radial("Cu", "Cu", 5.0, 0.1)))
+    potential = jaxpot.descriptor_potential(descriptor, module.SkipHead(width=4))
+    params = potential.init(jax.random.key(0))
+    system = jaxpot.System.create([[0.0, 0.0, 0.0], [0.0, 0.0, 2.5]])
+    neighbors = jaxpot.neighbor_list(potential).allocate(system)
+    energy = jaxpot.energy(potential)(params, system, neighbors)
+    jaxpot.save(tmp_path / "saved", potential, params)
+    again, others = jaxpot.load(tmp_path / "saved")
+    assert jaxpot.energy(again)(others, system, neighbors) == energy != 0
 
 
 def test_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -146,13 +146,13 @@ class FlaxHead(ElementHead):
         ...         return linen.Dense(1)(linen.Dense(self.width)(x) * linen.sigmoid(linen.Dense(self.width)(x)))
         >>> @jaxpot.plain_data
         ... @dataclasses.dataclass(frozen=True)
-        ... class GatedHead(jaxpot.FlaxHead):
+        ... class GatedUnitHead(jaxpot.FlaxHead):
         ...     width: int = 8
         ...
         ...     def module(self, inputs, key):
         ...         return Gated(self.width)
         >>> bispectrum = Bispectrum(("W",), twojmax=2, radii=(2.3,), weights=(1.0,))
-        >>> potential = jaxpot.descriptor_potential(bispectrum, GatedHead(width=4), name="gated")
+        >>> potential = jaxpot.descriptor_potential(bispectrum, GatedUnitHead(width=4), name="gated")
         >>> sorted(potential.init(jax.random.key(0))["networks"]["W"])
         ['Dense_0', 'Dense_1', 'Dense_2']
     """
