@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from jaxpot.evaluation import Params
 from jaxpot.potential import Potential
-from jaxpot.properties.relaxed import relaxed
+from jaxpot.properties.relaxed import all_relaxed
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -38,11 +38,8 @@ def vacancy_formation_energy(
         raise ValueError(
             f"{atoms.get_chemical_formula()}: a vacancy of a compound depends on where its atom goes; give one element"
         )
-    perfect = relaxed(potential, params, atoms, force=force)
-    defective = perfect.copy()
+    defective = atoms.copy()
     del defective[atom]
     number = len(atoms)
-    return float(
-        relaxed(potential, params, defective, force=force).get_potential_energy()
-        - (number - 1) / number * perfect.get_potential_energy()
-    )
+    perfect, vacancy = all_relaxed(potential, params, [atoms, defective], force=force)
+    return float(vacancy.energy - (number - 1) / number * perfect.energy)

@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxpot.evaluation import Params
 from jaxpot.potential import Potential
-from jaxpot.properties.relaxed import relaxed
+from jaxpot.properties.relaxed import all_relaxed, relaxed
 from jaxpot.units import GPA
 
 if TYPE_CHECKING:
@@ -39,15 +39,16 @@ def elastic_constants(
     """
     start = relaxed(potential, params, atoms, cell=True, force=force)
     rows, columns = (0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1)
-    constants = np.empty((6, 6))
+    strained = []
     for j in range(6):
-        stresses = []
         for sign in (1.0, -1.0):
             tensor = np.zeros((3, 3))
             tensor[rows[j], columns[j]] += 0.5 * sign * strain
             tensor[columns[j], rows[j]] += 0.5 * sign * strain
             moved = start.copy()
             moved.set_cell(start.cell.array @ (np.eye(3) + tensor), scale_atoms=True)
-            stresses.append(relaxed(potential, params, moved, force=force).get_stress())
-        constants[:, j] = (stresses[0] - stresses[1]) / (2 * strain) / GPA
+            strained.append(moved)
+    found = all_relaxed(potential, params, strained, force=force)
+    stresses = np.array([np.asarray(one.stress)[rows, columns] for one in found]).reshape(6, 2, 6)
+    constants = (stresses[:, 0] - stresses[:, 1]).T / (2 * strain) / GPA
     return 0.5 * (constants + constants.T)

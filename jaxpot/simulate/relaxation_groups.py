@@ -143,10 +143,15 @@ def _grown(lists: NeighborList, empty: Neighbors, systems: Sequence[System]) -> 
 
 
 def _any_cell(plan: Plan, atoms: int | None = None) -> Plan:
-    """A plan that other structures share: compares all rows with all, and depends on no order of the atoms."""
+    """A plan that other structures share: compares all rows with all, depends on no order of the atoms, and is of sizes
+    so round that the next structures of the kind find the compiled program again."""
     atoms = plan.atoms if atoms is None else atoms
-    first, second, third = (atoms + rows - plan.centers for rows in plan.stage_rows)
-    return plan._replace(
+    first, second, third = (atoms + round_up(rows - plan.centers) for rows in plan.stage_rows)
+    ranges = tuple(
+        one._replace(capacity=round_up(one.capacity), inside=min(round_up(one.inside), round_up(one.capacity)))
+        for one in plan.ranges
+    )
+    return plan.with_ranges(ranges)._replace(
         atoms=atoms,
         centers=atoms,
         rows=third,
