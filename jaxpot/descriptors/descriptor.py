@@ -1,4 +1,4 @@
-"""What a descriptor is, and descriptors made of plain functions."""
+"""The base class of descriptors, and descriptors made of functions."""
 
 from __future__ import annotations
 
@@ -21,16 +21,17 @@ Jacobian = tuple[jax.Array, tuple[jax.Array, jax.Array, jax.Array]]
 class Descriptor:
     """A map from the environment of an atom to numbers, which a head turns into an energy.
 
-    A descriptor is plain data: a frozen dataclass whose fields are numbers, texts and tuples of them, so that it can be
-    compared, hashed, saved and made again. A subclass has ``cutoff``, ``elements`` and ``names``, each a field or a
-    property, and :meth:`values_of_one`, or :meth:`values` for many atoms at once. Everything else has a default that
-    follows from these, and may be replaced by a faster way to the same numbers.
+    A descriptor is plain data: a frozen dataclass whose fields are numbers, strings and tuples of them, so that it can
+    be compared, hashed, saved and made again. A subclass defines ``cutoff``, ``elements`` and ``names``, each as a
+    field or a property, and :meth:`values_of_one`, or :meth:`values` for many atoms at once. All other methods have
+    defaults that use these; a subclass may replace them by faster methods with the same results.
 
     Attributes:
-        cutoff: Å, the distance at which neighbours are out of sight.
+        cutoff: Å, the distance beyond which neighbours have no influence.
         elements: chemical symbols whose order gives the species; None for one kind of atom.
         names: of the values.
-        block: atoms at once in an evaluation: few stay in cache, many make large products of matrices.
+        block: atoms evaluated at once: temporaries of a small block stay in cache, a large block has larger products of
+            matrices.
 
     Example:
         >>> import dataclasses
@@ -69,21 +70,21 @@ class Descriptor:
 
     @property
     def number(self) -> int:
-        """How many values an atom has; of elements with fewer, the last ones are 0."""
+        """Number of values of an atom; for elements with fewer values, the last ones are 0."""
         return len(self.names)
 
     @property
     def species(self) -> int:
-        """How many kinds of atoms there are."""
+        """Number of kinds of atoms."""
         return 1 if self.elements is None else len(self.elements)
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """A name of each species, for entries of params: its element, or ``"X"`` where elements are not told apart."""
+        """The name of each species in params: its element, or ``"X"`` if elements are not distinguished."""
         return ("X",) if self.elements is None else self.elements
 
     def names_of(self, species: int) -> tuple[str, ...]:
-        """Names of the values of atoms of one species; other species may have other ones, and others in number.
+        """Names of the values of atoms of one species; species may differ in the names and number of values.
 
         Args:
             species: index into ``elements``.
@@ -95,7 +96,7 @@ class Descriptor:
         """The values of one atom.
 
         Args:
-            environment: what it sees, arrays [neighbors].
+            environment: of the atom, arrays [neighbors].
 
         Returns:
             [number].
@@ -106,7 +107,7 @@ class Descriptor:
         """The values of many atoms.
 
         Args:
-            environment: what they see, arrays [atoms, neighbors].
+            environment: of the atoms, arrays [atoms, neighbors].
 
         Returns:
             [atoms, number].
@@ -114,11 +115,11 @@ class Descriptor:
         return jax.vmap(self.values_of_one)(environment)
 
     def contract(self, environment: Environment, coefficients: jax.Array) -> jax.Array:
-        """The sum of values times coefficients, where there may be a faster way to it than by the values.
+        """The sum of values times coefficients; a subclass may compute it faster than from the values.
 
         Args:
             environment: of many atoms.
-            coefficients: [atoms, number], or [1, number] for all atoms alike.
+            coefficients: [atoms, number], or [1, number] if they are the same for all atoms.
 
         Returns:
             [atoms].
@@ -126,7 +127,7 @@ class Descriptor:
         return jnp.sum(coefficients * self.values(environment), axis=1)
 
     def jacobian(self, environment: Environment) -> Jacobian:
-        """The values of many atoms and their derivatives with all edges, by default a reverse pass for each value.
+        """The values of many atoms and their derivatives with respect to all edges; one reverse pass for each value.
 
         Args:
             environment: of many atoms.
@@ -142,16 +143,16 @@ class Descriptor:
         values, pull = jax.vjp(of_edges, environment.x, environment.y, environment.z)
 
         def of_value(k: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-            # an atom's values depend on its own edges alone: one pull serves all atoms
+            # an atom's values depend only on its own edges, so one reverse pass gives the derivatives for all atoms
             chosen = (jnp.arange(values.shape[1]) == k).astype(values.dtype)
             return pull(jnp.broadcast_to(chosen[None], values.shape))
 
-        slopes = jax.lax.map(of_value, jnp.arange(values.shape[1]))  # one after another: memory is that of one
+        slopes = jax.lax.map(of_value, jnp.arange(values.shape[1]))  # one after another, to save memory
         dx, dy, dz = (jnp.moveaxis(slope, 0, 1) for slope in slopes)
         return values, (dx, dy, dz)
 
     def numbers(self) -> Any:
-        """What of the descriptor can be trained, a pytree of arrays: ``params["descriptor"]``; None for nothing."""
+        """The trainable numbers, a pytree of arrays like ``params["descriptor"]``; None if there are none."""
         return None
 
     def with_numbers(self, numbers: Any) -> Descriptor:
@@ -164,10 +165,10 @@ class Descriptor:
         raise ValueError(f"{type(self).__name__} has no numbers to train; leave 'descriptor' out of the params")
 
     def select(self, columns: Sequence[Sequence[int]]) -> Descriptor:
-        """The descriptor of some of the values.
+        """A descriptor with some of the values.
 
         Args:
-            columns: of each species, places of the values to keep.
+            columns: for each species, places of the values to keep.
 
         Returns:
             A descriptor that can be saved if this one can.
@@ -182,10 +183,10 @@ class SelectedDescriptor(Descriptor):
 
     Attributes:
         whole: the other descriptor.
-        columns: of each species, places of the values that are kept.
+        columns: for each species, places of the values that are kept.
 
     Raises:
-        ValueError: columns of another number of species, or a place that is not there.
+        ValueError: columns for another number of species, or a place that does not exist.
     """
 
     whole: Descriptor
@@ -231,7 +232,7 @@ class SelectedDescriptor(Descriptor):
         return tuple(known[k] for k in self.columns[species])
 
     def _place(self, own_species: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """[atoms, number] where the values kept stand, and which of them an atom has."""
+        """[atoms, number] places of the kept values in the whole descriptor, and a mask of those that an atom has."""
         table = np.zeros((self.species, self.number), int)
         there = np.zeros(table.shape, bool)
         for species, chosen in enumerate(self.columns):
@@ -249,7 +250,7 @@ class SelectedDescriptor(Descriptor):
         return jnp.where(there, found, 0.0)
 
     def contract(self, environment: Environment, coefficients: jax.Array) -> jax.Array:
-        """The sum of values kept times coefficients, by the whole descriptor's own way to it.
+        """The sum of kept values times coefficients, by the method of the whole descriptor.
 
         Args:
             environment: arrays [atoms, neighbors].
@@ -325,12 +326,13 @@ def descriptor(
 ) -> FunctionDescriptor:
     """A descriptor from a function of one atom's environment, for notebooks.
 
-    It serves fits and runs like any other; to be saved, a descriptor is a class (see :class:`Descriptor`).
+    It can be used in fits and runs like any other, but not saved; a descriptor that can be saved is a class (see
+    :class:`Descriptor`).
 
     Args:
-        function: ``(environment) -> [number]``; ``environment`` is a :class:`jaxpot.Environment`. With ``together``, of
-            many environments at once, ``[atoms, number]``.
-        names: of the values, or how many there are, then called ``B1``, ``B2`` ...
+        function: ``(environment) -> [number]``; ``environment`` is a :class:`jaxpot.Environment`. With ``together``, it
+            takes many environments at once and returns ``[atoms, number]``.
+        names: of the values, or their number; they are then called ``B1``, ``B2`` ...
         cutoff: Å.
         elements: chemical symbols whose order gives the species; None for one kind of atom.
         together: whether the function takes many environments at once.
@@ -339,7 +341,7 @@ def descriptor(
         The descriptor.
 
     Raises:
-        ValueError: no names, or the cutoff is no positive length.
+        ValueError: no names, or the cutoff is not a positive length.
 
     Example:
         >>> import jax.numpy as jnp, jaxpot

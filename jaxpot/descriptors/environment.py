@@ -1,4 +1,4 @@
-"""The record that descriptors and formulas of environments are functions of."""
+"""The environment of an atom, the argument of descriptors and of formulas of environments."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ __all__ = ["Environment"]
 
 
 class Environment(NamedTuple):
-    """What one atom sees.
+    """The environment of one atom: its neighbours within the cutoff.
 
-    Slots where ``mask`` is False are padding or beyond the cutoff. They hold a harmless edge as long as the cutoff, so
-    that formulas and their derivatives stay finite there; whatever is summed over neighbours goes through :meth:`sum`,
-    or is zero at the cutoff by itself.
+    Slots where ``mask`` is False are padding or beyond the cutoff. They hold a substitute edge as long as the cutoff,
+    so that formulas and their derivatives are finite there. Sums over neighbours must use :meth:`sum`, unless the terms
+    are 0 at the cutoff.
 
     Attributes:
         x: [neighbors] Å, displacement from this atom to each neighbour.
@@ -25,11 +25,11 @@ class Environment(NamedTuple):
         species: [neighbors] int32.
         own_species: scalar int32.
         mask: [neighbors] bool.
-        data: by name, [neighbors] those of the system's extras that the potential needs, such as ``"charges"``.
-        own_data: the same of the atom itself, scalars.
+        data: by name, [neighbors] the system's extras that the potential needs, such as ``"charges"``.
+        own_data: the same for the atom itself, scalars.
 
-    A formula that asks for ``together=True`` sees many environments at once: all arrays then have one more axis, the
-    first, along which the atoms lie ([atoms, neighbors], own_species [atoms]).
+    With ``together=True``, a formula takes many environments at once: all arrays then have an additional first axis for
+    the atoms ([atoms, neighbors], own_species [atoms]).
     """
 
     x: jax.Array

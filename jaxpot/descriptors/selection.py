@@ -1,4 +1,4 @@
-"""Which values of a descriptor tell most of a set of structures."""
+"""Selection of the most informative values of a descriptor for a set of structures."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ __all__ = ["select_columns"]
 
 
 def select_columns(values: np.ndarray, count: int, method: Literal["fps", "cur"] = "fps") -> np.ndarray:
-    """Picks the columns of a matrix that tell most, such as values of a descriptor of the atoms of one element.
+    """Selects the most informative columns of a matrix, such as values of a descriptor of the atoms of one element.
 
-    Columns are centred and scaled to unit variance first. "fps", farthest point sampling: begins with the column most
-    correlated with all others, then takes the one farthest from its nearest chosen one, up to the sign. "cur":
-    takes the column of the largest leverage, the weight in the first right singular vector, and makes all others
-    orthogonal to it, again and again.
+    Columns are first shifted to zero mean and scaled to unit variance. "fps" is farthest point sampling: it begins with
+    the column most correlated with all others, then repeatedly takes the column farthest (up to the sign) from its
+    nearest chosen one. "cur" repeatedly takes the column of the largest leverage, which is its weight in the first
+    right singular vector, and makes all other columns orthogonal to it.
 
     Args:
         values: [atoms, values].
@@ -23,7 +23,7 @@ def select_columns(values: np.ndarray, count: int, method: Literal["fps", "cur"]
         method: as above.
 
     Returns:
-        [count] int, places of the chosen columns, the first chosen first.
+        [count] int, places of the chosen columns in the order of their choice.
 
     Raises:
         ValueError: ``count`` is not from 1 to the number of columns that are not constant, or another method.

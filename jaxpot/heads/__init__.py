@@ -1,4 +1,4 @@
-"""Heads: what makes an energy of an atom from the values of its descriptor."""
+"""Heads, which turn the values of a descriptor into the energy of an atom."""
 
 from jaxpot.heads.by_element import ElementHead
 from jaxpot.heads.flax_modules import FlaxHead

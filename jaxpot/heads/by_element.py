@@ -1,4 +1,4 @@
-"""One function an element, of scaled values: what networks of all makes have in common."""
+"""Heads with one function per element of the scaled values; the common part of all network heads."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ __all__ = ["ElementHead"]
 class ElementHead(Head):
     """One function, such as a network, for each element, of the scaled values of a descriptor.
 
-    E_i = energy_unit f_a(G'_i) + E0_a for atoms i of element a, with the values G of the descriptor scaled to G' from
-    what they are in a training set (:func:`jaxpot.heads.scaling.scaled` has the table). A subclass has
+    E_i = energy_unit f_a(G'_i) + E0_a for atoms i of element a. G' are the values G of the descriptor, scaled with
+    statistics of a training set (see the table at :func:`jaxpot.heads.scaling.scaled`). A subclass defines
     :meth:`init_function` and :meth:`function`.
 
-    The params are ``{"networks": {element: what init_function makes}, "scaling": {element: {"min", "max", "mean",
-    "sigma": [values]}}, "atom_energies": {element: eV}}``, the last being E0. Without scaling there is no
-    ``"scaling"``, and with ``"decorrelate"`` it is ``{"mean": [values], "matrix": [values, values]}``. Training moves
-    the networks; scaling and atom energies come from the training set. A descriptor that does not tell elements apart
-    has the one element ``"X"``.
+    The params are ``{"networks": {element: params from init_function}, "scaling": {element: {"min", "max", "mean",
+    "sigma": [values]}}, "atom_energies": {element: eV}}``; the atom energies are E0. Without scaling there is no
+    ``"scaling"``; with ``"decorrelate"`` its entries are ``{"mean": [values], "matrix": [values, values]}``. Training
+    changes only the networks; scaling and atom energies come from the training set. A descriptor that does not
+    distinguish elements has the single element ``"X"``.
 
     Attributes:
         scaling: of the values.
         scale_range: S of the scaling.
-        energy_unit: eV; what the functions' results are in.
+        energy_unit: eV, the unit of the functions' results.
 
     Raises:
         ValueError: an unknown scaling; at evaluation, params of other names or shapes.
@@ -50,14 +50,14 @@ class ElementHead(Head):
 
     @property
     def wants_values(self) -> bool:
-        """Whether a scaling is to be found."""
+        """Whether the scaling must be determined from a training set."""
         return self.scaling != "none"
 
     def init_function(self, descriptor: Descriptor, species: int, key: jax.Array) -> Any:
         """Random params of the function of one element.
 
         Args:
-            descriptor: that the head is put on.
+            descriptor: whose values the head takes.
             species: index of the element.
             key: of random numbers.
         """
@@ -67,7 +67,7 @@ class ElementHead(Head):
         """The function of one element.
 
         Args:
-            descriptor: that the head is put on.
+            descriptor: whose values the head takes.
             species: index of the element.
             params: of this function.
             values: [atoms, values of this element], scaled.
@@ -78,10 +78,10 @@ class ElementHead(Head):
         raise NotImplementedError(f"{type(self).__name__} needs function(descriptor, species, params, values)")
 
     def check_function(self, descriptor: Descriptor, species: int, params: Any) -> None:
-        """Raise ValueError where params of the function of one element are not shaped as they should.
+        """Raise ValueError where params of the function of one element have wrong shapes.
 
         Args:
-            descriptor: that the head is put on.
+            descriptor: whose values the head takes.
             species: index of the element.
             params: of this function.
         """
@@ -93,13 +93,13 @@ class ElementHead(Head):
         scaling: Mapping[str, Mapping[str, Any]] | None = None,
         atom_energies: Mapping[str, float] | None = None,
     ) -> Params:
-        """Random functions; scaling and energies of atoms as given.
+        """Random functions, with the given scaling and energies of atoms.
 
         Args:
-            descriptor: that the head is put on.
+            descriptor: whose values the head takes.
             key: of random numbers.
-            scaling: as :func:`jaxpot.fit.scaling_of` finds it in a training set; by default such that G' is near G.
-            atom_energies: eV, by element; 0 for those not named.
+            scaling: from :func:`jaxpot.fit.scaling_of` and a training set; by default one for which G' is near G.
+            atom_energies: eV, by element; 0 for elements that are not named.
         """
         for given in (scaling or {}, atom_energies or {}):
             strange = [symbol for symbol in given if symbol not in descriptor.symbols]
@@ -132,10 +132,10 @@ class ElementHead(Head):
         values: Mapping[str, np.ndarray] | None,
         atom_energies: Mapping[str, float],
     ) -> Params:
-        """Random functions, with the scaling and the energies of atoms of a training set.
+        """Random functions, with the scaling and the energies of atoms from a training set.
 
         Args:
-            descriptor: that the head is put on.
+            descriptor: whose values the head takes.
             key: of random numbers.
             values: {element: [atoms, values]} of the training set.
             atom_energies: eV, by element.
@@ -148,10 +148,10 @@ class ElementHead(Head):
         return self.init(descriptor, key, scaling, atom_energies)
 
     def check(self, descriptor: Descriptor, params: Params) -> None:
-        """Raise ValueError where params are not named and shaped as they should.
+        """Raise ValueError where params have wrong names or shapes.
 
         Args:
-            descriptor: that the head is put on.
+            descriptor: whose values the head takes.
             params: of the head.
         """
         needed = {"networks", "atom_energies"} | ({"scaling"} if self.scaling != "none" else set())
@@ -174,14 +174,14 @@ class ElementHead(Head):
         """The energies of many atoms, [atoms] eV.
 
         Args:
-            descriptor: that the head is put on.
+            descriptor: whose values the head takes.
             params: of the head.
             values: [atoms, number].
             own_species: [atoms] int32.
         """
         total = jnp.zeros(len(values), values.dtype)
         for species, symbol in enumerate(descriptor.symbols):
-            # other elements' functions see zeros: what they make of strange values must not spoil derivatives
+            # for atoms of other elements the function gets zeros, since NaN from strange values would spoil derivatives
             own = own_species == species
             used = values[:, : len(descriptor.names_of(species))]
             seen = scaled(self.scaling, self.scale_range, params.get("scaling", {}).get(symbol, {}), used)

@@ -34,14 +34,14 @@ def module_functions(make: Callable[[jax.Array], Any], inputs: int) -> ModuleFun
 
     Args:
         make: ``(key) -> module``; a module of linen needs no key.
-        inputs: length of the last axis of what it is applied to.
+        inputs: length of the last axis of the module's input.
 
     Returns:
         The :class:`ModuleFunctions`.
 
     Raises:
-        TypeError: what was made is no module of flax.
-        ValueError: the module has state beside its parameters, such as running means or random keys of a dropout.
+        TypeError: the result of ``make`` is not a flax module.
+        ValueError: the module has state besides its parameters, such as running means or random keys of a dropout.
 
     Example:
         >>> import jax, jax.numpy as jnp
@@ -85,7 +85,7 @@ def module_functions(make: Callable[[jax.Array], Any], inputs: int) -> ModuleFun
 
 
 def _makes_nnx(make: Callable[[jax.Array], Any]) -> bool:
-    """Whether a module is of nnx; nothing is computed or kept of it."""
+    """Whether ``make`` makes a module of nnx; it is traced only, and nothing is computed."""
     from flax import nnx
 
     found: list[bool] = []
@@ -98,12 +98,12 @@ def _makes_nnx(make: Callable[[jax.Array], Any]) -> bool:
 
 
 def _with_texts(tree: Any) -> Any:
-    """Nested dicts with texts for keys: places in lists of layers are whole numbers in nnx, which files have not."""
+    """Nested dicts with strings as keys; nnx numbers layers in lists by integers, which files cannot store."""
     return {str(key): _with_texts(v) for key, v in tree.items()} if isinstance(tree, Mapping) else tree
 
 
 def _with_keys_of(names: Any, tree: Any) -> Any:
-    """The same with the keys of the module's own nested dicts."""
+    """The same tree with the keys of the module's own nested dicts."""
     return {key: _with_keys_of(v, tree[str(key)]) for key, v in names.items()} if isinstance(names, Mapping) else tree
 
 
@@ -117,21 +117,21 @@ def _check_state(name: str, state: list[str]) -> None:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FlaxHead(ElementHead):
-    """A module of flax, linen or nnx, of the scaled values of a descriptor; one an element.
+    """A flax module (linen or nnx) of the scaled values of a descriptor, one for each element.
 
-    A head of one's own is a frozen dataclass of the module's settings, with :meth:`module`. Marked with
-    :func:`jaxpot.plain_data` it is saved and loaded by its name and settings, like heads of the library; the module
-    that defines it must have been imported. The params of each network are those of the flax module; those around them
-    are described at :class:`ElementHead`.
+    Your own head is a frozen dataclass of the module's settings with a method :meth:`module`. If it is marked with
+    :func:`jaxpot.plain_data`, it is saved and loaded by its name and settings, like heads of the library; the Python
+    module that defines it must be imported before loading. The params of each network are those of the flax module;
+    :class:`ElementHead` describes the others.
 
     Attributes:
         scaling: of the values; by default they are made uncorrelated and of equal size.
-        scale_range: as of :class:`ElementHead`.
-        energy_unit: likewise.
+        scale_range: as in :class:`ElementHead`.
+        energy_unit: as in :class:`ElementHead`.
 
     Raises:
-        TypeError: what :meth:`module` makes is no module of flax.
-        ValueError: the module has state beside its parameters; params of other shapes.
+        TypeError: the result of :meth:`module` is not a flax module.
+        ValueError: the module has state besides its parameters, or params have other shapes.
 
     Example:
         >>> import dataclasses
@@ -163,7 +163,7 @@ class FlaxHead(ElementHead):
         """The module of one element.
 
         Args:
-            inputs: how many values it is given.
+            inputs: number of values in its input.
             key: of random numbers, for modules of nnx: ``rngs=nnx.Rngs(params=key)``.
 
         Returns:
@@ -175,16 +175,16 @@ class FlaxHead(ElementHead):
         """The pure functions of the module of one element.
 
         Args:
-            descriptor: that the head is put on.
+            descriptor: whose values the head takes.
             species: index of the element.
         """
         return _functions(self, len(descriptor.names_of(species)))
 
     def init_function(self, descriptor: Descriptor, species: int, key: jax.Array) -> Any:
-        """The params that the module makes.
+        """Random params of the module.
 
         Args:
-            descriptor: that the head is put on.
+            descriptor: whose values the head takes.
             species: index of the element.
             key: of random numbers.
         """
@@ -194,7 +194,7 @@ class FlaxHead(ElementHead):
         """Raise ValueError where params are not those of the module.
 
         Args:
-            descriptor: that the head is put on.
+            descriptor: whose values the head takes.
             species: index of the element.
             params: of the module.
         """
@@ -209,7 +209,7 @@ class FlaxHead(ElementHead):
         """The module of one element.
 
         Args:
-            descriptor: that the head is put on.
+            descriptor: whose values the head takes.
             species: index of the element.
             params: of the module.
             values: [atoms, values], scaled.

@@ -1,4 +1,4 @@
-"""What a head is."""
+"""The base class of heads."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ Params = Any
 
 
 class Head:
-    """What makes an energy of an atom from the values of its descriptor.
+    """A function that turns the values of a descriptor into the energy of an atom.
 
-    A head is plain data, as a descriptor is: a frozen dataclass of settings. What is fitted travels as params. A head
-    is put on a descriptor by :func:`jaxpot.descriptor_potential`; its methods are given the descriptor, for its
-    elements and for the number and names of its values. A subclass has :meth:`energies` and :meth:`init`.
+    Like a descriptor, a head is plain data: a frozen dataclass of settings. Fitted numbers are passed as params.
+    :func:`jaxpot.descriptor_potential` combines a head with a descriptor. The head's methods take the descriptor as an
+    argument, for its elements and for the number and names of its values. A subclass defines :meth:`energies` and
+    :meth:`init`.
 
     Attributes:
-        gives: names of the results that :meth:`results` has, such as ``variance``.
+        gives: names of the results of :meth:`results`, such as ``variance``.
 
     Example:
         >>> import dataclasses
@@ -50,16 +51,16 @@ class Head:
 
     @property
     def wants_values(self) -> bool:
-        """Whether :meth:`start` needs to know the values of a training set."""
+        """Whether :meth:`start` needs the values of a training set."""
         return False
 
     def init(self, descriptor: Descriptor, *given: Any, **named: Any) -> Params:
         """Default params.
 
         Args:
-            descriptor: that the head is put on.
-            given: what the head takes, such as a random key.
-            named: likewise.
+            descriptor: whose values the head takes.
+            given: further arguments of the head's own, such as a random key.
+            named: the same, by name.
         """
         del given, named
         raise ValueError(
@@ -73,31 +74,31 @@ class Head:
         values: Mapping[str, np.ndarray] | None,
         atom_energies: Mapping[str, float],
     ) -> Params:
-        """Params that a training by gradients begins with.
+        """Params for the start of a training by gradients.
 
         Args:
-            descriptor: that the head is put on.
+            descriptor: whose values the head takes.
             key: of random numbers.
-            values: by species (:attr:`Descriptor.symbols`), of all atoms of the training set, [atoms, values]; where
-                ``wants_values``, else None.
-            atom_energies: eV, by species, as the training set has them on average.
+            values: by species (:attr:`Descriptor.symbols`), [atoms, values] of all atoms of the training set; None
+                unless ``wants_values``.
+            atom_energies: eV, by species, average energies of atoms in the training set.
         """
         del values, atom_energies
         return self.init(descriptor, key)
 
     def check(self, descriptor: Descriptor, params: Params) -> None:
-        """Raise ValueError where params are not named and shaped as they should; all of this is static.
+        """Raise ValueError where params have wrong names or shapes; both are static.
 
         Args:
-            descriptor: that the head is put on.
+            descriptor: whose values the head takes.
             params: of the head.
         """
 
     def prepare(self, descriptor: Descriptor, params: Params) -> Any:
-        """What depends on params alone, computed once an evaluation or a run; stands for them in :meth:`energies`.
+        """All that depends only on params, computed once per evaluation or run; :meth:`energies` takes it as params.
 
         Args:
-            descriptor: that the head is put on.
+            descriptor: whose values the head takes.
             params: of the head, in the float type of the positions.
         """
         del descriptor
@@ -107,7 +108,7 @@ class Head:
         """The energies of many atoms.
 
         Args:
-            descriptor: that the head is put on.
+            descriptor: whose values the head takes.
             params: as :meth:`prepare` gives them.
             values: [atoms, number] of the descriptor.
             own_species: [atoms] int32.
@@ -118,12 +119,12 @@ class Head:
         raise NotImplementedError(f"{type(self).__name__} needs energies(descriptor, params, values, own_species)")
 
     def energies_around(self, descriptor: Descriptor, params: Params, environment: Environment) -> jax.Array:
-        """The energies of many atoms, where there may be a faster way to them than by the values.
+        """The energies of many atoms from their environments, for heads that need not compute the values first.
 
         Args:
-            descriptor: that the head is put on, with its numbers.
+            descriptor: whose values the head takes, with its numbers.
             params: as :meth:`prepare` gives them.
-            environment: what the atoms see, arrays [atoms, neighbors].
+            environment: of the atoms, arrays [atoms, neighbors].
 
         Returns:
             [atoms] eV.
@@ -133,10 +134,10 @@ class Head:
     def results(
         self, descriptor: Descriptor, params: Params, values: jax.Array, own_species: jax.Array
     ) -> dict[str, jax.Array]:
-        """Named results beside the energies, those of ``gives``: a variance, a grade of extrapolation.
+        """The named results in ``gives``, such as a variance or a grade of extrapolation.
 
         Args:
-            descriptor: that the head is put on.
+            descriptor: whose values the head takes.
             params: as :meth:`prepare` gives them.
             values: [atoms, number] of the descriptor.
             own_species: [atoms] int32.

@@ -19,9 +19,9 @@ __all__ = ["DesignHead", "LinearHead"]
 
 
 class DesignHead(Head):
-    """A head that is linear in ``params["coefficients"]`` [species, 1 + features], which linear algebra can fit.
+    """A head that is linear in ``params["coefficients"]`` [species, 1 + features], so that least squares can fit it.
 
-    E_i = c_0 + sum_f c_f phi_f(values of i), with coefficients c of the species of atom i. A subclass has
+    E_i = c_0 + sum_f c_f phi_f(values of i), with coefficients c of the species of atom i. A subclass defines
     :meth:`feature_names` and :meth:`features`, the phi_f.
     """
 
@@ -29,7 +29,7 @@ class DesignHead(Head):
         """Names of the features, without the constant.
 
         Args:
-            descriptor: that the head is put on.
+            descriptor: whose values the head takes.
         """
         raise NotImplementedError(f"{type(self).__name__} needs feature_names(descriptor)")
 
@@ -37,8 +37,8 @@ class DesignHead(Head):
         """The features of many atoms, without the constant.
 
         Args:
-            descriptor: that the head is put on.
-            params: whatever else than the coefficients they depend on.
+            descriptor: whose values the head takes.
+            params: of the head; the features may depend on all of them except the coefficients.
             values: [atoms, number] of the descriptor.
 
         Returns:
@@ -57,11 +57,11 @@ class DesignHead(Head):
         """Derivatives of the features, summed over the atoms of each species, from those of the values.
 
         Args:
-            descriptor: that the head is put on.
+            descriptor: whose values the head takes.
             params: as for :meth:`features`.
             values: [atoms, number].
-            slopes: [atoms, targets, number], derivatives of the values with whatever the targets are.
-            belongs: [species, atoms], 1 where an atom is of a species, else 0.
+            slopes: [atoms, targets, number], derivatives of the values with respect to some targets, such as positions.
+            belongs: [species, atoms], 1 where an atom is of a species, otherwise 0.
 
         Returns:
             [targets, species, features].
@@ -74,10 +74,10 @@ class DesignHead(Head):
         return jnp.einsum("sa,atf->tsf", belongs, each)
 
     def size(self, descriptor: Descriptor) -> int:
-        """How many coefficients a species has.
+        """Number of coefficients of a species.
 
         Args:
-            descriptor: that the head is put on.
+            descriptor: whose values the head takes.
         """
         return 1 + len(self.feature_names(descriptor))
 
@@ -85,7 +85,7 @@ class DesignHead(Head):
         """Names of the coefficients of a species; that of the constant is ``"1"``.
 
         Args:
-            descriptor: that the head is put on.
+            descriptor: whose values the head takes.
         """
         return ("1", *self.feature_names(descriptor))
 
@@ -93,19 +93,19 @@ class DesignHead(Head):
         """Coefficients 0.
 
         Args:
-            descriptor: that the head is put on.
-            given: nothing is needed; a random key is taken and not used.
-            named: nothing.
+            descriptor: whose values the head takes.
+            given: not used; a random key may be given.
+            named: must be empty.
         """
         if named:
             raise TypeError(f"{type(self).__name__}: init takes no {next(iter(named))}")
         return {"coefficients": jnp.zeros((descriptor.species, self.size(descriptor)))}
 
     def start(self, descriptor: Descriptor, key: jax.Array, values: Any, atom_energies: Any) -> Params:
-        """Coefficients 0, but for the constants, which are the energies of the atoms.
+        """Coefficients 0, except the constants, which are the energies of the atoms.
 
         Args:
-            descriptor: that the head is put on.
+            descriptor: whose values the head takes.
             key: not used.
             values: not used.
             atom_energies: eV, by species.
@@ -116,10 +116,10 @@ class DesignHead(Head):
         return {**found, "coefficients": found["coefficients"].at[:, 0].set(energies)}
 
     def check(self, descriptor: Descriptor, params: Params) -> None:
-        """Raise ValueError unless the coefficients have their shape.
+        """Raise ValueError where the coefficients have a wrong shape.
 
         Args:
-            descriptor: that the head is put on.
+            descriptor: whose values the head takes.
             params: of the head.
         """
         name = type(self).__name__
@@ -132,7 +132,7 @@ class DesignHead(Head):
         """The energies of many atoms, [atoms] eV.
 
         Args:
-            descriptor: that the head is put on.
+            descriptor: whose values the head takes.
             params: of the head.
             values: [atoms, number].
             own_species: [atoms] int32.
@@ -141,10 +141,10 @@ class DesignHead(Head):
         return own[:, 0] + jnp.sum(own[:, 1:] * self.features(descriptor, params, values), axis=1)
 
     def own(self, descriptor: Descriptor, params: Params, own_species: jax.Array) -> jax.Array:
-        """The coefficients of each atom, [atoms, 1 + features], or one row where there is one species.
+        """The coefficients of each atom, [atoms, 1 + features]; [1, 1 + features] if there is one species.
 
         Args:
-            descriptor: that the head is put on.
+            descriptor: whose values the head takes.
             params: of the head.
             own_species: [atoms] int32.
         """
@@ -193,7 +193,7 @@ class LinearHead(DesignHead):
         """Names of the values and of their products.
 
         Args:
-            descriptor: that the head is put on.
+            descriptor: whose values the head takes.
         """
         names = tuple(descriptor.names)
         if self.plain:
@@ -201,10 +201,10 @@ class LinearHead(DesignHead):
         return names + tuple(f"{names[i]}*{names[j]}" for i, j in zip(*_pairs(descriptor), strict=True))
 
     def features(self, descriptor: Descriptor, params: Params, values: jax.Array) -> jax.Array:
-        """The values and, where they count, their products.
+        """The values and, with ``expand="quadratic"``, their products.
 
         Args:
-            descriptor: that the head is put on.
+            descriptor: whose values the head takes.
             params: not used.
             values: [atoms, number].
         """
@@ -221,7 +221,7 @@ class LinearHead(DesignHead):
         """Derivatives of the features, summed over the atoms of each species: d(B_i B_j) = B_j dB_i + B_i dB_j.
 
         Args:
-            descriptor: that the head is put on.
+            descriptor: whose values the head takes.
             params: not used.
             values: [atoms, number].
             slopes: [atoms, targets, number].
@@ -231,7 +231,7 @@ class LinearHead(DesignHead):
         if self.plain:
             return direct
         first, second = _pairs(descriptor)
-        # summed over atoms before it is made symmetric
+        # sum over atoms first, then symmetrise
         product = jnp.einsum("sam,atn->tsnm", belongs[:, :, None] * values[None], slopes)
         both = product[..., first, second] + product[..., second, first]
         half = jnp.where(first == second, 0.5, 1.0).astype(values.dtype)
@@ -241,7 +241,7 @@ class LinearHead(DesignHead):
         """The energies of many atoms, [atoms] eV.
 
         Args:
-            descriptor: that the head is put on.
+            descriptor: whose values the head takes.
             params: of the head.
             values: [atoms, number].
             own_species: [atoms] int32.
@@ -250,7 +250,7 @@ class LinearHead(DesignHead):
         found = own[:, 0] + jnp.sum(own[:, 1 : number + 1] * values, axis=1)
         if self.plain:
             return found
-        # B alpha B / 2 with the symmetric matrix alpha of which the coefficients are the upper triangle
+        # B alpha B / 2, where the coefficients are the upper triangle of the symmetric matrix alpha
         first, second = _pairs(descriptor)
         upper = jnp.zeros((len(own), number, number), own.dtype).at[:, first, second].set(own[:, number + 1 :])
         upper = jnp.where(jnp.eye(number, dtype=bool)[None], 0.5 * upper, upper)
@@ -258,10 +258,10 @@ class LinearHead(DesignHead):
         return found + jnp.sum(products * values, axis=1)
 
     def energies_around(self, descriptor: Descriptor, params: Params, environment: Environment) -> jax.Array:
-        """The energies of many atoms, [atoms] eV; by the descriptor's own way to a sum of values, if it has one.
+        """The energies of many atoms, [atoms] eV, by the descriptor's :meth:`Descriptor.contract` where possible.
 
         Args:
-            descriptor: that the head is put on.
+            descriptor: whose values the head takes.
             params: of the head.
             environment: arrays [atoms, neighbors].
         """

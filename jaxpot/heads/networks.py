@@ -19,7 +19,7 @@ from jaxpot.spec import plain_data
 
 __all__ = ["ACTIVATIONS", "DecorrelatingHead", "NetworkHead"]
 
-QUIET = 0.1  # of the last weights when a training begins: first forces are small beside those to learn
+QUIET = 0.1  # factor for the last weights at the start of a training, so that the first forces are small
 
 # n2p2's letters
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
@@ -38,7 +38,7 @@ ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
 
 @runtime_checkable
 class DecorrelatingHead(Protocol):
-    """A head whose first layer can be trained in coordinates in which its inputs are uncorrelated."""
+    """A head whose first layer can be trained in coordinates for which its inputs are uncorrelated."""
 
     def decorrelation(
         self, descriptor: Descriptor, values: Mapping[str, np.ndarray], smallest: float
@@ -49,20 +49,20 @@ class DecorrelatingHead(Protocol):
 @plain_data
 @dataclasses.dataclass(frozen=True)
 class NetworkHead(ElementHead):
-    """One feed-forward network an element, layers y = f(y W + b), as n2p2 and RuNNer have them.
+    """One feed-forward network for each element, with layers y = f(y W + b), as in n2p2 and RuNNer.
 
     Activations f are named by n2p2's letters: l linear, t tanh, s logistic, p softplus, r rectified linear,
     g exp(-x^2/2), c cosine, S 1 - logistic, e exp(-x), h x^2. The params of a network are ``[{"weights": [in, out],
-    "biases": [out]}, ...]``; those around them are described at :class:`ElementHead`.
+    "biases": [out]}, ...]``; :class:`ElementHead` describes the others.
 
     Attributes:
-        hidden: number of nodes in each hidden layer, for all elements or a tuple for each.
+        hidden: number of nodes in each hidden layer, for all elements, or a tuple with one such entry per element.
         activations: one letter for all hidden layers (the output is linear), or a letter for each hidden layer and the
-            output; for all elements, or a tuple of one for each.
-        normalize_nodes: divide the sums in a node by the number of nodes of the layer before, as n2p2 does.
-        scaling: as of :class:`ElementHead`.
-        scale_range: likewise.
-        energy_unit: likewise.
+            output; for all elements, or a tuple with one such string per element.
+        normalize_nodes: divide the sums in a node by the number of nodes of the previous layer, as n2p2 can do.
+        scaling: as in :class:`ElementHead`.
+        scale_range: as in :class:`ElementHead`.
+        energy_unit: as in :class:`ElementHead`.
 
     Raises:
         ValueError: a layer without nodes, an unknown letter, or letters that do not fit the layers.
@@ -115,10 +115,10 @@ class NetworkHead(ElementHead):
         return word * len(self.hidden_of(species)) + "l" if len(word) == 1 else word
 
     def layer_sizes(self, descriptor: Descriptor, species: int) -> list[tuple[int, int]]:
-        """Nodes before and in each layer of the network of one element.
+        """Numbers of inputs and of nodes of each layer of the network of one element.
 
         Args:
-            descriptor: that the head is put on.
+            descriptor: whose values the head takes.
             species: index of the element.
         """
         return list(itertools.pairwise([len(descriptor.names_of(species)), *self.hidden_of(species), 1]))
@@ -127,7 +127,7 @@ class NetworkHead(ElementHead):
         """Random layers: normal weights of variance 2/(in + out), biases 0.
 
         Args:
-            descriptor: that the head is put on.
+            descriptor: whose values the head takes.
             species: index of the element.
             key: of random numbers.
         """
@@ -149,7 +149,7 @@ class NetworkHead(ElementHead):
         """Random networks with small weights in the last layers, scaled for a training set.
 
         Args:
-            descriptor: that the head is put on.
+            descriptor: whose values the head takes.
             key: of random numbers.
             values: {element: [atoms, values]} of the training set.
             atom_energies: eV, by element.
@@ -162,10 +162,10 @@ class NetworkHead(ElementHead):
         return {**params, "networks": networks}
 
     def check_function(self, descriptor: Descriptor, species: int, params: Sequence[Any]) -> None:
-        """Raise ValueError where layers are not named and shaped as they should.
+        """Raise ValueError where layers have wrong names or shapes.
 
         Args:
-            descriptor: that the head is put on.
+            descriptor: whose values the head takes.
             species: index of the element.
             params: layers.
         """
@@ -182,7 +182,7 @@ class NetworkHead(ElementHead):
         """The network of one element.
 
         Args:
-            descriptor: that the head is put on.
+            descriptor: whose values the head takes.
             species: index of the element.
             params: layers.
             values: [atoms, values], scaled.
@@ -199,15 +199,15 @@ class NetworkHead(ElementHead):
     def decorrelation(
         self, descriptor: Descriptor, values: Mapping[str, np.ndarray], smallest: float
     ) -> Callable[[Params], Params]:
-        """Coordinates in which the networks are quick to train, see :func:`jaxpot.fit.decorrelation`.
+        """A transformation to coordinates in which training is fast, see :func:`jaxpot.fit.decorrelation`.
 
         Args:
-            descriptor: that the head is put on.
+            descriptor: whose values the head takes.
             values: {element: [atoms, values]} of the training set.
             smallest: as of :func:`jaxpot.heads.scaling.whitening`.
 
         Returns:
-            ``params -> params``: P W as first weights for W.
+            ``params -> params``, which replaces the weights W of the first layer by P W.
         """
         del descriptor
         matrices = {}
@@ -230,7 +230,7 @@ def _tuple(value: Any) -> Any:
 
 
 def _each(hidden: Any) -> bool:
-    """Whether there is an entry for each element rather than one for all."""
+    """Whether there is an entry for each element, not one for all elements."""
     return bool(hidden) and isinstance(hidden[0], tuple)
 
 

@@ -1,4 +1,4 @@
-"""How the values of a descriptor are scaled before a network sees them, from what they are in a training set."""
+"""Scaling of the values of a descriptor before they enter a network, with statistics of a training set."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["SCALINGS", "STATISTICS", "Scaling", "factors", "scaled", "scaling_of
 Scaling = Literal["none", "scale", "center", "scale_center", "scale_sigma", "decorrelate"]
 SCALINGS = ("none", "scale", "center", "scale_center", "scale_sigma", "decorrelate")
 STATISTICS = ("min", "max", "mean", "sigma")
-SMALLEST = 1e-5  # share of the largest eigenvalue of a covariance below which none is blown up any further
+SMALLEST = 1e-5  # fraction of the largest eigenvalue of a covariance; limits the factors for smaller eigenvalues
 
 
 def statistics_of(scaling: Scaling) -> tuple[str, ...]:
@@ -32,7 +32,7 @@ def statistics_of(scaling: Scaling) -> tuple[str, ...]:
 def scaled(
     scaling: Scaling, scale_range: tuple[float, float], statistics: Mapping[str, Any], values: jax.Array
 ) -> jax.Array:
-    """Values G as a network sees them, G'.
+    """The scaled values G' that a network takes, from the values G.
 
     With S = scale_range:
 
@@ -70,7 +70,7 @@ def scaled(
 
 
 def factors(scaling: Scaling, scale_range: tuple[float, float], statistics: Mapping[str, Any]) -> np.ndarray | float:
-    """By how much the values are multiplied, [values] or one number for all; not for ``"decorrelate"``.
+    """The factors by which values are multiplied, [values] or one number for all; not for ``"decorrelate"``.
 
     Args:
         scaling: as of :func:`scaled`.
@@ -84,7 +84,7 @@ def factors(scaling: Scaling, scale_range: tuple[float, float], statistics: Mapp
 
 
 def scaling_of(values: Mapping[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
-    """Least, largest and mean value and standard deviation of the values of a descriptor.
+    """Minimum, maximum, mean and standard deviation of the values of a descriptor.
 
     Args:
         values: {element: [atoms, values]}, from :func:`jaxpot.fit.values_by_element`.
@@ -93,7 +93,7 @@ def scaling_of(values: Mapping[str, np.ndarray]) -> dict[str, dict[str, np.ndarr
         {element: {"min", "max", "mean", "sigma"}}, for ``potential.init(key, scaling)``.
 
     Raises:
-        ValueError: no atom of an element, or a value that is the same for all of them.
+        ValueError: fewer than two atoms of an element, or a value that is the same for all its atoms.
 
     Example:
         >>> import numpy as np
@@ -130,7 +130,7 @@ def whitening(values: np.ndarray, smallest: float = SMALLEST) -> np.ndarray:
 
     Args:
         values: [atoms, values].
-        smallest: eigenvalues below this share of the largest are not blown up any further.
+        smallest: fraction of the largest eigenvalue; for eigenvalues below it, the factor hardly grows any more.
 
     Returns:
         P, [values, values].

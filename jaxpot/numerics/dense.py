@@ -45,7 +45,7 @@ def init_dense(key: jax.Array, rows: int, columns: int) -> dict[str, jax.Array]:
 
 
 def shifted_softplus(x: jax.Array) -> jax.Array:
-    """ln(1 + e^x) - ln 2, which is 0 at 0.
+    """The activation ln(1 + e^x) - ln 2, which is 0 at x = 0.
 
     Args:
         x: any shape.

@@ -1,4 +1,4 @@
-"""Functions of edges evaluated block after block, with derivatives of any order that keep no block in memory.
+"""Functions of edges evaluated in blocks, with derivatives of any order that store nothing of a block.
 
 A function of the edges of a block of atoms reads values of four kinds and gives results of the same four kinds:
 
@@ -11,9 +11,9 @@ kind        as an argument                       as a result
 ``EDGES``   of the edge                          of the edge
 ==========  ===================================  ====================================
 
-The reverse pass of such a function is such a function again: the cotangent of what is summed over all edges is the same
-for all edges, that of what is added to the other end is read there, and so on. So is its change along a direction.
-Hence derivatives of any order run through the same loop, which recomputes each block and stores nothing of it.
+The reverse pass of such a function is again such a function: the cotangent of a sum over all edges is the same for all
+edges, the cotangent of a result added to the node at the other end is read at that node, and so on. The forward
+derivative is such a function too. So derivatives of any order use the same loop, which recomputes each block.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ["EdgeFunction", "Kind", "Slots", "evaluate_in_blocks"]
 
 
 class Kind(enum.Enum):
-    """What the values of a function of edges belong to."""
+    """What a value of a function of edges belongs to; see the table above."""
 
     SHARED = "shared"
     OTHERS = "others"
@@ -41,12 +41,12 @@ class Kind(enum.Enum):
 
 
 class Slots(NamedTuple):
-    """Where the edges of atoms are.
+    """The edges of atoms.
 
     Attributes:
         others: [nodes, slots] int32, the node at the other end; any node for an empty slot.
-        counts: [blocks] int32, how many chunks of slots of each block of atoms hold edges; all edges of an atom come
-            before its empty slots.
+        counts: [blocks] int32, number of chunks of slots that hold edges, for each block of atoms; all edges of an atom
+            come before its empty slots.
     """
 
     others: jax.Array
@@ -57,13 +57,13 @@ class EdgeFunction(NamedTuple):
     """A function of the edges of a block of atoms.
 
     Attributes:
-        function: of arrays, to a sequence of arrays of floats. For a block of ``atoms`` and ``slots`` values of
-            ``SHARED`` have their whole shape, of ``CENTERS`` [atoms, ...], of ``OTHERS`` and ``EDGES``
-            [atoms, slots, ...]. Results of a chunk of empty slots must be 0.
+        function: takes arrays and returns a sequence of arrays of floats. For a block, ``SHARED`` values have their
+            whole shape, ``CENTERS`` values are [atoms, ...], ``OTHERS`` and ``EDGES`` values are [atoms, slots, ...].
+            Results for a chunk of empty slots must be 0.
         takes: the kind of each argument.
         gives: the kind of each result.
-        atoms: of a block; divides the number of nodes.
-        slots: of a chunk; divides the number of slots.
+        atoms: number of atoms of a block; divides the number of nodes.
+        slots: number of slots of a chunk; divides the number of slots.
     """
 
     function: Callable[..., Sequence[jax.Array]]
@@ -151,7 +151,7 @@ def _reverse(of: EdgeFunction, known: Sequence[int], asked: Sequence[int]) -> Ed
 
 
 def _of_some(of: EdgeFunction, fixed: Sequence[jax.Array], places: Sequence[int]) -> Callable[..., list[jax.Array]]:
-    """The function of some of its arguments."""
+    """The function of some of its arguments, with the others fixed."""
 
     def function(*some: jax.Array) -> list[jax.Array]:
         values = list(fixed)
@@ -178,7 +178,7 @@ def _one_block(of: EdgeFunction, others: jax.Array, arguments: Sequence[jax.Arra
 
 
 def _loop(of: EdgeFunction, slots: Slots, arguments: Sequence[jax.Array]) -> list[jax.Array]:
-    """All chunks of slots that hold edges, one after another; results grow in place."""
+    """Evaluate all chunks of slots that hold edges, one after another; results are accumulated in place."""
     nodes, width = slots.others.shape
     counts = _largest(slots.counts)
     ends = jnp.cumsum(counts, dtype=jnp.int32)
@@ -235,7 +235,7 @@ def _chunk(of: EdgeFunction, kind: Kind, values: jax.Array, atom: Any, slot: Any
 
 @jax.custom_batching.custom_vmap
 def _largest(counts: jax.Array) -> jax.Array:
-    """Counts that under vmap are the same for all, so that a loop over them stays one loop."""
+    """Counts that under vmap are common to the batch (the largest), so that a loop over them stays one loop."""
     return counts
 
 

@@ -1,12 +1,12 @@
 """Hyperspherical harmonics of the unit sphere in four dimensions, and a quadrature rule for products of three.
 
-A point q of the sphere is a pair of complex numbers, z = q0 + i q3 and w = q1 + i q2 with |z|^2 + |w|^2 = 1. In them
-the harmonics of degree j are products,
+A point q of the sphere is a pair of complex numbers, z = q0 + i q3 and w = q1 + i q2 with |z|^2 + |w|^2 = 1. In these
+variables the harmonics of degree j are products,
 
     Y_jkl = N z^k w^l P_n^(l,k)(|z|^2 - |w|^2),    k + l + 2 n = j,    N^2 = n! (n + k + l)! / ((n + k)! (n + l)!),
 
-with Jacobi's polynomials, each power taken by its real and by its imaginary part (k, l > 0; then a factor of sqrt(2)).
-They are Wigner's functions D^{j/2}_mm' with m, m' = (k +- l)/2, normalised such that
+with Jacobi's polynomials. Each power with an exponent above 0 is replaced by its real or its imaginary part, times
+sqrt(2). They are Wigner's functions D^{j/2}_mm' with m, m' = (k +- l)/2, normalised such that
 sum_kl Y_jkl(q) Y_jkl(p) = U_j(q . p) with Chebyshev's polynomials of the second kind.
 """
 
@@ -27,7 +27,7 @@ PARTS = (0, 1)  # real, imaginary
 
 
 class Harmonic(NamedTuple):
-    """Powers of z and w and which of their parts are taken; the degree of Jacobi's polynomial."""
+    """A harmonic: the powers of z and w, which of their parts (real, imaginary) it has, and the degree n."""
 
     k: int
     part_k: int
@@ -48,12 +48,12 @@ class Harmonic(NamedTuple):
 
 
 def powers_up_to(degree: int) -> list[tuple[int, int]]:
-    """(power, part) of all powers up to a degree; that of 0 has no imaginary part."""
+    """(power, part) of all powers up to a degree; power 0 has no imaginary part."""
     return [(k, part) for k in range(degree + 1) for part in PARTS if k or not part]
 
 
 def harmonics_of(j: int) -> list[Harmonic]:
-    """The (j + 1)^2 harmonics of degree j in their order."""
+    """The (j + 1)^2 harmonics of degree j, in the order used everywhere."""
     return [
         Harmonic(k, part_k, l, part_l, (j - k - l) // 2)
         for k, part_k in powers_up_to(j)
@@ -63,7 +63,7 @@ def harmonics_of(j: int) -> list[Harmonic]:
 
 
 class Ingredients(NamedTuple):
-    """What harmonics times a weight are products of, far fewer than they are; each [rows, ...].
+    """The factors whose products are the harmonics times a weight; they are few. Each is [factors, ...].
 
     Attributes:
         of_z: powers of z.
@@ -77,7 +77,7 @@ class Ingredients(NamedTuple):
 
 
 def ingredients(twojmax: int, weights: list[jax.Array], point: Point) -> list[Ingredients]:
-    """What the harmonics up to twojmax at points are made of, for each of several weights.
+    """The factors of the harmonics up to twojmax at points, for each of several weights.
 
     Args:
         twojmax: the largest degree.
@@ -99,7 +99,7 @@ def harmonics(twojmax: int, made_of: Ingredients) -> jax.Array:
 
     Args:
         twojmax: the largest degree.
-        made_of: what :func:`ingredients` found.
+        made_of: from :func:`ingredients`.
 
     Returns:
         [harmonics, ...]; those of degree j are at :func:`of_degree`.
@@ -114,18 +114,18 @@ def harmonics(twojmax: int, made_of: Ingredients) -> jax.Array:
 
 
 def polynomials_of(twojmax: int) -> list[tuple[int, int, int]]:
-    """(k, l, n) of all Jacobi's polynomials of harmonics up to a degree."""
+    """(k, l, n) of all Jacobi polynomials in harmonics up to a degree."""
     return sorted({(h.k, h.l, h.n) for j in range(twojmax + 1) for h in harmonics_of(j)})
 
 
 def of_degree(j: int, step: int = 1) -> slice:
-    """Where those of degree j lie among the harmonics of all degrees, or with step 2 of those of the same parity."""
+    """The place of degree j among the harmonics of all degrees; with step 2, among those of degrees of equal parity."""
     start = sum((lower + 1) ** 2 for lower in range(j % step, j, step))
     return slice(start, start + (j + 1) ** 2)
 
 
 def moments(twojmax: int, weights: list[jax.Array], point: Point) -> list[list[jax.Array]]:
-    """sum_k weights_k Y_jkl(q_k) over the last axis of the points, which takes no harmonic of a single point.
+    """sum_k weights_k Y_jkl(q_k) over the last axis of the points, computed without the harmonics of single points.
 
     Args:
         twojmax: the largest degree.
@@ -136,7 +136,7 @@ def moments(twojmax: int, weights: list[jax.Array], point: Point) -> list[list[j
         For each of the weights and each degree j, [..., (j + 1)^2].
     """
     first, second, along = coordinates(twojmax, point)
-    # z^k T_p and w^l for even and for odd powers, [..., rows, neighbors]: harmonics are sums of their products
+    # z^k T_p and w^l for even and for odd powers, [..., factors, neighbors]; harmonics are sums of their products
     lefts = [in_rows([first[part][k] * along[p] for k, part, p in rows], point[0]) for rows in left_rows(twojmax)]
     rights = [in_rows([second[part][l] for l, part in rows], point[0]) for rows in right_rows(twojmax)]
     found = []
@@ -154,12 +154,12 @@ def moments(twojmax: int, weights: list[jax.Array], point: Point) -> list[list[j
 
 
 def in_rows(values: list[jax.Array], like: jax.Array) -> jax.Array:
-    """[..., rows, neighbors] from values [..., neighbors], which may be none."""
+    """Stack values [..., neighbors] to a matrix [..., rows, neighbors]; the list of values may be empty."""
     return jnp.stack(values, axis=-2) if values else jnp.zeros((*like.shape[:-1], 0, like.shape[-1]), like.dtype)
 
 
 def left_rows(twojmax: int) -> list[list[tuple[int, int, int]]]:
-    """(k, part, p) of the products z^k T_p that harmonics are made of, for even and for odd k."""
+    """(k, part, p) of the products z^k T_p in the harmonics, for even and for odd k."""
     return [
         [(k, part, p) for k, part in powers_up_to(twojmax) if k % 2 == parity for p in range((twojmax - k) // 2 + 1)]
         for parity in PARTS
@@ -173,8 +173,8 @@ def right_rows(twojmax: int) -> list[list[tuple[int, int]]]:
 
 @functools.cache
 def product_tables(twojmax: int) -> list[np.ndarray]:
-    """Harmonics of all even degrees, and of all odd ones, from products of the left rows and the right ones:
-    [products, harmonics]."""
+    """Matrices [products, harmonics] that give the harmonics of all even degrees, and of all odd degrees, from products
+    of the left rows and the right rows."""
     tables = []
     for parity in PARTS:
         place: dict[tuple[int, ...], int] = {}
@@ -199,7 +199,7 @@ def coordinates(
     return powers(twojmax, a, d), powers(twojmax, b, c), chebyshev(twojmax // 2, a * a + d * d - b * b - c * c)
 
 
-# The derivatives of both are written by themselves: those of the recurrences are long chains.
+# The following two functions have custom derivatives, since derivatives of the recurrences would be long chains.
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
@@ -240,7 +240,7 @@ def _(degree: int, primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> tup
     values = chebyshev(degree, *primals)
     slopes = [jnp.zeros_like(tangents[0])]
     for n in range(1, degree + 1):
-        # the derivative of each is a sum of those of lower degree
+        # the derivative of T_n is a sum of polynomials of lower degree
         series = np.polynomial.chebyshev.chebder(np.eye(n + 1)[n])
         terms = [float(c) * values[m] for m, c in enumerate(series) if c]
         slopes.append(sum(terms[1:], terms[0]) * tangents[0])
@@ -263,7 +263,7 @@ LEBEDEV = (*range(3, 32, 2), *range(35, 132, 6))  # degrees of Lebedev's rules
 
 
 def rule_degrees(largest: int) -> list[int]:
-    """The angular momenta up to which rules are worth having: each next one is exact by another of Lebedev's rules."""
+    """The angular momenta up to which rules are made: the degrees of Lebedev's rules below ``largest``, and that."""
     steps = [degree for degree in LEBEDEV if degree < largest]
     return [*steps, largest]
 
@@ -272,9 +272,9 @@ def rule_degrees(largest: int) -> list[int]:
 def rule(twojmax: int, largest: int) -> Rule:
     """The rule for <f_j1 f_j2 f_j> with (j1 + j2 + j)/2 <= largest.
 
-    The products are even in p, hence functions of the rotation p, with angular momenta up to L = (j1 + j2 + j)/2. A
-    mean over L + 1 turns around the axis leaves spherical harmonics of the axis up to L, for which Lebedev's rules are
-    exact (M. Gräf and D. Potts, Numer. Funct. Anal. Optim. 30, 665 (2009)).
+    The products are even in p, so they are functions of the rotation p, with angular momenta up to
+    L = (j1 + j2 + j)/2. The mean over L + 1 rotations around the axis leaves spherical harmonics of the axis up to L,
+    for which Lebedev's rules are exact (M. Gräf and D. Potts, Numer. Funct. Anal. Optim. 30, 665 (2009)).
     """
     from scipy.integrate import lebedev_rule
 
@@ -296,7 +296,7 @@ def at_pole(twojmax: int) -> list[np.ndarray]:
 
 
 def on_host(twojmax: int, point: list[np.ndarray]) -> list[np.ndarray]:
-    """For each j, the harmonics at points as constants."""
+    """For each j, the harmonics at points, as numpy constants."""
     a, b, c, d = point
     z, w, along = a + 1j * d, b + 1j * c, a * a + d * d - b * b - c * c
 

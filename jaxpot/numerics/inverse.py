@@ -11,10 +11,10 @@ BLOCKS = 8  # along the diagonal; a power of 2
 
 
 def inverse_of_positive(matrices: jax.Array) -> jax.Array:
-    """Inverses of symmetric positive matrices, by way of Cholesky factors.
+    """Inverses of symmetric positive matrices from their Cholesky factors.
 
-    The factors are inverted by halves, so that nearly all of the work is in products of matrices: XLA's triangular
-    solver takes many times as long on a CPU.
+    The factors are inverted by recursive halving, so that nearly all of the work is in products of matrices. XLA's
+    triangular solver takes many times as long on a CPU.
 
     Args:
         matrices: [batch, n, n].

@@ -1,4 +1,4 @@
-"""Derivatives with a reverse pass of their own that can be differentiated on, forwards, backwards, to any order."""
+"""Linear maps with a custom reverse pass that can be differentiated further, forwards and backwards, to any order."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ def jvp_with_reverse(
     primals: tuple[Any, ...],
     tangents: tuple[Any, ...],
 ) -> Any:
-    """The change of ``function`` at primals along tangents, whose reverse pass is ``reverse``.
+    """The derivative of ``function`` at primals along tangents, with ``reverse`` as its reverse pass.
 
-    For rules of ``jax.custom_jvp``. Everything but the first reverse pass is derived from ``function``.
+    This is for rules of ``jax.custom_jvp``. All derivatives except the first reverse pass come from ``function``.
 
     Args:
         function: of pytrees.
-        reverse: ``(primals, cotangents, wanted) -> cotangents of the primals``: cotangents of the results known to be 0
-            are None, the leaves of ``wanted`` say whose cotangents are needed; those of others may be None. It returns
-            None where it has no answer; JAX derives one then.
-        primals: its arguments.
-        tangents: of these, float0 for those that are not floats.
+        reverse: ``(primals, cotangents, wanted) -> cotangents of the primals``. Cotangents of results are None where
+            they are known to be 0. The leaves of ``wanted`` are True where a cotangent is needed; the others may be
+            None. ``reverse`` may return None altogether; JAX derives the reverse pass then.
+        primals: the arguments of ``function``.
+        tangents: of the primals; float0 for primals that are not floats.
 
     Returns:
         The tangent of the result.
@@ -100,18 +100,19 @@ def linear_map(
     arguments: Sequence[jax.Array],
     batches: bool = False,
 ) -> list[jax.Array]:
-    """``forward(*constants, *arguments)``, linear in the arguments, with a transpose of its own.
+    """``forward(*constants, *arguments)``, linear in the arguments, with a custom transpose.
 
-    JAX derives the reverse pass of a linear function from its equations. Where a better one is known (for a symmetric
-    map, the map itself), this takes it. Further derivatives, also with respect to the constants, and batches go through
-    ``forward``: nothing is lost, neither forward mode as by ``jax.custom_vjp`` nor higher orders as by ``linear_call``.
-    With ``batches``, the reverse pass of a batch is ``transpose`` of each of its members.
+    JAX derives the reverse pass of a linear function from its equations. Where a better reverse pass is known (for a
+    symmetric map, the map itself), it can be given as ``transpose``. All other derivatives, also those with respect to
+    the constants, and batches use ``forward``. So forward mode works, unlike with ``jax.custom_vjp``, and so do higher
+    derivatives, unlike with ``linear_call``. With ``batches``, the reverse pass of a batch is ``transpose`` of each
+    member.
 
     Args:
         forward: takes and returns arrays.
-        transpose: ``(constants, cotangents, wanted) -> cotangents of the arguments``: of the results' cotangents those
-            known to be 0 are None; ``wanted`` says for each argument whether its cotangent is needed, and None may
-            stand for one that is not, or is 0. Where it returns None altogether, JAX derives the transpose.
+        transpose: ``(constants, cotangents, wanted) -> cotangents of the arguments``. Cotangents of results are None
+            where they are known to be 0. ``wanted`` says for each argument whether its cotangent is needed; a cotangent
+            may be None if it is not needed or 0. ``transpose`` may return None altogether; JAX derives it then.
         constants: arrays.
         arguments: arrays of floats.
         batches: whether ``jax.vmap`` can be applied to ``transpose``; otherwise JAX derives the transpose of a batch.
@@ -191,7 +192,7 @@ def _batched(values: Any, axes: Any, *, of: _Map) -> tuple[list[jax.Array], list
         return list(found), [0] * len(found)
     size = next(v.shape[a] for v, a in zip(values, along, strict=True) if a is not None)
     constants, along = values[: of.constants], along[: of.constants]
-    # every argument gets the axis of the batch, so that cotangents have it too
+    # every argument gets the batch axis, so that all cotangents have it too
     arguments = [
         jax.numpy.broadcast_to(v, (size, *v.shape)) if a is None else jax.numpy.moveaxis(v, a, 0)
         for v, a in zip(values[of.constants :], axes[of.constants :], strict=True)

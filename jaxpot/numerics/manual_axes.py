@@ -1,6 +1,6 @@
-"""Arrays inside ``jax.shard_map``, whose types say over which axes of the mesh they vary.
+"""Types of arrays inside ``jax.shard_map``, which include the mesh axes over which an array varies.
 
-JAX's own operations make their operands alike in this; primitives of ours have to.
+JAX's own operations give their operands the same axes; jaxpot's primitives must do this themselves.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["abstract_like", "vary_alike"]
 
 
 def vary_alike(values: Sequence[Any]) -> list[Any]:
-    """Arrays that vary over all axes over which one of them varies; outside of ``jax.shard_map`` as they are.
+    """The arrays, all varying over every axis over which one of them varies; unchanged outside ``jax.shard_map``.
 
     Args:
         values: arrays.
@@ -36,7 +36,7 @@ def vary_alike(values: Sequence[Any]) -> list[Any]:
 
 
 def abstract_like(avals: Sequence[Any], shape: tuple[int, ...], dtype: Any) -> Any:
-    """The abstract value of an array that varies over the axes over which others do.
+    """The abstract value of an array that varies over the same axes as others.
 
     Args:
         avals: abstract values that vary alike.

@@ -1,4 +1,4 @@
-"""Named parameters: checked, and given the dtype of the positions, before a formula sees them."""
+"""Named parameters: checks them and casts them to the dtype of the positions before a formula uses them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def named_parameters(
         A dict in the order of ``required`` and ``optional``.
 
     Raises:
-        ValueError: ``params`` is no mapping, or its names are not the expected ones.
+        ValueError: ``params`` is not a mapping, or its names are not the expected ones.
 
     Example:
         >>> import jax.numpy as jnp
@@ -41,7 +41,7 @@ def named_parameters(
         raise ValueError(f"{owner} takes params as a dict with {expected}; got {type(params).__name__}")
     wrong = [n for n in required if n not in params] + [n for n in params if n not in (*required, *optional)]
     if wrong:
-        # JAX sorts the keys of a dict on its way through jit: say what is known in the order of the formula
+        # jit sorts the keys of a dict, so the message lists the known names in the order of the formula
         known = [n for n in (*required, *optional) if n in params]
         got = [*known, *(str(n) for n in params if n not in known)]
         raise ValueError(f"{owner} takes params with {expected}; got {', '.join(got) or 'none'}")
@@ -49,10 +49,10 @@ def named_parameters(
 
 
 def within_cutoff(owner: str, name: str, value: jax.Array, given: Any, cutoff: float) -> jax.Array:
-    """A parameter that is a range, checked not to reach beyond the neighbours that the potential asks for.
+    """A parameter that is a range of a formula, checked not to exceed the cutoff of the potential.
 
-    Pairs beyond the cutoff are unknown, so a larger range has no answer. Under jit, where its value is not known, it
-    becomes NaN, and with it the energy: drivers stop there.
+    The list has no pairs beyond the cutoff, so a larger range would give a wrong energy. Under jit, where the value is
+    not known, a range that is too large becomes NaN, and so does the energy; drivers then stop.
 
     Args:
         owner: name of the potential, for the message.

@@ -1,4 +1,4 @@
-"""Functions compiled by numba that XLA calls: how they read XLA's structures, and how they report errors.
+"""Functions compiled by numba that XLA calls: access to XLA's structures, and reports of errors.
 
 XLA hands such a function one pointer, to an ``XLA_FFI_CallFrame`` (``xla/ffi/api/c_api.h``, installed with jaxlib; the
 version that this file follows is in :mod:`jaxpot.numerics.native_interface`). Offsets here are in 64-bit words:
@@ -62,7 +62,7 @@ def _load(builder: Any, address: Any, *path: Any) -> Any:
     return address
 
 
-# Intrinsics rather than functions: numba compiles a function again for every constant that it is called with.
+# These are intrinsics, because numba compiles a function again for every constant that it is called with.
 @intrinsic
 def word(typing_context, address, index):  # type: ignore[no-untyped-def]
     """The index-th 64-bit word at an address."""
@@ -86,7 +86,7 @@ def set_word(typing_context, address, index, value):  # type: ignore[no-untyped-
 
 @intrinsic
 def fetch_add(typing_context, address, index, value):  # type: ignore[no-untyped-def]
-    """Add to the index-th word at an address, atomically; what it was before."""
+    """Add to the index-th word at an address, atomically; returns the previous value."""
 
     def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
         return builder.atomic_rmw("add", _place(builder, arguments[0], arguments[1]), arguments[2], "seq_cst")
@@ -119,7 +119,7 @@ def allocate(typing_context, bytes_wanted):  # type: ignore[no-untyped-def]
 
 @intrinsic
 def free(typing_context, address):  # type: ignore[no-untyped-def]
-    """Give memory back."""
+    """Free memory."""
 
     def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
         kind = ir.FunctionType(ir.VoidType(), [ir.IntType(64)])
@@ -183,7 +183,7 @@ def size(typing_context, frame, k, axis):  # type: ignore[no-untyped-def]
 
 @numba.njit
 def answers_metadata(frame):  # type: ignore[no-untyped-def]
-    """Answer with the version that this file was written for, if XLA asks for nothing but that; whether it did."""
+    """Return whether XLA asks only for metadata; if so, answer with the version that this file was written for."""
     extension = word(frame, 1)
     if extension == 0 or (word(extension, 1) & 0xFFFFFFFF) != 1:
         return False
@@ -208,7 +208,7 @@ def create_error(interface, message):  # type: ignore[no-untyped-def]
 
 @numba.njit
 def destroy_error(interface, error):  # type: ignore[no-untyped-def]
-    """Give back an error that a function of XLA returned."""
+    """Free an error that a function of XLA returned."""
     request = allocate(24)
     set_word(request, 0, 24)
     set_word(request, 1, 0)
@@ -224,13 +224,13 @@ def handler_of(body: Any, *tasks: int) -> Any:
     """The function that XLA calls.
 
     Args:
-        body: numba function ``(frame, *tasks)`` that computes the results. What it raises becomes an error of XLA.
+        body: numba function ``(frame, *tasks)`` that computes the results. Its exceptions become errors of XLA.
         tasks: one or two addresses, from :func:`jaxpot.numerics.native_threads.task_of`.
 
     Returns:
         A numba ``cfunc``, to be registered with :func:`jaxpot.numerics.native_interface.register_once`.
     """
-    # int64 variables: for constants, numba would compile the body anew
+    # int64 variables, since numba would compile the body again for constants
     first, last, message = tasks[0], tasks[-1], ctypes.addressof(_FAILED)
     if len(tasks) == 1:
 

@@ -1,7 +1,7 @@
-"""One function with two ways to compute it: compiled loops where XLA runs on the CPU of this process, JAX elsewhere.
+"""A function with two implementations: compiled loops where XLA runs on the CPU of this process, JAX elsewhere.
 
-Which way is taken is settled when a program is lowered, not when it is traced: a program for an accelerator, one for
-several platforms, and one that ``jax.export`` writes down for another process go through JAX's operations alone.
+The choice is made when a program is lowered, not when it is traced. A program for an accelerator or for several
+platforms, and a program that ``jax.export`` saves for another process, use only JAX's operations.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ def native_or_traced(
 ) -> Any:
     """``native(*static, *arguments)`` on the CPU, ``traced(*static, *arguments)`` elsewhere.
 
-    Where ``native`` raises :class:`NotNativeError`, a warning says so once a process, and ``traced`` is taken. It has
-    no derivative: use it inside of ``jax.custom_jvp``.
+    Where ``native`` raises :class:`NotNativeError`, ``traced`` is used, with a warning once per process. The function
+    has no derivative: use it inside ``jax.custom_jvp``.
 
     Args:
-        native: function of pytrees of arrays that calls compiled loops. A program is compiled anew for every new
-            object: pass the same function each time.
-        traced: the same in JAX's own operations.
-        like: pytree of ``jax.ShapeDtypeStruct``, what both return.
+        native: function of pytrees of arrays that calls compiled loops. A program is compiled again for every new
+            function object, so pass the same function each time.
+        traced: the same function in JAX's own operations.
+        like: pytree of ``jax.ShapeDtypeStruct``, the shapes and types of the results of both.
         arguments: pytrees of arrays.
         static: arguments that are not arrays; hashable.
 
     Returns:
-        What the function returns.
+        The results of the function.
 
     Example:
         >>> import jax, jax.numpy as jnp
@@ -59,7 +59,7 @@ def native_or_traced(
 
 
 class _Flat(NamedTuple):
-    """A function of arrays that returns a list of arrays; equal to another one of the same parts."""
+    """A function of arrays that returns a list of arrays; two with equal parts compare equal."""
 
     function: Callable[..., Any]
     static: tuple[Any, ...]
@@ -81,7 +81,7 @@ class _Mapped(NamedTuple):
 
 
 class _Ways(NamedTuple):
-    """Both ways, each a :class:`_Flat` or :class:`_Mapped`."""
+    """Both implementations, each a :class:`_Flat` or :class:`_Mapped`."""
 
     native: Any
     traced: Any

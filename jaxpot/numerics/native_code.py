@@ -1,8 +1,9 @@
-"""Machine code of numba functions, kept on disk between processes.
+"""A disk cache for the machine code of numba functions.
 
-numba's own cache goes wrong where its folder is full, damaged or writable by others: it unpickles whatever it finds.
-Here every function has one file, with a checksum, in a folder that belongs to the user and that nobody else may enter.
-Where there is no such folder, or anything at all goes wrong with a file, the function is compiled anew.
+numba's own cache fails where its folder is full or damaged, and is unsafe where others can write to it, because it
+unpickles any file that it finds. Here every function has one file with a checksum, in a folder that belongs to the user
+and that no other user may enter. Where there is no such folder, or a file cannot be used, the function is compiled
+again.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from numba.core import compiler, serialize
 
 __all__ = ["njit_kept", "private_folder"]
 
-# machine code contains whatever it calls of these modules
+# the machine code contains the functions of these modules that it calls
 _PARTS = ("native_calls.py", "native_threads.py", "native_scalars.py", "native_code.py")
 _FINGERPRINT = hashlib.sha256(b"".join((Path(__file__).parent / part).read_bytes() for part in _PARTS)).hexdigest()
 
@@ -33,9 +34,9 @@ def njit_kept(function: Callable[..., Any], source: str | None = None, **options
     """``numba.njit(function, **options)`` whose machine code is kept on disk.
 
     Args:
-        function: to compile. Functions that differ need different qualified names or sources.
-        source: everything that the machine code depends on beside this module's neighbours; by default the contents of
-            the file that defines the function.
+        function: to compile. Different functions must have different qualified names or sources.
+        source: all source code that the machine code depends on, except the modules named in ``_PARTS``; by default the
+            content of the file that defines the function.
         options: of ``numba.njit``.
 
     Returns:
@@ -50,17 +51,18 @@ def njit_kept(function: Callable[..., Any], source: str | None = None, **options
 
 
 def _sorted(value: Any) -> Any:
-    """Sets have another order in every process."""
+    """A sorted list for sets, whose order differs between processes; other values as they are."""
     return sorted(value) if isinstance(value, set | frozenset) else value
 
 
 def private_folder() -> Path | None:
     """The folder for machine code: ``jaxpot`` in ``$NUMBA_CACHE_DIR``, ``$XDG_CACHE_HOME`` or ``~/.cache``.
 
-    It is created with access for its owner only, and taken from others if the user owns it.
+    It is created with access for its owner only. If it exists, belongs to the user and others have access, their access
+    is removed.
 
     Returns:
-        The folder, or None where there is no home, nothing can be written, or it belongs to somebody else.
+        The folder, or None where there is no home, the folder cannot be made, or it belongs to another user.
     """
     try:
         base = Path(numba.config.CACHE_DIR or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -82,10 +84,10 @@ def _is_ours(status: os.stat_result) -> bool:
 
 
 class _KeptCode:
-    """Takes the place of a dispatcher's cache; one file for each signature."""
+    """Replaces the cache of a numba dispatcher; there is one file for each signature."""
 
     def __init__(self, function: Any, stamp: str) -> None:
-        # the globals of a function are part of what `stamp` describes, the values that it closes over are not
+        # `stamp` covers the globals of a function, but not the values that it closes over
         cells = function.__closure__ or ()
         closed_over = serialize.dumps(tuple(cell.cell_contents for cell in cells))
         parts = [_FINGERPRINT, stamp, function.__qualname__, repr(function.__code__.co_code), repr(closed_over)]
@@ -95,18 +97,18 @@ class _KeptCode:
 
     @property
     def cache_path(self) -> str | None:
-        """Where the file is."""
+        """The folder of the files."""
         folder = private_folder()
         return None if folder is None else str(folder)
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Does nothing, since files are written at once."""
 
     def enable(self) -> None:
-        """It always is."""
+        """Does nothing, since the cache is always enabled."""
 
     def disable(self) -> None:
-        """It never is."""
+        """Does nothing, since the cache cannot be disabled."""
 
     def _file(self, signature: Any, target: Any) -> Path | None:
         folder = private_folder()
@@ -114,7 +116,7 @@ class _KeptCode:
         return None if folder is None else folder / f"{self.name}-{hashlib.sha256(key.encode()).hexdigest()[:24]}.bin"
 
     def load_overload(self, signature: Any, context: Any) -> Any:
-        """The compiled function, or None where there is no sound file."""
+        """The compiled function, or None where there is no valid file."""
         try:
             context.refresh()
             file = self._file(signature, context.codegen())
@@ -128,11 +130,11 @@ class _KeptCode:
             if hashlib.sha256(content).digest() != digest:
                 return None
             return compiler.CompileResult._rebuild(context, *pickle.loads(content))
-        except Exception:  # whatever it is: the function is compiled anew
+        except Exception:  # after any failure the function is compiled again
             return None
 
     def save_overload(self, signature: Any, result: Any) -> None:
-        """Write the file, if it can be written."""
+        """Write the file, if possible."""
         new = None
         try:
             if result.lifted or result.library.has_dynamic_globals:

@@ -1,7 +1,7 @@
-"""Arithmetic for numba functions with the results that XLA gives for NaN, infinity and numbers out of range.
+"""Arithmetic for numba functions with XLA's results for NaN, infinity and numbers out of range.
 
-Python's ``max`` keeps or drops NaN by the order of its arguments, C's conversion of a large float to an integer is
-undefined. Importing this module imports numba.
+Python's ``max`` keeps or drops NaN depending on the order of its arguments, and C's conversion of a large float to an
+integer is undefined. Importing this module imports numba.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def sign(typing_context, a):  # type: ignore[no-untyped-def]
 
 @intrinsic
 def accumulate(typing_context, total, value):  # type: ignore[no-untyped-def]
-    """``total + value`` in a sum whose order does not matter, so that it may be formed by vector instructions."""
+    """``total + value`` in a sum whose order does not matter, so that vector instructions may compute it."""
     _same_floats(total, value)
 
     def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
@@ -94,7 +94,7 @@ def accumulate(typing_context, total, value):  # type: ignore[no-untyped-def]
 
 @intrinsic
 def product(typing_context, a, b):  # type: ignore[no-untyped-def]
-    """``a * b``, which may be formed in another order with other products and ratios: NaN stays NaN in all of them."""
+    """``a * b``, which the compiler may reorder with other products and ratios; NaN stays NaN in any order."""
     _same_floats(a, b)
 
     def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
@@ -105,7 +105,7 @@ def product(typing_context, a, b):  # type: ignore[no-untyped-def]
 
 @intrinsic
 def ratio(typing_context, a, b):  # type: ignore[no-untyped-def]
-    """``a / b``, which may be formed in another order with products and other ratios."""
+    """``a / b``, which the compiler may reorder with products and other ratios."""
     _same_floats(a, b)
 
     def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
@@ -129,7 +129,7 @@ def to_integer(typing_context, value, kind):  # type: ignore[no-untyped-def]
     if float(last) > integer.maxval:
         last = np.nextafter(last, float_type(0))
 
-    # not LLVM's saturating conversion: that one is no vector instruction
+    # LLVM's saturating conversion is not used, because it is not a vector instruction
     def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
         x = arguments[0]
         low, high = ir.Constant(x.type, least), ir.Constant(x.type, float(last))

@@ -1,7 +1,7 @@
-"""Work divided among the threads that XLA computes with, from inside a function that XLA has called.
+"""Divides work among XLA's threads, from inside a function that XLA has called.
 
-There is no second pool of threads: a process that limits XLA's threads limits these, and nothing is left behind that a
-fork could break. Importing this module imports numba.
+There is no second pool of threads. So a process that limits XLA's threads limits these too, and there is no state that
+a fork could break. Importing this module imports numba.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ __all__ = ["run_tasks", "task_of"]
 INTERFACE_WORDS = 19  # of XLA_FFI_Api, as far as the thread pool's functions
 SCHEDULE, THREADS = 17, 18  # XLA_FFI_ThreadPool_Schedule, XLA_FFI_ThreadPool_NumThreads
 
-# the words of a job: the next piece of work, how many are done, how many there are, how many threads still need the
-# job's memory, what the work reads, and how many pieces raised an exception
+# the words of a job: the next piece of work, the number of finished pieces, the number of all pieces, the number of
+# threads that still need the job's memory, the payload, and the number of pieces that raised an exception
 NEXT, DONE, COUNT, USERS, PAYLOAD, FAILED, WORDS = range(7)
 
 _kept: list[Any] = []  # functions that XLA's threads call must never be freed
@@ -36,11 +36,11 @@ _kept: list[Any] = []  # functions that XLA's threads call must never be freed
 
 @numba.njit
 def threads_of(frame):  # type: ignore[no-untyped-def]
-    """How many threads XLA computes with; 1 where it does not say."""
+    """The number of XLA's threads; 1 if XLA does not tell it."""
     interface = word(frame, 2)
     if word(interface, 0) < 8 * INTERFACE_WORDS:
         return 1
-    request = allocate(40)  # XLA_FFI_ThreadPool_NumThreads_Args, and the answer behind it
+    request = allocate(40)  # XLA_FFI_ThreadPool_NumThreads_Args, followed by the answer
     set_word(request, 0, 32)
     set_word(request, 1, 0)
     set_word(request, 2, word(frame, 3))
@@ -56,7 +56,7 @@ def threads_of(frame):  # type: ignore[no-untyped-def]
 
 @numba.njit
 def leave_job(job):  # type: ignore[no-untyped-def]
-    """One thread less needs the job; the last one frees its memory."""
+    """Record that this thread no longer needs the job; the last thread frees its memory."""
     if fetch_add(job, USERS, -1) == 1:
         free(job)
 
@@ -65,17 +65,17 @@ def leave_job(job):  # type: ignore[no-untyped-def]
 def run_tasks(frame, task, payload, count):  # type: ignore[no-untyped-def]
     """Do the pieces 0 ... count - 1 of some work, on XLA's threads and this one; returns when all are done.
 
-    A thread that starts when no piece is left finds nothing to do, and nobody waits for it: it may never start while
-    every thread of the pool waits here. The job's memory is kept until it has looked.
+    Nothing waits for a thread that has not started, because it may never start while every thread of the pool waits
+    here. A thread that starts late finds no piece left; the job's memory is kept until it has checked.
 
     Args:
         frame: of the call.
         task: address from :func:`task_of`.
-        payload: address or number that the work reads.
-        count: of pieces.
+        payload: address or number that is passed to the work.
+        count: number of pieces.
 
     Raises:
-        RuntimeError: a piece has raised an exception; the others are done nevertheless.
+        RuntimeError: a piece has raised an exception; the other pieces are done nevertheless.
     """
     job = allocate(8 * WORDS)
     set_word(job, NEXT, 0)

@@ -1,4 +1,4 @@
-"""Functions whose derivatives stay finite where the plain ones do not."""
+"""Functions whose derivatives stay finite where those of the plain functions do not."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ __all__ = ["safe_sqrt"]
 def safe_sqrt(x: jax.Array) -> jax.Array:
     """The square root, with derivative 0 at 0 instead of infinity.
 
-    The derivative of sqrt(rho) with respect to what rho is made of is finite in every potential, but autodiff computes
-    it as infinity times zero. Negative arguments give NaN, as they should.
+    In every potential, the derivative of sqrt(rho) with respect to positions and params is finite, but automatic
+    differentiation computes it as infinity times zero. Negative arguments give NaN, as they should.
 
     Args:
         x: any shape, not negative.

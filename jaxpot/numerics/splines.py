@@ -1,8 +1,8 @@
 """Piecewise cubics through values on a uniform grid, differentiable in the argument and in the values.
 
-The interpolation is the one of LAMMPS's tabulated potentials: a cubic on each interval that takes the values at both
-its ends, and there the slopes of finite differences. It is continuous with its first derivative, and each interval
-depends on six values only. It is not the natural cubic spline, which other programs make of the same tables.
+The interpolation is that of LAMMPS's tabulated potentials. On each interval it is a cubic with the tabulated values at
+both ends, and with slopes there from finite differences. It is continuous with its first derivative, and each interval
+depends on only six values. It is not the natural cubic spline, which other programs use for the same tables.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LEAST_KNOTS = 3
 class Cubics(NamedTuple):
     """A cubic for each interval: c0 + c1 t + c2 t^2 + c3 t^3 with t from 0 to 1 between a knot and the next.
 
-    Four arrays and not one with an axis of four: that is the faster gather on a CPU.
+    There are four arrays instead of one with an axis of length four, because gathers from them are faster on a CPU.
 
     Attributes:
         c0: [tables * knots] values at the knots.
@@ -54,14 +54,14 @@ def cubics(knots: jax.Array, rounding: jax.Array | None = None, dtype: Any = Non
 
     Args:
         knots: [..., knots] values f; leading axes count tables.
-        rounding: like ``knots``, what is to be added to them, see :func:`rounded_values`.
+        rounding: of the shape of ``knots``, corrections to be added to them, see :func:`rounded_values`.
         dtype: of the result; that of ``knots`` by default.
 
     Returns:
         :class:`Cubics`, the tables one after another.
 
     Raises:
-        ValueError: a table has less than three knots.
+        ValueError: a table has fewer than three knots.
 
     Example:
         >>> import jax.numpy as jnp
@@ -74,8 +74,8 @@ def cubics(knots: jax.Array, rounding: jax.Array | None = None, dtype: Any = Non
     if knots.shape[-1] < LEAST_KNOTS:
         raise ValueError(f"a table needs at least {LEAST_KNOTS} knots, got {knots.shape[-1]}")
     f = knots if rounding is None else knots + rounding
-    # Neighbouring knots of a fine table agree in most of their digits. All slopes come from these differences,
-    # to which the digits that the knots lost in rounding are added.
+    # Neighbouring knots of a fine table agree in most of their digits. All slopes are computed from these differences,
+    # to which the digits that the knots lost by rounding are added.
     d = knots[..., 1:] - knots[..., :-1]
     if rounding is not None:
         d = d + (rounding[..., 1:] - rounding[..., :-1])
@@ -92,7 +92,7 @@ def cubics(knots: jax.Array, rounding: jax.Array | None = None, dtype: Any = Non
 
 
 def locate(x: jax.Array, spacing: float, knots: int) -> tuple[jax.Array, jax.Array]:
-    """The interval of a uniform grid from 0 in which x lies, and where in it.
+    """The interval of a uniform grid from 0 in which x lies, and the place in that interval.
 
     Args:
         x: any shape.
@@ -109,17 +109,18 @@ def locate(x: jax.Array, spacing: float, knots: int) -> tuple[jax.Array, jax.Arr
 
 
 def _take(values: jax.Array, index: jax.Array) -> jax.Array:
-    """values[index] for indices known to be in range: a bare gather, no index checked or counted from the end."""
+    """values[index] for indices known to be in range: a plain gather without checks or negative indices."""
     numbers = jax.lax.GatherDimensionNumbers(offset_dims=(), collapsed_slice_dims=(0,), start_index_map=(0,))
     return jax.lax.gather(values, index[..., None], numbers, (1,), mode=jax.lax.GatherScatterMode.PROMISE_IN_BOUNDS)
 
 
 def held_at_end(t: jax.Array) -> jax.Array:
-    """The place in the last interval of something beyond it: at its end, but with the derivative of t.
+    """The place t in the last interval, limited to its end, with the derivative of t itself.
 
-    This is what LAMMPS does with distances between the last knot and a cutoff one step further on: the value is that of
-    the last knot, the force the slope there. There the force is not the derivative of the energy, but that of a table
-    which goes on to the cutoff, as the author of the table had it; where tables end with slope 0 nothing shows.
+    LAMMPS does the same with distances between the last knot and a cutoff one step further: the value is that of the
+    last knot, and the force is the slope there. In this interval the force is not the derivative of the energy; it is
+    the force of a table that continues to the cutoff, as the author of the table meant it. Where a table ends with
+    slope 0 there is no difference.
 
     Args:
         t: as :func:`locate` gives it.
@@ -135,7 +136,7 @@ def cubics_at(table: Cubics, index: jax.Array, t: jax.Array) -> jax.Array:
 
     Args:
         table: from :func:`cubics`.
-        index: number of the interval as :func:`locate` gives it, plus the number of the table times that of its knots.
+        index: number of the interval from :func:`locate`, plus the number of the table times the number of knots.
         t: place in the interval, of the shape of ``index``.
 
     Returns:
@@ -153,7 +154,7 @@ def cubics_extended_at(
     number: jax.Array | int = 0,
     linear_from: float | None = None,
 ) -> jax.Array:
-    """Values of cubics, far beyond the last knot linear with the slope there, below the first knot the first cubic.
+    """Values of cubics, extended linearly beyond the last knot and by the first cubic below the first knot.
 
     Args:
         table: from :func:`cubics`.
@@ -161,24 +162,26 @@ def cubics_extended_at(
         spacing: of the grid, in the unit of x.
         knots: of the grid.
         number: number of the table, one or of the shape of ``x``.
-        linear_from: where the straight line begins, at the last knot or beyond it; the value is constant in between,
-            and the derivative that of the line (see :func:`held_at_end`). The last knot by default.
+        linear_from: where the straight line begins, in the unit of x: at the last knot (by default) or beyond it.
+            Between the last knot and this place, the value is constant and the derivative is that of the line (see
+            :func:`held_at_end`).
 
     Returns:
         Values, of the shape of ``x``.
     """
     interval, t = locate(x, spacing, knots)
     beyond = t - 1.0 if linear_from is None else (x - linear_from) * (1.0 / spacing)
-    beyond = jax.lax.stop_gradient(jnp.maximum(beyond, 0.0))  # the derivative in x is that of the place
+    beyond = jax.lax.stop_gradient(jnp.maximum(beyond, 0.0))  # the derivative comes from `held_at_end` alone
     end_slope = _take(table.c1, jnp.asarray(number * knots + (knots - 1)))
     return cubics_at(table, number * knots + interval, held_at_end(t)) + beyond * end_slope
 
 
 def rounded_values(values: Any, dtype: Any = None) -> tuple[jax.Array, jax.Array | None]:
-    """Numbers in the precision of ``dtype``, and what they lose in it.
+    """Numbers rounded to ``dtype``, and the differences that they lose by rounding.
 
-    The slope of a fine table is a small difference of large numbers: ten thousand knots in float32 give slopes good to
-    three digits. The two parts of a number together have 48 bits, and the slopes the full precision of float32.
+    The slope of a fine table is a small difference of large numbers: ten thousand knots in float32 give slopes with
+    only three correct digits. The two parts of a number together have 48 bits, which gives slopes in the full precision
+    of float32.
 
     Args:
         values: float64 numbers, any shape.
@@ -202,7 +205,7 @@ def rounded_values(values: Any, dtype: Any = None) -> tuple[jax.Array, jax.Array
 
 
 def exact_values(values: Any, rounding: Any = None) -> np.ndarray:
-    """The float64 numbers that :func:`rounded_values` took apart, on the host.
+    """The float64 numbers from the two parts that :func:`rounded_values` makes, on the host.
 
     Args:
         values: numbers of any float type.

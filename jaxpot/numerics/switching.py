@@ -89,15 +89,15 @@ def cut_off(
     - ``"force_shifted"``: phi(r) - phi(rc) - (r - rc) phi'(rc)
     - ``"switched"``: phi(r) S(r), with S of :func:`switch` from ``switch_from`` to rc
 
-    each for r < rc, and 0 beyond. Values at the cutoff are computed once for each pair of species, not for each edge,
-    and are differentiated like everything else.
+    each for r < rc, and 0 beyond. Values at the cutoff are computed once for each pair of species, not for each edge;
+    their derivatives with respect to params are included.
 
     Args:
         owner: name of the potential, for messages.
         phi: ``(p, distances) -> energies``, element by element; leaves of ``p`` are numbers or of the distances' shape.
         cutoff: rc in Å, one number or a symmetric table [species, species] as :func:`largest_cutoff` accepts.
         mode: one of the four.
-        switch_from: Å, where switching starts: a number or a table; with ``"switched"``, and only there.
+        switch_from: Å, where switching starts: a number or a table; only for ``"switched"``.
 
     Returns:
         ``(params, distances, lookup) -> energies``: leaves of ``params`` are arrays, numbers or tables
@@ -126,7 +126,7 @@ def cut_off(
 
         values = phi(jax.tree.map(lookup, params), distances)
         if mode in ("shifted", "force_shifted"):
-            # a pair that is switched off still needs a length at which phi is finite
+            # pairs with cutoff 0 are switched off, but phi must still be evaluated at a length where it is finite
             rc = ranges(np.where(ends > 0, ends, ends.max()))
             tables = jax.tree.map(lambda t: t if t.ndim == 0 else 0.5 * (t + t.T), params)
             if mode == "shifted":
@@ -135,7 +135,7 @@ def cut_off(
                 height, slope = jax.jvp(lambda r: phi(tables, r), (rc,), (jnp.ones_like(rc),))
                 values = values - lookup(height) - (distances - lookup(rc)) * lookup(slope)
         elif mode == "switched":
-            # where a pair is switched off both ends are 0, and S would be 0/0
+            # for pairs with cutoff 0, start and end would both be 0, and S would be 0/0
             end = ranges(np.where(ends > 0, ends, ends.max()))
             values = values * switch(distances, lookup(ranges(starts)), lookup(end))
         if ends.ndim:

@@ -1,4 +1,4 @@
-"""Tabulated functions as parameters: named arrays of knots, checked, and made into cubics."""
+"""Tabulated functions as parameters: checks named arrays of knots and makes cubics from them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class TableGrid(NamedTuple):
     d_r: float
 
     def check(self, owner: str) -> None:
-        """Raise ValueError, naming ``owner``, where a grid has less than three knots or a spacing is not positive."""
+        """Raise ValueError, naming ``owner``, where a grid has fewer than three knots or a spacing is not positive."""
         for what, number in (("n_rho", self.n_rho), ("n_r", self.n_r)):
             if number < LEAST_KNOTS:
                 raise ValueError(f"{owner}: {what} must be at least {LEAST_KNOTS}, got {number}")
@@ -51,8 +51,8 @@ def table_params(owner: str, shapes: Shapes, values: Mapping[str, Any], dtype: A
         dtype: of the params; JAX's default float type if None.
 
     Returns:
-        The tables by name, and unless ``dtype`` is float64 what they lost in rounding, by the same names under
-        "rounding"; see :func:`jaxpot.numerics.splines.rounded_values`.
+        The tables by name. Unless ``dtype`` is float64, "rounding" holds the differences that the tables lost by
+        rounding, under the same names; see :func:`jaxpot.numerics.splines.rounded_values`.
 
     Raises:
         ValueError: a name or shape is not the expected one.
@@ -80,7 +80,7 @@ def table_cubics(
         shapes: of each table, the last axis that of the knots.
         params: as :func:`table_params` makes it; "rounding" may be missing.
         dtype: of the cubics. They are made in the precision of the params.
-        symmetric: names of tables [elements, elements, knots] of which the mean of both halves counts.
+        symmetric: names of tables [elements, elements, knots] that are symmetrised: (table + transpose) / 2.
 
     Returns:
         :class:`jaxpot.numerics.splines.Cubics` by name.

@@ -31,11 +31,11 @@ class Bispectrum(BispectrumSettings, Descriptor):
         ('B[0,0,0]', 'B[1,0,1]', 'B[1,1,2]', 'B[2,0,2]', 'B[2,2,2]')
     """
 
-    block: ClassVar[int] = 384  # products of matrices are most of the work
+    block: ClassVar[int] = 384  # large, because most of the work is products of matrices
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the components, by their degrees and, where every element has its own density, by three elements."""
+        """Names with the degrees of the components and, if every element has its own density, three elements."""
         names = tuple(f"B[{j1},{j2},{j}]" for j1, j2, j in bispectrum_triples(self.twojmax))
         if not self.by_elements:
             return names
@@ -52,7 +52,7 @@ class Bispectrum(BispectrumSettings, Descriptor):
         return bispectrum(self, environment)
 
     def contract(self, environment: Environment, coefficients: jax.Array) -> jax.Array:
-        """The sum of components times coefficients, [atoms], without the components one by one.
+        """The sum of components times coefficients, [atoms], computed without the single components.
 
         Args:
             environment: arrays [atoms, neighbors].
@@ -61,7 +61,7 @@ class Bispectrum(BispectrumSettings, Descriptor):
         return bispectrum_energy(self, coefficients, environment)
 
     def jacobian(self, environment: Environment) -> Jacobian:
-        """The components of many atoms and their derivatives, through the moments of the densities.
+        """The components of many atoms and their derivatives, by the chain rule through the moments of the densities.
 
         Args:
             environment: arrays [atoms, neighbors].

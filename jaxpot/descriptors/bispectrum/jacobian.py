@@ -1,4 +1,4 @@
-"""All components of the SO(4) bispectrum with their derivatives, as design rows of fits need them."""
+"""All components of the SO(4) bispectrum with their derivatives, for the design rows of fits."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def bispectrum_jacobian(
 ) -> tuple[jax.Array, tuple[jax.Array, jax.Array, jax.Array]]:
     """All components of many environments and their derivatives with respect to all edges.
 
-    By the chain rule through the moments of the densities, u = sum_k w_k Y_j(q_k), which are far fewer than the
-    components times the neighbours: dB/du takes products of two f_j at the points of the rule, du/dr_k is a forward
-    derivative.
+    The chain rule goes through the moments of the densities, u = sum_k w_k Y_j(q_k), which are far fewer than the
+    components times the neighbours. dB/du consists of products of two f_j at the points of the rule; du/dr_k is a
+    forward derivative.
 
     Args:
-        settings: the static choices.
-        environment: what the atoms see, which lie along the first axis of every array.
+        settings: the static settings.
+        environment: of the atoms, which are along the first axis of every array.
 
     Returns:
         [atoms, components], as :func:`jaxpot.descriptors.bispectrum.values.bispectrum` gives them, and d/dx, d/dy,
@@ -46,14 +46,14 @@ def bispectrum_jacobian(
     x, y, z = environment.x, environment.y, environment.z
 
     def weighted(x: jax.Array, y: jax.Array, z: jax.Array) -> list[Ingredients]:
-        """What a neighbour adds to the moments of each density is a harmonic; of these, the ingredients."""
+        """The ingredients of the harmonics that each neighbour adds to the moments of each density."""
         moved = environment.moved(x, y, z)
         return ingredients(twojmax, density_weights(settings, moved), point_of(settings, moved))
 
     def added(made_of: list[Ingredients]) -> list[jax.Array]:
         return [harmonics(twojmax, one) for one in made_of]
 
-    # the derivatives of the ingredients first: those of the harmonics are products of few
+    # differentiate the ingredients first; each harmonic is a product of a few of them
     made_of, push = jax.linearize(weighted, x, y, z)
     unit = jnp.broadcast_to(jnp.eye(3, dtype=x.dtype)[:, :, None, None], (3, 3, *x.shape))
     along = jax.vmap(push)(*unit)
@@ -63,13 +63,13 @@ def bispectrum_jacobian(
     keys = [(element, j) for element in range(settings.densities) for j in range(twojmax + 1)]
     moments = {key: with_pole(settings, key, sums[key[0]][:, of_degree(key[1])], own_species) for key in keys}
 
-    # dB_t/du takes the products of the two other factors, as often as the density stands in it: by key and then by pair
-    # of others, integrals [atoms, moments], and the components with how often
+    # dB_t/du is a sum of products of the two other factors, one for each place of the density among the three factors.
+    # For each key and each pair of other factors: integrals [atoms, moments], and the components with multiplicities.
     integrals: dict[Key, list[jax.Array]] = {key: [] for key in keys}
     times: dict[Key, list[np.ndarray]] = {key: [] for key in keys}
     last: dict[Key, list[np.ndarray]] = {key: [] for key in keys}
     scale = norms(settings)
-    for chosen, components in by_rule(settings, most=3):  # more take longer to compile than they save
+    for chosen, components in by_rule(settings, most=3):  # more rules take more time to compile than they save
         f = on_points(moments, chosen, keys_of(settings, components))
         terms: dict[Key, dict[tuple[Key, Key], list[tuple[int, int]]]] = {}
         for t in components:

@@ -1,4 +1,4 @@
-"""The static choices of a bispectrum."""
+"""The static settings of a bispectrum."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ __all__ = ["BispectrumSettings", "bispectrum_triples"]
 
 @dataclasses.dataclass(frozen=True)
 class BispectrumSettings:
-    """The static choices of a bispectrum, named as LAMMPS names them in brackets.
+    """The static settings of a bispectrum; LAMMPS's names are in brackets.
 
     Attributes:
         elements: chemical symbols whose order gives the species.
         twojmax: 2J, the largest degree of the hyperspherical harmonics, even or odd.
-        radii: one an element, Å; atoms of elements a and b see each other up to radii[a] + radii[b] (``rcutfac`` times
-            the ``R`` of ``.snapcoeff``).
-        weights: one an element, of its atoms in the density.
+        radii: one per element, Å; atoms of elements a and b are neighbours up to a distance of radii[a] + radii[b]
+            (``rcutfac`` times the ``R`` of ``.snapcoeff``).
+        weights: one per element, the weight of its atoms in the density.
         rfac0: fraction of the half circle that distances up to the cutoff are mapped to, above 0 and up to 1.
         rmin0: Å, the distance that is mapped to the pole.
-        switch: whether atoms fade out between ``rmin0`` and the cutoff (``switchflag``).
-        inner: None, or (centres, half widths), Å, one of each an element, of an inner switch that fades atoms out as
-            they come close (``switchinnerflag``, ``sinner``, ``dinner``).
-        subtract_isolated: whether that of an isolated atom is subtracted (``bzeroflag``).
+        switch: whether the weight of a neighbour decreases to 0 between ``rmin0`` and the cutoff (``switchflag``).
+        inner: None, or (centers, half widths), Å, each one per element, of an inner switch that decreases the weight of
+            a neighbour to 0 at short distances (``switchinnerflag``, ``sinner``, ``dinner``).
+        subtract_isolated: whether the components of an isolated atom are subtracted (``bzeroflag``).
         normalize: whether components are divided by j + 1 (``bnormflag``).
         by_elements: whether every element has its own density (``chemflag``).
-        self_in_all: whether the atom itself is in the density of every element rather than only its own
+        self_in_all: whether the atom itself is in the density of every element, not only of its own
             (``wselfallflag``).
 
     Raises:
-        ValueError: no elements, a degree, length, fraction or weight that makes no sense, or lists of another length
-            than that of the elements.
+        ValueError: no elements, an invalid degree, length, fraction or weight, or lists whose length is not the number
+            of elements.
     """
 
     elements: tuple[str, ...]
@@ -54,7 +54,7 @@ class BispectrumSettings:
             raise ValueError(f"snap: twojmax is {self.twojmax!r}; it must be an integer, not negative")
         lengths = [("cutoff", self.radii), ("weights", self.weights)]
         if self.inner is not None:
-            lengths += [("the centres of inner", self.inner[0]), ("the half widths of inner", self.inner[1])]
+            lengths += [("the centers of inner", self.inner[0]), ("the half widths of inner", self.inner[1])]
         for name, values in lengths:
             if len(values) != number:
                 raise ValueError(f"snap: {name} has {len(values)} numbers for {number} elements; give one an element")
@@ -68,17 +68,17 @@ class BispectrumSettings:
 
     @property
     def cutoff(self) -> float:
-        """Å, the largest distance at which two atoms see each other."""
+        """Å, the largest distance at which two atoms are neighbours."""
         return 2.0 * max(self.radii)
 
     @property
     def densities(self) -> int:
-        """How many densities there are: one, or one an element."""
+        """Number of densities: one, or one per element."""
         return len(self.radii) if self.by_elements else 1
 
     @property
     def number(self) -> int:
-        """How many components there are."""
+        """Number of components."""
         return len(bispectrum_triples(self.twojmax)) * self.densities**3
 
 

@@ -19,7 +19,7 @@ __all__ = [
     "norms", "on_points", "point_of", "with_pole",
 ]  # fmt: skip
 
-Key = tuple[int, int]  # a density, by its element, and a degree j
+Key = tuple[int, int]  # the element of a density, and a degree j
 
 
 def bispectrum(settings: BispectrumSettings, environment: Environment) -> jax.Array:
@@ -37,13 +37,13 @@ def bispectrum(settings: BispectrumSettings, environment: Environment) -> jax.Ar
         B_{j1 j2 j} = sum (u^j_mm')^* C^{jm}_{j1m1j2m2} C^{jm'}_{j1m1'j2m2'} u^{j1}_{m1m1'} u^{j2}_{m2m2'}
                     = (j + 1) <f_j1 f_j2 f_j>,
 
-    the mean being that over the sphere (the integral of three Wigner functions is a product of two Clebsch-Gordan
-    coefficients). It is taken exactly by a quadrature rule, in place of the sums over Clebsch-Gordan coefficients. All
+    where <> is the mean over the sphere (the integral of three Wigner functions is a product of two Clebsch-Gordan
+    coefficients). A quadrature rule gives this mean exactly and replaces the sums over Clebsch-Gordan coefficients. All
     degrees are doubled angular momenta: 0, 1, ..., 2J.
 
     Args:
-        settings: the static choices.
-        environment: what the atoms see; the arrays may have more axes in front. No distance is 0.
+        settings: the static settings.
+        environment: of one atom, or of many along leading axes. No distance may be 0.
 
     Returns:
         [..., components] in LAMMPS's order: triples of elements first where every element has its own density, then
@@ -79,12 +79,12 @@ def bispectrum(settings: BispectrumSettings, environment: Environment) -> jax.Ar
 
 
 def bispectrum_energy(settings: BispectrumSettings, coefficients: jax.Array, environment: Environment) -> jax.Array:
-    """sum_t coefficients_t B_t, without the components one by one, which take longer.
+    """sum_t coefficients_t B_t, computed without the single components, which would take longer.
 
     Args:
-        settings: the static choices.
+        settings: the static settings.
         coefficients: [components], or [..., components] of each environment.
-        environment: what the atoms see, as in :func:`bispectrum`.
+        environment: as in :func:`bispectrum`.
 
     Returns:
         [...] of the dtype of the positions.
@@ -93,7 +93,7 @@ def bispectrum_energy(settings: BispectrumSettings, coefficients: jax.Array, env
     scaled = coefficients * spread(norms(settings), coefficients)
     constant = isolated(settings, environment.own_species, coefficients)
     energy = -jnp.sum(coefficients * constant, axis=-1)
-    # more rules than two cost more calls than they save points
+    # more than two rules cost more in calls than they save in points
     for chosen, components in by_rule(settings, most=2):
         f = on_points(moments, chosen, keys_of(settings, components))
         times: dict[tuple[Key, Key], jax.Array] = {}  # f_j1 f_j2 is computed once for all j
@@ -118,11 +118,11 @@ def keys_of(settings: BispectrumSettings, components: list[int]) -> list[Key]:
 
 
 def by_rule(settings: BispectrumSettings, most: int | None = None) -> list[tuple[Rule, list[int]]]:
-    """Quadrature rules, and the components that each is for: means of low degrees take fewer points.
+    """Quadrature rules, and the components that each is used for: means of low degrees need fewer points.
 
     Args:
-        settings: the static choices.
-        most: how many rules there are at most.
+        settings: the static settings.
+        most: largest number of rules.
     """
     largest = 3 * settings.twojmax // 2
     degrees = rule_degrees(largest)
@@ -136,7 +136,7 @@ def by_rule(settings: BispectrumSettings, most: int | None = None) -> list[tuple
 
 
 def norms(settings: BispectrumSettings) -> np.ndarray:
-    """[components] what the mean of the three densities is multiplied by."""
+    """[components] factors of the mean of the three densities."""
     each = [1.0 if settings.normalize else j + 1.0 for *_, j in bispectrum_triples(settings.twojmax)]
     return np.tile(each, settings.densities**3)
 
@@ -171,7 +171,7 @@ def all_moments(settings: BispectrumSettings, environment: Environment) -> dict[
 
 
 def with_pole(settings: BispectrumSettings, key: Key, moment: jax.Array, own_species: jax.Array) -> jax.Array:
-    """[..., (j + 1)^2] moments of a density, with the atom itself, which is at the pole, where it counts."""
+    """[..., (j + 1)^2] moments of a density, to which the atom itself, at the pole, is added where it contributes."""
     element, j = key
     pole = jnp.asarray(at_pole(settings.twojmax)[j], moment.dtype).reshape((1,) * own_species.ndim + (-1,))
     if settings.by_elements and not settings.self_in_all:
@@ -185,10 +185,10 @@ def on_points(moments: dict[Key, jax.Array], chosen: Rule, keys: list[Key]) -> d
 
 
 def fraction_of(settings: BispectrumSettings, environment: Environment) -> jax.Array:
-    """[..., neighbors] how far the neighbours are on the way from rmin0 to the cutoff."""
+    """[..., neighbors] distances as fractions of the interval from rmin0 to the cutoff."""
     radii = jnp.asarray(settings.radii, environment.distances.dtype)
-    reach = radii[environment.own_species[..., None]] + radii[environment.species]
-    return (environment.distances - settings.rmin0) / (reach - settings.rmin0)
+    cutoff = radii[environment.own_species[..., None]] + radii[environment.species]
+    return (environment.distances - settings.rmin0) / (cutoff - settings.rmin0)
 
 
 def point_of(
@@ -201,7 +201,7 @@ def point_of(
 
 
 def density_weights(settings: BispectrumSettings, environment: Environment) -> list[jax.Array]:
-    """[..., neighbors] how much neighbours count in each density; 0 for slots without one."""
+    """[..., neighbors] the weights of neighbours in each density; 0 for slots without a neighbour."""
     distances, species = environment.distances, environment.species
     dtype = distances.dtype
     fraction = fraction_of(settings, environment)

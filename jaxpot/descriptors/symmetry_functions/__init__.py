@@ -1,4 +1,4 @@
-"""Behler's atom-centred symmetry functions."""
+"""Behler's atom-centered symmetry functions."""
 
 from jaxpot.descriptors.symmetry_functions.cutoffs import CUTOFF_FUNCTIONS, compact_function, cutoff_function
 from jaxpot.descriptors.symmetry_functions.descriptor import SymmetryFunctions, symmetry_functions

@@ -1,4 +1,4 @@
-"""Cutoff functions of symmetry functions, those of n2p2, in its order, and functions of compact support."""
+"""Cutoff functions of symmetry functions, as in n2p2 and in its order, and functions of compact support."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _poly4(x: jax.Array) -> jax.Array:
     return 1.0 + x**5 * (x * (x * (x * (315.0 - 70.0 * x) - 540.0) + 420.0) - 126.0)
 
 
-# The place of a name is the number that n2p2's `cutoff_type` has for it.
+# The place of a name in this dict is its number in n2p2's `cutoff_type`.
 CUTOFF_FUNCTIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "hard": _hard,
     "cos": _cos,
@@ -94,7 +94,7 @@ def cutoff_function(kind: str, inner: float = 0.0) -> Callable[[jax.Array, float
 
     Args:
         kind: as in the table.
-        inner: alpha, the inner cutoff as a fraction of the cutoff; without effect on ``tanhu`` and ``tanh``.
+        inner: alpha, the inner cutoff as a fraction of the cutoff; it has no effect on ``tanhu`` and ``tanh``.
 
     Returns:
         ``(distances, cutoff) -> values``, element by element, 0 from the cutoff on.
@@ -129,7 +129,7 @@ def cutoff_function(kind: str, inner: float = 0.0) -> Callable[[jax.Array, float
 
 
 def compact_function(subtype: str) -> Callable[[jax.Array, float, float], jax.Array]:
-    """A bump of compact support, f(value, start, end): 1 in the middle between both ends, 0 from them on.
+    """A function of compact support, f(value, start, end): 1 in the middle between both ends, 0 at and beyond them.
 
     With x = |value - middle| / half the width, "p1" ... "p4" are the polynomials "poly1" ... "poly4" of
     :func:`cutoff_function` in x, and "e" its "exp"; "p1a" ... "p4a" are the polynomials in (2 - x) x.

@@ -23,9 +23,10 @@ __all__ = ["SymmetryFunctions", "symmetry_functions"]
 class SymmetryFunctions(Descriptor):
     """Behler's symmetry functions, a set for each element, as a descriptor; :func:`symmetry_functions` makes one.
 
-    Each atom has the functions of its element, in their order, and zeros up to the largest number that an element has.
-    The numbers that can be trained are eta and shift of the distinct Gaussians, ``{"radial": {"eta", "shift"},
-    "angular": {"eta", "shift"}}``, 1/Å^2 and Å; zeta and lambda are fixed, being exponents and signs.
+    The values of an atom are the functions of its element, in their order, followed by zeros up to the largest number
+    of functions of an element. The trainable numbers are eta and shift of the distinct Gaussians, ``{"radial": {"eta",
+    "shift"}, "angular": {"eta", "shift"}}``, 1/Å^2 and Å. Zeta and lambda are fixed, because they are exponents and
+    signs.
 
     Attributes:
         elements: chemical symbols whose order gives the species.
@@ -34,7 +35,7 @@ class SymmetryFunctions(Descriptor):
         inner: inner cutoff as a fraction of the cutoff.
     """
 
-    block: ClassVar[int] = 128  # pairs of neighbours are gathered and added up by rows of so many numbers
+    block: ClassVar[int] = 128  # atoms are the last axis, so pairs of neighbours are gathered in rows of this length
 
     elements: tuple[str, ...]
     functions: tuple[SymmetryFunction, ...]
@@ -42,21 +43,21 @@ class SymmetryFunctions(Descriptor):
     inner: float = 0.0
 
     def __post_init__(self) -> None:
-        self.evaluator  # noqa: B018  # raises where the functions make no sense
+        self.evaluator  # noqa: B018  # raises where the functions are invalid
 
     @property
     def evaluator(self) -> Evaluator:
-        """All functions as one function of arrays."""
+        """All functions, combined in one function of arrays."""
         return _evaluator(self.elements, self.functions, self.cutoff_function, self.inner)
 
     @property
     def cutoff(self) -> float:
-        """Å, the largest of a function."""
+        """Å, the largest cutoff of a function."""
         return self.evaluator.cutoff
 
     @property
     def names(self) -> tuple[str, ...]:
-        """G1, G2 ... up to the largest number that an element has; :meth:`names_of` has those of one element."""
+        """G1, G2 ... up to the largest number of functions of an element; :meth:`names_of` names those of one."""
         return tuple(f"G{k + 1}" for k in range(max(map(len, self.evaluator.functions.values()))))
 
     def functions_of(self, symbol: str) -> tuple[SymmetryFunction, ...]:
@@ -68,7 +69,7 @@ class SymmetryFunctions(Descriptor):
         return self.evaluator.functions[symbol]
 
     def names_of(self, species: int) -> tuple[str, ...]:
-        """What the functions of one element are.
+        """Names of the functions of one element, with their types and the neighbours' elements.
 
         Args:
             species: index into ``elements``.
@@ -87,13 +88,13 @@ class SymmetryFunctions(Descriptor):
         return self.values_by(None, environment)
 
     def values_by(self, numbers: Any, env: Environment) -> jax.Array:
-        """The functions of many atoms by given numbers, [atoms, number].
+        """The functions of many atoms with given numbers, [atoms, number].
 
         Args:
             numbers: shaped as :meth:`numbers`; None for the descriptor's own.
             env: arrays [atoms, neighbors].
         """
-        # neighbours come first in what the evaluator takes, atoms last
+        # the evaluator takes neighbours along the first axis and atoms along the last
         x, y, z, distances, species, mask = (
             leaf.T for leaf in (env.x, env.y, env.z, env.distances, env.species, env.mask)
         )
@@ -112,10 +113,10 @@ class SymmetryFunctions(Descriptor):
         return _WithNumbers(self.elements, self.functions, self.cutoff_function, self.inner, numbers)
 
     def select(self, columns: Sequence[Sequence[int]]) -> SymmetryFunctions:
-        """The set of some of the functions, without the others' cost.
+        """The set of some of the functions; the others are not evaluated.
 
         Args:
-            columns: of each element, places of the functions to keep.
+            columns: for each element, places of the functions to keep.
         """
         kept = [self.functions_of(s)[k] for s, chosen in zip(self.elements, columns, strict=True) for k in chosen]
         return dataclasses.replace(self, functions=tuple(kept))
@@ -150,7 +151,7 @@ def symmetry_functions(
         The descriptor.
 
     Raises:
-        ValueError: no or unknown elements, an element without functions, or functions that make no sense.
+        ValueError: no or unknown elements, an element without functions, or invalid functions.
 
     Example:
         >>> from jaxpot.descriptors.symmetry_functions import radial, symmetry_functions

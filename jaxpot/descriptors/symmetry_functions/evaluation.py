@@ -1,4 +1,4 @@
-"""Many symmetry functions at once, each function of a distance and each of an angle computed once."""
+"""Evaluates many symmetry functions at once; each function of a distance and each of an angle is computed once."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Evaluator(NamedTuple):
 
     Attributes:
         values: ``(numbers, x, y, z, distances, species, own_species, mask) -> [largest, atoms]``: displacements to the
-            neighbours and what they are, each [neighbors, atoms], and the atoms' own species, [atoms], as in
-            :class:`jaxpot.Environment`. The functions of an atom's element come in the order of ``functions``, then
-            zeros up to the largest number that an element has.
+            neighbours, distances, species and mask, each [neighbors, atoms], and the atoms' own species, [atoms], as in
+            :class:`jaxpot.Environment`. The functions of an atom's element are in the order of ``functions``, followed
+            by zeros up to the largest number of functions of an element.
         functions: of each element, in their order.
         numbers: eta and shift of the distinct Gaussians, ``{"radial": {"eta", "shift"}, "angular": {...}}``, 1/Å^2 and
-            Å: what ``values`` takes, as arrays, where they are not to stay as they are.
-        cutoff: Å, the largest.
+            Å; ``values`` takes other numbers in the same form, or None for these.
+        cutoff: Å, the largest of all functions.
     """
 
     values: Callable[..., jax.Array]
@@ -42,8 +42,8 @@ def evaluator(
 ) -> Evaluator:
     """Compiles a set of symmetry functions into one function of environments.
 
-    An angular function is a sum of functions of distances times one of the angle. Each distinct function of a distance
-    and each of an angle is computed once for a pair of neighbours, whatever the functions that share it.
+    An angular function is a sum of products of functions of distances and a function of the angle. Each distinct factor
+    is computed once for a pair of neighbours, however many symmetry functions share it.
 
     Args:
         elements: chemical symbols whose order gives the species.
@@ -70,7 +70,7 @@ def evaluator(
     sums = _Radial([f for f in functions if f.is_radial], elements, fc)
     pairs = _Angular([f for f in functions if not f.is_radial], elements, fc)
     largest = max(map(len, by_element.values()))
-    # where the values of an element's functions stand; the last place holds 0
+    # the places of the values of an element's functions; the last place holds 0
     index = np.full((len(elements), largest), sums.size + pairs.size)
     for k, symbol in enumerate(elements):
         for n, one in enumerate(by_element[symbol]):
@@ -78,8 +78,8 @@ def evaluator(
 
     numbers = {"radial": sums.numbers, "angular": pairs.numbers}
 
-    # Atoms are the last axis of all arrays and neighbours the first: pairs of neighbours are then pairs of rows, which
-    # a CPU gathers and adds up several times faster than single numbers.
+    # In all arrays the first axis is that of the neighbours and the last that of the atoms. So a pair of neighbours is
+    # a pair of contiguous rows, which a CPU gathers and sums several times faster than single numbers.
     def values(
         given: Numbers | None,
         x: jax.Array,
@@ -113,7 +113,7 @@ def _atomic_numbers(elements: Sequence[str]) -> list[int]:
 
 
 def _weighted(term: jax.Array, weight: jax.Array | None) -> jax.Array:
-    """Terms of all neighbours or pairs, times what these count in a kind of sum; None is 1."""
+    """Terms of all neighbours or pairs, times their weights in a sum; None means 1."""
     return term if weight is None else term * weight
 
 
@@ -133,7 +133,7 @@ class _Profile(NamedTuple):
 
 
 class _Profiles:
-    """The distinct functions of a distance that a set of symmetry functions is made of."""
+    """The distinct functions of a distance that occur in a set of symmetry functions."""
 
     def __init__(self, functions: Sequence[SymmetryFunction], fc: Callable[..., jax.Array]):
         self.all = sorted({_Profile.of(f) for f in functions})
@@ -144,7 +144,7 @@ class _Profiles:
     def values(
         self, numbers: Numbers, r: jax.Array, mask: jax.Array, wanted: Sequence[_Profile]
     ) -> dict[_Profile, jax.Array]:
-        """Of distances where the mask is, 0 elsewhere."""
+        """Values at the distances where the mask is True; 0 elsewhere."""
         ends = {rc: jnp.where(mask, self.fc(r, rc), 0.0) for rc in sorted({p.cutoff for p in wanted if not p.subtype})}
         found = {}
         for profile in wanted:
@@ -207,7 +207,7 @@ class _Angle(NamedTuple):
 
 
 class _Angular:
-    """Sums over pairs of neighbours of products of functions of distances and one of the angle, for kinds of pairs."""
+    """Sums over pairs of neighbours of functions of distances times a function of the angle, for each kind of pair."""
 
     def __init__(self, functions: Sequence[SymmetryFunction], elements: tuple[str, ...], fc: Callable[..., jax.Array]):
         self.profiles = _Profiles(functions, fc)
@@ -257,7 +257,7 @@ class _Angular:
     def _third_sides(
         self, numbers: Numbers, x: jax.Array, y: jax.Array, z: jax.Array, mask: jax.Array, one: Any, two: Any
     ) -> dict[_Profile, jax.Array]:
-        """What the distance between both neighbours contributes to each narrow function."""
+        """The factor of each narrow function that depends on the distance between both neighbours."""
         if not self.narrow:
             return {}
         squared = sum((d[two] - d[one]) ** 2 for d in (x, y, z))
@@ -289,7 +289,8 @@ def _angular_parts(cosine: jax.Array, wanted: Sequence[_Angle]) -> dict[_Angle, 
     powers = [angle for angle in wanted if not angle.subtype]
     found = dict(zip(powers, _powers(cosine, [angle[1:] for angle in powers]), strict=True))
     if len(powers) < len(wanted):
-        # Atoms in a line: one digit off, the angle has a derivative, and so have functions that are even about 0 or pi.
+        # For atoms in a line the angle has no derivative. With a cosine one digit smaller it has, and functions that
+        # are even about 0 or pi get the right one.
         most = 1.0 - jnp.finfo(cosine.dtype).eps
         theta = jnp.arccos(cosine + jax.lax.stop_gradient(jnp.clip(cosine, -most, most) - cosine))
         for angle in wanted:
@@ -300,7 +301,7 @@ def _angular_parts(cosine: jax.Array, wanted: Sequence[_Angle]) -> dict[_Angle, 
 
 
 def _powers(cosine: jax.Array, wanted: Sequence[tuple[float, float]]) -> list[jax.Array]:
-    """2^(1-zeta) (1 + lambda cos)^zeta for each (lambda, zeta); whole zetas by squaring, each square once."""
+    """2^(1-zeta) (1 + lambda cos)^zeta for each (lambda, zeta); integer zetas by squaring, each square once."""
     result = []
     squares: dict[float, list[jax.Array]] = {}
     for sign, zeta in wanted:

@@ -14,7 +14,7 @@ __all__ = ["RADIAL_TYPES", "TYPES", "SymmetryFunction", "angular", "in_order", "
 RADIAL_TYPES = (1, 2, 4, 12, 20, 23)
 NARROW_TYPES = (3, 13, 21, 24)
 COMPACT_TYPES = (20, 21, 22, 23, 24, 25)
-# number of neighbours that an entry names: none where all count, weighted by their atomic numbers
+# number of neighbours' elements that a type names; 0 where all neighbours contribute, weighted by atomic numbers
 TYPES = {1: 1, 2: 1, 3: 2, 4: 1, 9: 2, 12: 0, 13: 0, 20: 1, 21: 2, 22: 2, 23: 0, 24: 0, 25: 0}
 
 
@@ -44,14 +44,14 @@ class SymmetryFunction:
     25   as 22, times Z_j Z_k, over neighbours of any element
     ==== =======================================================================================
 
-    C is the :func:`compact_function` of the subtype between ``start`` and ``cutoff``; A is that between ``angle_start``
-    and ``angle_end``, whether or not the subtype has an "a". Pairs of neighbours exactly in a line count like all
-    others; n2p2 leaves them out, even where A(0) or A(180 degrees) is 1.
+    C is the :func:`compact_function` of the subtype between ``start`` and ``cutoff``. A is the same function, but
+    without the "a" of a subtype, between ``angle_start`` and ``angle_end``. Pairs of neighbours exactly in a line
+    contribute like all others; n2p2 leaves them out, even where A(0) or A(180 degrees) is 1.
 
     Attributes:
         type: RuNNer's and n2p2's number.
         center: symbol of the atoms that have it.
-        neighbors: symbols of the neighbours that count, none for types 12, 13, 23 to 25; in alphabetical order.
+        neighbors: symbols of the neighbours that contribute, none for types 12, 13, 23 to 25; in alphabetical order.
         cutoff: Å.
         eta: 1/Å^2.
         shift: Å.
@@ -65,7 +65,7 @@ class SymmetryFunction:
         subtype: see :func:`compact_function`, for types 20 to 25.
 
     Raises:
-        ValueError: an unknown type or subtype, another number of neighbours, or a number that cannot be.
+        ValueError: an unknown type or subtype, a wrong number of neighbours, or an invalid number.
 
     Reference:
         J. Behler, J. Chem. Phys. 134, 074106 (2011); M. Gastegger, L. Schwiedrzik, M. Bittermann, F. Berzsenyi and P.
@@ -126,12 +126,12 @@ class SymmetryFunction:
 
     @property
     def is_radial(self) -> bool:
-        """Whether it is a sum over neighbours, not over pairs of them."""
+        """Whether it is a sum over neighbours, not over pairs of neighbours."""
         return self.type in RADIAL_TYPES
 
     @property
     def is_narrow(self) -> bool:
-        """Whether the distance between both neighbours counts."""
+        """Whether it depends on the distance between both neighbours."""
         return self.type in NARROW_TYPES
 
     @property

@@ -1,4 +1,4 @@
-"""Usual sets of symmetry functions."""
+"""Common sets of symmetry functions."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def grid_set(
     first: float = 0.5,
     narrow: bool = True,
 ) -> list[SymmetryFunction]:
-    """A systematic set for any elements, from the cutoff alone.
+    """A systematic set for any elements, which depends only on the cutoff.
 
-    Radial functions "centred": shift 0, eta_m = (n^(m/n) / cutoff)^2 for m = 0 ... n; and "shifted" on a geometric
-    grid of distances r_m = cutoff n^(-m/n) for m = 1 ... n, with eta_m = 1 / (r_(m-1) - r_m)^2; n = ``radial_count``.
-    Angular functions for each pair of elements: the ``angular_count`` centred eta of such a grid, each zeta, and lambda
-    = 1 and -1. Meant as candidates: :func:`jaxpot.fit.select_values`
-    leaves out what tells nothing new.
+    There are "centered" radial functions with shift 0 and eta_m = (n^(m/n) / cutoff)^2 for m = 0 ... n, and "shifted"
+    ones on a geometric grid of distances r_m = cutoff n^(-m/n) for m = 1 ... n, with eta_m = 1 / (r_(m-1) - r_m)^2;
+    n = ``radial_count``. For each pair of elements there are angular functions with the ``angular_count`` centered eta
+    of such a grid, each zeta, and lambda = 1 and -1. The functions are candidates, from which
+    :func:`jaxpot.fit.select_values` selects the informative ones.
 
     Args:
         elements: chemical symbols.
@@ -55,10 +55,10 @@ def grid_set(
     """
     _check(elements, cutoff, radial_count, angular_count)
     n = radial_count
-    centred = [(n ** (m / n) / cutoff) ** 2 for m in range(n + 1)]
+    centered = [(n ** (m / n) / cutoff) ** 2 for m in range(n + 1)]
     grid = [cutoff * n ** (-m / n) for m in range(n + 1)]
     shifted = [(1.0 / (grid[m - 1] - grid[m]) ** 2, grid[m]) for m in range(1, n + 1)]
-    numbers = [(eta, 0.0) for eta in centred] + [(eta, shift) for eta, shift in shifted if shift >= first]
+    numbers = [(eta, 0.0) for eta in centered] + [(eta, shift) for eta, shift in shifted if shift >= first]
     k = angular_count
     etas = [(k ** (m / k) / cutoff) ** 2 for m in range(k)] if k > 1 else [1.0 / cutoff**2]
     return _all(elements, cutoff, numbers, [(eta, 0.0) for eta in etas], zetas, narrow)

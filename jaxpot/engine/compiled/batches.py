@@ -1,7 +1,7 @@
-"""The edges of a centre in batches, for formulas that call functions or look numbers up in tables.
+"""Source code that evaluates the edges of a center in batches, for formulas with function calls or table look-ups.
 
-The edges shorter than the cutoff are first brought together in a scratch that stays in cache. Look-ups do not gain from
-vector instructions: they, and what depends on them, come in a scalar loop of their own, the function ``lookups``.
+The edges shorter than the cutoff are first collected in a scratch that stays in cache. Look-ups do not gain from vector
+instructions, so they, and all lines that depend on them, are in a separate scalar loop, the function ``lookups``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from jaxpot.engine.compiled.scalar_code import Line
 
 __all__ = ["Scratch", "batches", "lookup_function", "lookup_lines"]
 
-BATCH = 128  # edges of a centre that are in the scratch at once
+BATCH = 128  # edges of a center that are in the scratch at once
 
 
 def lookup_lines(lines: Sequence[Line]) -> list[Line]:
@@ -42,14 +42,14 @@ def lookup_lines(lines: Sequence[Line]) -> list[Line]:
 
 
 class Scratch:
-    """Where the numbers of an edge are: columns of ``floats`` and of ``integers`` (also truth values).
+    """The arrays for the numbers of edges: columns of ``floats`` and of ``integers`` (also for booleans).
 
     Attributes:
         place: array and column of each name.
         floats: how many columns of floats there are.
         integers: how many columns of integers.
         wide: whether an integer needs 64 bits.
-        passed: lines before the look-ups whose values these read; each has a column.
+        passed: lines before the look-ups whose values the look-ups read; each has a column.
     """
 
     def __init__(self, loop: Loop, lookups: Sequence[Line]) -> None:
@@ -73,7 +73,7 @@ class Scratch:
             self.add(name, loop.dtype)
 
     def add(self, name: str, dtype: str) -> None:
-        """Give a value its column."""
+        """Add a column for a value."""
         if dtype.startswith("float"):
             self.place[name] = ("floats", self.floats)
             self.floats += 1
@@ -83,18 +83,18 @@ class Scratch:
             self.wide |= dtype in ("int64", "uint32")
 
     def at(self, name: str, index: str = "k") -> str:
-        """The element of an edge."""
+        """The expression for a value of the edge ``index``."""
         array, column = self.place[name]
         return f"{array}[U({index}) + U({column * BATCH})]"
 
     def allocation(self) -> str:
-        """The statement that makes the arrays."""
+        """The statement that allocates the arrays."""
         integer = "np.int64" if self.wide else "np.int32"
         return f"floats, integers = np.empty({self.floats * BATCH}, F), np.empty({self.integers * BATCH}, {integer})"
 
 
 def lookup_function(loop: Loop, lookups: Sequence[Line], scratch: Scratch) -> list[str]:
-    """The scalar loop over a batch of edges: sums are returned, coefficients of forces left in the scratch."""
+    """The scalar loop over a batch of edges; it returns the sums and stores coefficients of forces in the scratch."""
     read = names_read(lookups, loop.outputs)
     dtypes = {line.name: line.dtype for line in loop.lines} | {"other": "int32"}
     body = [f"a{k} = F(0.0)" for k in range(loop.sums)] + ["for k in range(m):"]
@@ -118,9 +118,9 @@ def _arguments(loop: Loop) -> list[str]:
 
 
 def batches(loop: Loop, lookups: Sequence[Line], scratch: Scratch, with_species: bool) -> list[str]:
-    """The loop over the edges of a centre, one batch after another."""
+    """The loop over the edges of a center, one batch after another."""
     early = [line for line in loop.lines if line.name not in {line.name for line in lookups}]
-    # the edges within the cutoff; one whose length is not a number stays, and shows in the results
+    # collect the edges within the cutoff; an edge of length NaN is included, so that results become NaN
     one = edge(loop)
     one += [f"{scratch.at(name, 'm')} = {name}" for name in ("squared", "dx", "dy", "dz") if name in scratch.place]
     one += [f"{scratch.at(f'wj{k}', 'm')} = points[at + U({3 + k})]" for k in range(loop.weights)]

@@ -24,13 +24,16 @@ from jaxpot.system import System
 
 __all__ = ["available", "pair_loop"]
 
-# what LLVM may do with floats; sums over neighbours may be formed in any order besides (native_scalars.accumulate).
-# Nothing that assumes that there is no NaN or infinity, or that could make them vanish
+# LLVM's optimisations for floats. In addition, sums over neighbours may have any order (native_scalars.accumulate).
+# Optimisations that assume that there is no NaN or infinity, or could remove one, are left out.
 FAST = {"contract", "nsz", "arcp"}
 
 
 def available(neighbors: Neighbors, dtype: Any) -> bool:
-    """Whether loops may be used: a list by the compiled cell list, whose slots are filled from the first on."""
+    """Whether loops may be used: for a list from the compiled cell list, whose neighbours fill the first slots.
+
+    All atoms must be centers, and positions float32 or float64.
+    """
     every_atom_is_center = neighbors.plan.other_atoms == 0
     right_type = jnp.dtype(dtype) in (jnp.float32, jnp.float64)
     return neighbors.plan.native and every_atom_is_center and right_type
@@ -48,20 +51,22 @@ def pair_loop(
     """Sums over neighbours, and forces, by one compiled loop over the list.
 
     Args:
-        terms: ``(params, distance, own, other, *weights_own, *weights_other) -> (addends, slope)``, all scalars: what a
-            pair adds to each sum of its centre, and dE/dr seen from the centre, or None where no forces are wanted.
-            With directions, ``(params, distance, rate, own, ...)``, where the rate is that of the distance, and instead
-            of dE/dr (along, across): the centre gets along n + across dn, of the edge's unit vector n and its change.
+        terms: ``(params, distance, own, other, *weights_own, *weights_other) -> (addends, slope)``, all scalars. The
+            addends are the terms of an edge in each sum of its center; the slope is dE/dr for the force on the center,
+            or None if no forces are wanted. With directions, it is ``(params, distance, rate, own, ...)``, where the
+            rate is the derivative of the distance along the directions, and the slope is a pair (along, across): the
+            center's force is the sum of along n + across dn, where n is the edge's unit vector and dn its derivative
+            along the directions.
         params: pytree.
         system: atoms and cell. Species and cell of another type are cast to the type that the loop reads.
         neighbors: made by the compiled cell list.
         cutoff: Å.
-        weights: arrays [atoms] of which the formula needs the values at both ends of a pair.
-        directions: [atoms, 3], in which the atoms move.
+        weights: arrays [atoms] whose values at both ends of an edge the formula needs.
+        directions: [atoms, 3], displacements of the atoms.
 
     Returns:
-        Sums, each [atoms], and with a slope the forces [atoms, 3] and, without directions, the virials xx, yy, zz, yz,
-        xz, xy [6]. What they hold for padded atoms means nothing.
+        Sums, each [atoms]; with a slope also the forces [atoms, 3] and, without directions, the virials xx, yy, zz, yz,
+        xz, xy [6]. Values of padded atoms have no meaning.
 
     Raises:
         NotNativeError: the formula has no scalar code (:class:`UnsupportedError`), or XLA cannot call loops here.
@@ -80,7 +85,7 @@ def pair_loop(
         with_forces.append(slope is not None)
         if slope is not None and directions is not None:
             (along, across), distance, rate = slope, *arguments[len(leaves) :][:2]
-            # n = d / r and dn = (u - n rate) / r: what multiplies d / r, and what u / r
+            # n = d / r and dn = (u - n rate) / r give the coefficients of d / r and of u / r
             return (*addends, along - across * rate / distance, across)
         return (*addends, *(() if slope is None else (slope,)))
 
@@ -165,7 +170,7 @@ def as_read(value: Any, dtype: Any, shape: tuple[int, ...], name: str) -> jax.Ar
     if not jnp.issubdtype(value.dtype, jnp.integer) or not jnp.issubdtype(dtype, jnp.integer):
         raise ValueError(f"{name}: the compiled loop reads {jnp.dtype(dtype)}, got {value.dtype}; cast it before")
     given, read = jnp.iinfo(value.dtype), jnp.iinfo(dtype)
-    # numbers out of range stay out of range: none may wrap round to a species that exists
+    # clip, since a number out of range must not wrap around to a valid species
     return jnp.clip(value, max(given.min, read.min), min(given.max, read.max)).astype(dtype)
 
 
@@ -178,7 +183,7 @@ def _target(loop: Loop) -> str:
     """The name of the compiled loop, made at the first call in a process.
 
     Raises:
-        NotNativeError: numba cannot compile it, or XLA not call it.
+        NotNativeError: numba cannot compile the loop, or XLA cannot call it.
     """
     if (problem := interface_problem()) is not None:
         raise NotNativeError(problem)
@@ -191,7 +196,7 @@ def _target(loop: Loop) -> str:
 
 
 def _culprit(loop: Loop, error: Exception) -> str:
-    """The primitive whose line numba stumbled over, or all of them."""
+    """The primitive of the line at which numba failed; all primitives if the line is not known."""
     number = getattr(getattr(error, "loc", None), "line", None)
     if number is not None and number <= len(lines := _source(loop).splitlines()):
         for line in loop.lines:
@@ -217,7 +222,7 @@ def _compiled(loop: Loop, name: str) -> Any:
     options: dict[str, Any] = {"error_model": "numpy", "nogil": True}
     for function, flags in (("lookups", FAST), ("gather_rows", FAST), ("work", FAST), ("body", False)):
         if function in scope:
-            # names in machine code are made of this one, and loops of other processes come from the disk
+            # symbols in machine code contain this name, and must not clash with loops read from the disk cache
             scope[function].__qualname__ = f"{function}_{name}"
             if function == "lookups":  # a part of ``work``
                 scope[function] = numba.njit(scope[function], fastmath=flags, **options)

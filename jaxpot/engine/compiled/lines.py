@@ -1,4 +1,4 @@
-"""Lines of scalar code before they are put into a loop: which are needed, and how their tables are packed."""
+"""Selection of the needed lines of scalar code, and packing of the tables that they read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def names_in(text: str) -> set[str]:
 
 
 def used(lines: Sequence[Line], outputs: Sequence[str]) -> list[Line]:
-    """The lines on which outputs depend."""
+    """The lines on which the outputs depend."""
     needed = set().union(*map(names_in, outputs))
     kept = []
     for line in reversed(lines):
@@ -31,9 +31,9 @@ def used(lines: Sequence[Line], outputs: Sequence[str]) -> list[Line]:
 def packed(
     lines: Sequence[Line], outputs: Sequence[str], sizes: Sequence[int], dtypes: Sequence[str]
 ) -> tuple[list[Line], list[str], list[list[int]]]:
-    """Lines and outputs that read packed tables, and for each new input the old ones that are its columns.
+    """Lines and outputs rewritten for packed tables, and for each new input the old inputs that are its columns.
 
-    Tables of one size that are always read at the same places become the columns of one table. Inputs that no line
+    Tables of equal size that are always read at the same places become the columns of one table. Inputs that no line
     reads are left out.
     """
     places: dict[int, list[str]] = {}

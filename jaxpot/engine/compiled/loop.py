@@ -1,4 +1,4 @@
-"""What a compiled loop over pairs computes, as static data, and the bits of source code that its parts share."""
+"""The static description of a compiled loop over pairs, and source code that the parts of the loop share."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ __all__ = [
 
 CENTERS_PER_TASK = 64
 VIRIAL = (("x", "x"), ("y", "y"), ("z", "z"), ("y", "z"), ("x", "z"), ("x", "y"))
-CALLS = re.compile(r"math\.(?!sqrt|nan|inf)|\*\*|np\.fmod")  # what is not a vector instruction
+CALLS = re.compile(r"math\.(?!sqrt|nan|inf)|\*\*|np\.fmod")  # operations that are not vector instructions
 
 
 class Loop(NamedTuple):
-    """What a loop does.
+    """The computation of a loop.
 
     Attributes:
-        lines: scalar code of a pair, of its distance ``r``, ``squared`` and ``inverse``, the species ``own`` and
-            ``other``, and the weights ``wi0``, ``wj0`` ... of both atoms.
-        outputs: expressions of what a pair adds to each sum. With forces, then the coefficient of the edge's unit
-            vector in the centre's force, and with directions also that of the unit vector's change.
+        lines: scalar code for an edge. It reads the distance ``r``, its square ``squared`` and its inverse ``inverse``,
+            the species ``own`` and ``other``, and the weights ``wi0``, ``wj0`` ... of both atoms.
+        outputs: expressions for the term of an edge in each sum. With forces, the coefficient of the edge's unit vector
+            in the center's force follows, and with directions also the coefficient of that vector's derivative.
         forces: whether forces are summed.
-        directions: whether the last three weights are a direction in which each atom moves; the formula may then read
-            ``rate``, the derivative of the distance along it, and there are no virials.
-        weights: how many numbers of both atoms of a pair the formula reads.
+        directions: whether the last three weights are the displacement of each atom; the formula may then read
+            ``rate``, the derivative of the distance along the displacements, and there are no virials.
+        weights: number of weights of each atom that the formula reads.
         inputs: dtype, size and columns of each array that XLA passes.
         dtype: of positions and results.
         cutoff: Å.
@@ -69,22 +69,22 @@ class Loop(NamedTuple):
 
     @property
     def results(self) -> int:
-        """How many results come before the scratch."""
+        """Number of results before the scratch."""
         return self.sums + self.forces + bool(self.virial)
 
     @property
     def coefficients(self) -> tuple[str, ...]:
-        """Names of the force's coefficients: of the edge's vector, and of its change."""
+        """Names of the force's coefficients: of the edge's unit vector, and of its derivative along the directions."""
         return ("along", "across")[: len(self.outputs) - self.sums]
 
     @property
     def stride(self) -> int:
-        """Numbers kept of an atom or image: its coordinates and weights, rounded up to a power of two."""
+        """Numbers stored per atom or image: its coordinates and weights, rounded up to a power of two."""
         return 1 << (3 + self.weights - 1).bit_length()
 
 
 def indented(lines: Sequence[str], levels: int = 1) -> list[str]:
-    """Lines of source code some levels further in."""
+    """Lines of source code, indented by some levels."""
     return ["    " * levels + line for line in lines]
 
 
@@ -99,45 +99,45 @@ def names_read(lines: Sequence[Line], outputs: Sequence[str]) -> set[str]:
 
 
 def calls_functions(lines: Sequence[Line]) -> bool:
-    """Whether some line is not made of vector instructions alone."""
+    """Whether some line contains more than vector instructions."""
     return any(CALLS.search(line.text) for line in lines)
 
 
 def table_inputs(loop: Loop) -> list[int]:
-    """Inputs in which lines look numbers up."""
+    """Inputs that are tables for look-ups."""
     return sorted({line.table for line in loop.lines if line.table is not None})
 
 
 def scalar_inputs(loop: Loop) -> list[int]:
-    """Inputs that are one number."""
+    """Inputs that are single numbers."""
     return [k for k in range(len(loop.inputs)) if k not in table_inputs(loop)]
 
 
 def add_to(total: str, value: str) -> str:
-    """The statement that adds to a sum, in any order."""
+    """The statement that adds to a sum whose order does not matter."""
     return f"{total} = accumulate({total}, {value})"
 
 
 def edge(loop: Loop) -> list[str]:
-    """The neighbour in slot k of centre i, and the vector to it."""
+    """Statements for the neighbour in slot k of center i, and the vector to it."""
     text = ["row = U(rows[i, k])", f"at = row * U({loop.stride})"]
     text += [f"d{d} = points[at + U({e})] - {d}i" for e, d in enumerate("xyz")]
     return [*text, "squared = dx * dx + dy * dy + dz * dz"]
 
 
 def change_of_edge(loop: Loop) -> list[str]:
-    """How an edge changes along the directions of its atoms; ``wj`` are known."""
+    """Statements for the derivative of an edge along the directions; ``wj`` are already set."""
     first = loop.weights - 3
     return [f"u{d} = wj{first + e} - wi{first + e}" for e, d in enumerate("xyz")] if loop.directions else []
 
 
 def rate_of_edge(loop: Loop) -> list[str]:
-    """The derivative of the distance along the directions."""
+    """The statement for the derivative of the distance along the directions."""
     return ["rate = (ux * dx + uy * dy + uz * dz) * inverse"] if loop.directions else []
 
 
 def forces(loop: Loop) -> list[str]:
-    """What a pair adds to the force of its centre and to the virial."""
+    """Statements that add an edge to the force of its center and to the virial."""
     force = "product(along, d{0}) + product(across, u{0})" if loop.directions else "product(along, d{0})"
     text = [f"g{d} = {force.format(d)}" for d in "xyz"] + [add_to(f"a{d}", f"g{d}") for d in "xyz"]
     return text + [add_to(f"b{u}{v}", f"product(g{u}, d{v})") for u, v in loop.virial]

@@ -22,7 +22,7 @@ FLOATS = {
     "erf": "math.erf({})", "erfc": "math.erfc({})", "floor": "np.floor({})", "ceil": "np.ceil({})",
     "clamp": "minimum(maximum({1}, {0}), {2})",
 }  # fmt: skip
-# sums and products are as wide as the widest integer in numba: each is cut back to its own type
+# numba widens sums and products of integers, so each result is converted back to its own type
 INTEGERS = {
     "add": "{} + {}", "add_any": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "max": "max({}, {})",
     "min": "min({}, {})", "div": "quotient({}, {})", "rem": "remainder({}, {})", "neg": "-{}", "square": "{0} * {0}",
@@ -53,10 +53,10 @@ def text_of(
         params: of the equation.
 
     Returns:
-        The expression, or None where there is none with XLA's results.
+        The expression; None if there is no expression with XLA's results.
     """
     first = dtypes[0]
-    if name in COMMUTATIVE:  # one order, so that the same value is found again
+    if name in COMMUTATIVE:  # one fixed order, so that equal values have equal expressions
         operands = sorted(operands)
     if name in SAME:
         return operands[0]
@@ -66,7 +66,7 @@ def text_of(
         chosen = operands[0] if first.kind == "b" else f"({operands[0]} != 0)"
         return f"choose({chosen}, {operands[2]}, {operands[1]})" if len(operands) == 3 else None
     if any(other != first for other in dtypes):
-        # the one mixture: a float to an integer power
+        # the only operation of mixed types: a float to an integer power
         return f"({operands[0]} ** F({operands[1]}))" if name == "pow" and dtypes[1].kind in "iu" else None
     if name in COMPARISONS:
         return f"({operands[0]} {COMPARISONS[name]} {operands[1]})"

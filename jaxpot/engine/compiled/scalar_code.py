@@ -1,11 +1,12 @@
-"""The formula of one pair, traced by JAX, as lines of scalar code with the same results as XLA's.
+"""Translates the formula of one pair, traced by JAX, into lines of scalar code with the same results as XLA's.
 
-A jaxpr is walked once. What does not depend on the pair is left to XLA and becomes an input of the loop; what does
-becomes a line of code. So the physics is written once, in JAX, and compiled twice.
+The equations of the jaxpr are translated one after another. A value that does not depend on the pair is computed by XLA
+and becomes an input of the loop; a value that depends on the pair becomes a line of code. So the physics is written
+once, in JAX, and compiled twice.
 
-Every line has the type that JAX gives it: sums and products of integers wrap in their own width, NaN goes through
-``maximum``, ``clip`` and ``sign``, conversions saturate (:mod:`jaxpot.numerics.native_scalars`). What has no line of
-code with these results raises :class:`UnsupportedError`, and XLA evaluates the formula.
+Every line has the type that JAX gives it: sums and products of integers wrap in their own width, ``maximum``, ``clip``
+and ``sign`` propagate NaN, and conversions saturate (:mod:`jaxpot.numerics.native_scalars`). A primitive for which
+there is no code with these results raises :class:`UnsupportedError`, and XLA evaluates the formula.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ __all__ = ["Code", "Line", "Translation", "UnsupportedError", "translate"]
 
 
 class UnsupportedError(NotNativeError):
-    """The formula uses something that has no line of code here; XLA evaluates it instead.
+    """The formula uses a primitive for which there is no scalar code; XLA evaluates the formula instead.
 
     Args:
         primitive: of JAX.
-        detail: what is special about its use.
+        detail: which use of the primitive is not supported.
     """
 
     def __init__(self, primitive: str, detail: str = "") -> None:
@@ -39,7 +40,7 @@ class UnsupportedError(NotNativeError):
 
 
 class Code(NamedTuple):
-    """A value that depends on the pair: names of the scalars that make it up, and its shape."""
+    """A value that depends on the pair: the names of its scalar entries, and its shape."""
 
     names: tuple[str, ...]
     shape: tuple[int, ...]
@@ -52,8 +53,8 @@ class Line(NamedTuple):
         name: of the value.
         text: an expression in Python.
         dtype: of the value, as numpy names it.
-        table: number of the input that is looked up, or None.
-        primitive: of JAX, from which it comes; for messages.
+        table: number of the input in which a number is looked up, or None.
+        primitive: the JAX primitive that the line translates; for messages.
     """
 
     name: str
@@ -66,11 +67,12 @@ class Line(NamedTuple):
 class Translation:
     """Lines of scalar code, and the values that XLA has to pass to them.
 
-    A scalar input is called c<number>, an array p<number>, flattened. An expression that occurs again is not written
-    again: derivatives by several numbers repeat most of a formula, and compilers take minutes to find out.
+    A scalar input is called c<number>; an array is flattened and called p<number>. An expression that occurs several
+    times is written once: derivatives with respect to several numbers repeat most of a formula, and compilers would
+    take minutes to find the repetitions.
 
     Args:
-        dtype: of the loop's floats; a formula with others for the pair is not supported.
+        dtype: of the loop's floats; formulas with floats of another type for the pair are not supported.
     """
 
     def __init__(self, dtype: Any) -> None:
@@ -100,7 +102,7 @@ class Translation:
         return self._name_of[key]
 
     def _of_distance(self, expression: str) -> str | None:
-        """The name of r * r or x / r: the loop has r, its square and its inverse, and a division is what takes long."""
+        """The name of r * r or x / r from the loop's r^2 and 1/r, since divisions are slow; None for others."""
         if expression == "product(r, r)":
             return "squared"
         match = re.fullmatch(r"ratio\(([^,()]+(?:\([\d.]+\))?), (r|squared)\)", expression)
@@ -140,12 +142,12 @@ class Translation:
         return index if low >= 0 and high < size else f"min(max({index}, 0), {size - 1})"
 
     def bound(self, name: str, low: Any, high: Any) -> None:
-        """Keep in mind that a value lies between two numbers, if they are such."""
+        """Record that a value lies between two numbers, if these are constants."""
         if all(isinstance(limit, int | np.integer | np.ndarray) for limit in (low, high)):
             self._bounds[name] = int(low), int(high)
 
     def scalar(self, value: Any, aval: Any) -> str:
-        """The expression of a scalar, be it code, a literal or an input."""
+        """The expression for a scalar, which may be code, a literal or an input."""
         self.checked(aval.dtype)
         if isinstance(value, Code):
             if len(value.names) != 1:
@@ -175,15 +177,15 @@ NESTED = {
 
 
 def translate(closed: Any, arguments: list[Any], translation: Translation) -> list[Any]:
-    """Results of a closed jaxpr: :class:`Code` where they depend on the pair, values of JAX where they do not.
+    """Results of a closed jaxpr: :class:`Code` where they depend on the pair, JAX values otherwise.
 
     Args:
         closed: from ``jax.make_jaxpr``.
-        arguments: one a flat argument, :class:`Code` or a JAX value.
+        arguments: one for each flat argument, :class:`Code` or a JAX value.
         translation: collects lines and inputs.
 
     Raises:
-        UnsupportedError: a primitive that has no line of code.
+        UnsupportedError: there is no scalar code for a primitive.
     """
     jaxpr = closed.jaxpr
     values: dict[Any, Any] = {}

@@ -1,7 +1,7 @@
 """The loop over pairs around the scalar code of a formula, as Python source for numba.
 
-A formula that is plain arithmetic runs over all slots of a centre in vector instructions, with what lies beyond the
-cutoff masked. Others go through :mod:`jaxpot.engine.compiled.batches`.
+A formula of plain arithmetic is evaluated for all slots of a center in vector instructions; a mask removes the edges
+beyond the cutoff. Other formulas use :mod:`jaxpot.engine.compiled.batches`.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ ROWS_PER_TASK = 1024  # atoms and images
 
 
 def source_of(loop: Loop) -> str:
-    """Source of ``gather_rows`` and ``work``, the pieces of a call, and of ``body`` that divides them among threads.
+    """Source of ``gather_rows`` and ``work``, the pieces of a call, and of ``body``, which divides them among threads.
 
-    The first arguments of the call are positions [atoms, 3], species [atoms], cell [3, 3], and of the list rows
-    [centers, capacity], source [rows], offset [rows, 3] and row_of_atom [atoms]; then weights [atoms] each and inputs.
-    The results: sums [atoms] each; with forces those [atoms, 3] and virials [tasks, 6]; a scratch of the coordinates
-    and weights of the atoms and images, and one of their species.
+    The first arguments of the call are positions [atoms, 3], species [atoms] and cell [3, 3], then the list's rows
+    [centers, capacity], source [rows], offset [rows, 3] and row_of_atom [atoms], then the weights, [atoms] each, and
+    the inputs. The results are the sums, [atoms] each; with forces, the forces [atoms, 3] and virials [tasks, 6]; a
+    scratch for the coordinates and weights of atoms and images, and one for their species.
     """
     lookups = lookup_lines(loop.lines)
     scratch = Scratch(loop, lookups)
@@ -54,7 +54,7 @@ def source_of(loop: Loop) -> str:
 
 
 def _arrays(loop: Loop) -> list[str]:
-    """The arrays of a call that both pieces read."""
+    """Statements for the arrays of a call that both pieces read."""
     text = ["atoms, total = size(frame, 0, 0), size(frame, 4, 0)"]
     text += ["source = carray(argument(frame, 4), (total,), np.int32)"]
     text += [f"points = carray(result(frame, {loop.results}), (total * {loop.stride},), F)"]
@@ -84,7 +84,7 @@ def _gather_rows(loop: Loop, with_species: bool) -> list[str]:
 
 
 def _work(loop: Loop, lookups: Sequence[Line], scratch: Scratch, with_species: bool) -> list[str]:
-    """The piece of a call that computes all edges of some centres."""
+    """The piece of a call that computes all edges of some centers."""
     sums, stride = range(loop.sums), loop.stride
     masked = not lookups and not calls_functions(loop.lines)
     body = ["frame = payload", *_arrays(loop)]
@@ -104,7 +104,7 @@ def _work(loop: Loop, lookups: Sequence[Line], scratch: Scratch, with_species: b
     body += [f"limit = F({loop.cutoff!r}) * F({loop.cutoff!r})", "own = np.int32(0)"]
     body += [f"b{u}{v} = F(0.0)" for u, v in loop.virial]
     body += [f"for i in range(chunk * {CENTERS_PER_TASK}, min(atoms, (chunk + 1) * {CENTERS_PER_TASK})):"]
-    # slots are filled from the first on: how many are is found by bisection
+    # neighbours fill the first slots; bisection finds their number
     center = ["atom = source[i]", "if row_of_atom[atom] != i:", "    continue", "filled, high = 0, capacity"]
     center += ["while filled < high:", "    middle = (filled + high) // 2", "    if rows[i, middle] < total:"]
     center += ["        filled = middle + 1", "    else:", "        high = middle"]
@@ -121,7 +121,7 @@ def _work(loop: Loop, lookups: Sequence[Line], scratch: Scratch, with_species: b
 
 
 def _masked(loop: Loop) -> list[str]:
-    """One loop over the slots of a centre; an edge whose length is not a number counts as inside of the cutoff."""
+    """One loop over the slots of a center; an edge of length NaN counts as within the cutoff."""
     read = names_read(loop.lines, loop.outputs)
     pair = [*edge(loop), "inside = not (squared >= limit)", "squared = choose(inside, squared, limit)"]
     pair += ["r = math.sqrt(squared)", "inverse = ratio(F(1.0), r)"]
