@@ -78,15 +78,15 @@ def relax_conformers(
     """Relaxes all conformers of one molecule or of several with MMFF94, many at a time.
 
     Each conformer is minimised by L-BFGS, preconditioned by the stiffness of its internal coordinates, until the
-    largest force on an atom is within the tolerance. As many as ``batch_size`` are worked on at once; one that has
-    converged makes room for the next. Molecules are padded to few sizes, so that there is one compiled program for each
-    of these, which later calls find again.
+    largest force on an atom is within the tolerance. ``batch_size`` conformers are relaxed at once; one that has
+    converged is replaced by the next. Molecules are padded to few sizes, with one compiled program for each size, which
+    later calls use again.
 
     Args:
         mol_or_mols: an RDKit ``Mol`` with conformers, a SMILES string, the path of an SDF file; or a sequence of these.
         variant: ``"MMFF94"`` or ``"MMFF94s"``.
         force_tolerance: of the norm of the largest force on an atom, eV/Å.
-        max_steps: evaluations that a conformer is given.
+        max_steps: most evaluations of a conformer.
         params: tables of parameters to use in place of the published ones, as :func:`assign` makes them of the same
             molecules in the same order.
         dielectric_constant: D of the electrostatic term.

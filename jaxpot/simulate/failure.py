@@ -1,4 +1,4 @@
-"""What a run says when it cannot go on."""
+"""The message of a run that cannot continue."""
 
 from __future__ import annotations
 

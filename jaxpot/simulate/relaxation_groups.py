@@ -19,7 +19,7 @@ from jaxpot.system import System
 
 __all__ = ["groups_of", "stacked", "width_for"]
 
-ALONE = 1000  # atoms from which a structure is relaxed by itself, with the list of a long run
+ALONE = 1000  # atoms; larger structures are relaxed alone, with the neighbour list of a long run
 CACHED_SLOTS = 1 << 18  # neighbour slots of a batch whose arrays stay in a processor's cache
 ACCELERATOR_SLOTS = 1 << 24
 MOST_WIDTH = 64
