@@ -19,7 +19,7 @@ def member_errors(potential: Potential, params: Params, test: Dataset, members: 
 
     Args:
         potential: the potential of one member.
-        params: of all members, with a leading axis.
+        params: params of all members, with a leading axis.
         test: structures that no member has seen.
         members: how many there are.
     """

@@ -30,11 +30,11 @@ def identity(
     """Everything that a run depends on, as data for JSON: settings in full, all else as hashes.
 
     Args:
-        potential: of the run.
+        potential: potential of the run.
         params: its parameters.
         system: the structure at the beginning.
         atoms: the same, for masses and velocities.
-        settings: of the run; the number of steps may change and is left out.
+        settings: settings of the run; the number of steps may change and is left out.
 
     Returns:
         By name.
@@ -77,10 +77,10 @@ def check_structure(restart: Restart, system: System, atoms: Atoms, settings: Ru
     """Raise where a structure is not the one that a run began with.
 
     Args:
-        restart: of the run.
+        restart: restart file of the run.
         system: given for going on.
         atoms: the same, for elements, masses and velocities.
-        settings: of the run.
+        settings: settings of the run.
 
     Raises:
         RestartError: with what is different.
@@ -105,8 +105,8 @@ def check_forces(path: Path, state: MDState, forces: np.ndarray) -> None:
     Potentials that are made of plain functions have no spec to compare, so their forces are compared.
 
     Args:
-        path: of the restart file.
-        state: from it.
+        path: the restart file.
+        state: the state in it.
         forces: [atoms, 3] eV/Å, computed for this state.
 
     Raises:

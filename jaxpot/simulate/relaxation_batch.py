@@ -164,8 +164,8 @@ def merged(fresh: Minimization, state: Minimization, new: jax.Array) -> Minimiza
     """Fresh states in the slots that are new.
 
     Args:
-        fresh: of all slots.
-        state: of all slots.
+        fresh: new states of all slots.
+        state: present states of all slots.
         new: [slots] bool.
 
     Returns:

@@ -33,7 +33,7 @@ def width_for(slots: int) -> int:
     """How many structures are worked on at a time.
 
     Args:
-        slots: of one structure's neighbour list, or its atoms where there is none.
+        slots: slots of one structure's neighbour list, or its atoms where there is none.
 
     Returns:
         Their number.
@@ -49,11 +49,11 @@ def groups_of(
     """Groups of structures of one shape each.
 
     Args:
-        potential: whose neighbours are listed.
+        potential: the potential, which needs the neighbours.
         systems: with numpy leaves.
         movable: [atoms] bool of each.
         skin: Å; a tenth of the cutoff if None.
-        max_shapes: of the structures that are not relaxed by themselves.
+        max_shapes: the most shapes of the structures that are not relaxed alone.
 
     Yields:
         The places of the members in ``systems``, how many to relax at a time, and the group.

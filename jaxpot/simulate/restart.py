@@ -61,10 +61,10 @@ class Restart(NamedTuple):
     """A restart file that has been read.
 
     Attributes:
-        path: where it was.
+        path: path of the file.
         arrays: everything in it, by name.
-        plan: of the neighbour list, None where there is none.
-        facts: what was handed to :func:`save_restart`.
+        plan: plan of the neighbour list, None where there is none.
+        facts: the facts given to :func:`save_restart`.
     """
 
     path: Path
@@ -114,7 +114,7 @@ def load_restart(path: Path) -> Restart:
     """A restart file.
 
     Args:
-        path: of the file.
+        path: the file.
 
     Returns:
         What is in it.

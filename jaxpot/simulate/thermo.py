@@ -50,7 +50,7 @@ def thermo_of(measured: Measurement, step: int, ensemble: Ensemble, masses: np.n
     Args:
         measured: see :class:`jaxpot.simulate.dynamics.Measurement`.
         step: number of steps taken.
-        ensemble: for the time step and the degrees of freedom.
+        ensemble: gives the time step and the degrees of freedom.
         masses: [atoms] amu.
         periodic: whether the system repeats in all directions, so that it has a pressure.
 

@@ -35,7 +35,7 @@ def new_chain(dtype: Any) -> Chain:
     """A chain at rest.
 
     Args:
-        dtype: of its numbers.
+        dtype: float type of its numbers.
 
     Returns:
         The :class:`Chain`.

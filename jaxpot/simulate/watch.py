@@ -77,7 +77,7 @@ class Looks(NamedTuple):
 
         Args:
             last: the step of the last look.
-            dtype: of the values.
+            dtype: float type of the values.
 
         Returns:
             The :class:`Looks`.
