@@ -1,4 +1,4 @@
-"""What ``jaxpot fit`` reports about a trained network: errors on test structures, and how far its spread is right."""
+"""The report of ``jaxpot fit`` on a trained network: errors on test structures, and calibration of its spread."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class ThermoFile:
         self._file.flush()
 
     def mark(self) -> int:
-        """How long the file is, once it is safely on the disk."""
+        """The length of the file, after everything was written to the disk."""
         return _synced(self._file)
 
     def close(self) -> None:
@@ -47,13 +47,13 @@ class ThermoFile:
 
 
 class Trajectory(Protocol):
-    """What a trajectory file can do."""
+    """The methods of a trajectory file."""
 
     def write(self, atoms: Any) -> None:
         """Append a frame."""
 
     def mark(self) -> int:
-        """How much there is, once it is safely on the disk."""
+        """The length so far, after everything was written to the disk."""
 
     def close(self) -> None:
         """Close the file."""
@@ -82,7 +82,7 @@ class Extxyz:
         self._file.flush()
 
     def mark(self) -> int:
-        """How long the file is, in bytes, once it is safely on the disk."""
+        """The length of the file in bytes, after everything was written to the disk."""
         return _synced(self._file)
 
     def close(self) -> None:
@@ -126,7 +126,7 @@ class TrajectoryFile:
         self._frames += 1
 
     def mark(self) -> int:
-        """How many frames there are, once they are safely on the disk."""
+        """The number of frames, after all were written to the disk."""
         handle = os.open(self._path, os.O_RDONLY)
         os.fsync(handle)
         os.close(handle)

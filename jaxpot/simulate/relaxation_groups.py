@@ -30,7 +30,7 @@ MOST_SLOTS = 1 << 28  # of one structure; a list that needs more is that of a st
 
 
 def width_for(slots: int) -> int:
-    """How many structures are worked on at a time.
+    """The number of structures that are relaxed at a time.
 
     Args:
         slots: slots of one structure's neighbour list, or its atoms where there is none.

@@ -42,7 +42,7 @@ __all__ = ["RunResult", "run_md"]
 
 @dataclasses.dataclass(frozen=True)
 class RunResult:
-    """How a run ended.
+    """The result of a run.
 
     Attributes:
         step: number of steps done, including those before a restart.

@@ -17,7 +17,7 @@ PRECISIONS = ("float32", "float64")
 
 @dataclasses.dataclass(frozen=True)
 class RunSettings:
-    """What to run and what to write.
+    """The settings of a run: what to simulate and what to write.
 
     Attributes:
         ensemble: what is held constant.
@@ -69,7 +69,7 @@ class RunSettings:
 
 @dataclasses.dataclass(frozen=True)
 class RunFiles:
-    """Where a run keeps its files, all in one folder.
+    """The paths of the files of a run, all in one folder.
 
     Attributes:
         folder: the folder.
