@@ -11,7 +11,7 @@ def main(arguments: list[str] | None = None) -> None:
     """The program ``jaxpot``.
 
     Args:
-        arguments: of the command line; those of the process if None.
+        arguments: arguments of the command line; those of the process if None.
 
     Raises:
         SystemExit: always; status 2 for bad input, 3 for a run that broke, 130 when interrupted.

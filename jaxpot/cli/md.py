@@ -1,4 +1,4 @@
-"""What ``jaxpot md`` adds to a run: checks of the output folder, a progress bar, a table and pictures."""
+"""The parts of ``jaxpot md`` around a run: checks of the output folder, a progress bar, a table and pictures."""
 
 from __future__ import annotations
 

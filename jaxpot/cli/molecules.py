@@ -1,4 +1,4 @@
-"""What the command line does with files of molecules."""
+"""Relaxation of files of molecules by the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``jaxpot fit`` reports about a trained network: errors on test structures, and how far its spread is right."""
+"""The report of ``jaxpot fit`` on a trained network: errors on test structures, and calibration of its spread."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def member_errors(potential: Potential, params: Params, test: Dataset, members: 
 
     Args:
         potential: the potential of one member.
-        params: of all members, with a leading axis.
+        params: params of all members, with a leading axis.
         test: structures that no member has seen.
         members: how many there are.
     """

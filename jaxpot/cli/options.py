@@ -46,10 +46,10 @@ def gather(kind: type, name: str = "options") -> Callable[[Command], Command]:
 
 
 class DataOptions(NamedTuple):
-    """How labelled structures are read.
+    """The options for reading labelled structures.
 
     Attributes:
-        keys: names of labels and groups, by keyword of :func:`jaxpot.fit.read_dataset`.
+        keys: names of labels and groups, by keyword argument of :func:`jaxpot.fit.read_dataset`.
         kind: what the files themselves leave open.
     """
 

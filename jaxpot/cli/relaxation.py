@@ -1,4 +1,4 @@
-"""What the command line does to relax structures."""
+"""Relaxation of structures by the command line."""
 
 from __future__ import annotations
 

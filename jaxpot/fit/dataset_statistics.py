@@ -49,8 +49,8 @@ class Statistics(NamedTuple):
     """Numbers that describe a data set; ``print`` shows a table.
 
     Attributes:
-        total: over all frames.
-        groups: by group.
+        total: numbers over all frames.
+        groups: numbers by group.
         elements: number of atoms of each element.
     """
 

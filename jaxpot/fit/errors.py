@@ -40,8 +40,8 @@ class Errors(NamedTuple):
     """Errors over all frames and by group; ``print`` shows a table.
 
     Attributes:
-        total: over all frames.
-        groups: by group.
+        total: errors over all frames.
+        groups: errors by group.
     """
 
     total: GroupErrors

@@ -7,8 +7,8 @@ integrated as in M. E. Tuckerman, J. Alejandre, R. Lopez-Rendon, A. L. Jochim an
     r' = v + r e,    h' = h e,    m v' = F - m v (e + tr(e) / N_f),
     W e' = sum m v v - dE/dstrain - P V + (sum m v^2) / N_f,
 
-and both v and e feel a chain. Isotropic and anisotropic cells have the right-hand side of the last equation averaged
-over the diagonal, or cut down to it; all else is the same.
+and both v and e are coupled to a chain. For isotropic cells the right-hand side of the last equation is averaged over
+the diagonal, for anisotropic cells only its diagonal is used; all else is the same.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LARGEST_STRAIN = 0.3  # of one step, within which the series is exact to roundin
 
 
 class Barostat(NamedTuple):
-    """What constant pressure adds to the state.
+    """The variables of constant pressure in the state.
 
     Attributes:
         strain_rate: [3, 3] 1/TIME, symmetric.
@@ -94,7 +94,7 @@ def settled(ensemble: Ensemble, state: MDState) -> MDState:
 
 
 def barostat_energy(ensemble: Ensemble, state: MDState) -> jax.Array:
-    """What cell and thermostats hold: with kinetic and potential energy it is conserved.
+    """The energy of cell and thermostats; its sum with kinetic and potential energy is conserved.
 
     Args:
         ensemble: "npt".

@@ -15,11 +15,11 @@ __all__ = ["CELLS", "CellMode", "coordinates_of", "derivatives", "system_at"]
 CellMode = Literal["fixed", "isotropic", "anisotropic", "flexible"]
 CELLS: tuple[CellMode, ...] = get_args(CellMode)
 
-STIFFNESS = 2.0  # Å, times the root of the number of atoms: what makes a strain about as stiff as a motion of an atom
+STIFFNESS = 2.0  # Å; times the root of the number of atoms, it makes a strain about as stiff as the motion of an atom
 
 
 def coordinates_of(system: System, cell: CellMode) -> jax.Array:
-    """The coordinates of a structure at the start: its positions, and three rows of 0 where the cell relaxes.
+    """The coordinates of a structure at the start: its positions, and three more rows of 0 if the cell relaxes.
 
     Args:
         system: one structure.
@@ -55,12 +55,12 @@ def system_at(start: System, coordinates: jax.Array, cell: CellMode) -> System:
 def derivatives(
     start: System, coordinates: jax.Array, found: Evaluation, pressure: jax.Array, cell: CellMode
 ) -> tuple[jax.Array, jax.Array]:
-    """Derivatives of the enthalpy E + p V with respect to the coordinates, and the stress that is left.
+    """Derivatives of the enthalpy E + p V with respect to the coordinates, and the remaining stress.
 
     Args:
         start: the structure at the start.
         coordinates: see :func:`system_at`.
-        found: what a potential gives for the structure there.
+        found: evaluation of the structure at these coordinates.
         pressure: eV/Å^3.
         cell: what of the cell relaxes.
 
@@ -87,7 +87,7 @@ def _scale(start: System) -> jax.Array:
 
 
 def _allowed(matrix: jax.Array, start: System, cell: CellMode) -> jax.Array:
-    """The part of a strain that leaves non-periodic directions as they are, and the shape where that is wanted."""
+    """The allowed part of a strain: none in non-periodic directions, and only as ``cell`` permits."""
     symmetric = 0.5 * (matrix + matrix.T)
     # onto the space of the periodic vectors: the projector V^T (V V^T)^-1 V, by Gram-Schmidt
     projector = jnp.zeros((3, 3), matrix.dtype)

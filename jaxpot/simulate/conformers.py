@@ -78,21 +78,21 @@ def relax_conformers(
     """Relaxes all conformers of one molecule or of several with MMFF94, many at a time.
 
     Each conformer is minimised by L-BFGS, preconditioned by the stiffness of its internal coordinates, until the
-    largest force on an atom is within the tolerance. As many as ``batch_size`` are worked on at once; one that has
-    converged makes room for the next. Molecules are padded to few sizes, so that there is one compiled program for each
-    of these, which later calls find again.
+    largest force on an atom is within the tolerance. ``batch_size`` conformers are relaxed at once; one that has
+    converged is replaced by the next. Molecules are padded to few sizes, with one compiled program for each size, which
+    later calls use again.
 
     Args:
         mol_or_mols: an RDKit ``Mol`` with conformers, a SMILES string, the path of an SDF file; or a sequence of these.
         variant: ``"MMFF94"`` or ``"MMFF94s"``.
-        force_tolerance: of the norm of the largest force on an atom, eV/Å.
-        max_steps: evaluations that a conformer is given.
+        force_tolerance: tolerance of the largest force on an atom, eV/Å.
+        max_steps: most evaluations of a conformer.
         params: tables of parameters to use in place of the published ones, as :func:`assign` makes them of the same
             molecules in the same order.
         dielectric_constant: D of the electrostatic term.
         dielectric_model: ``"constant"`` or ``"distance"``.
         batch_size: conformers at a time; 32 on a CPU and 1024 on an accelerator if None.
-        dtype: of the calculation; JAX's default float type if None.
+        dtype: float type of the calculation; JAX's default if None.
         progress: whether to show a progress bar, where tqdm is installed.
 
     Returns:
@@ -154,7 +154,7 @@ def with_conformers(mol: Mol, relaxation: Relaxation) -> Mol:
 
     Args:
         mol: the RDKit molecule.
-        relaxation: of this molecule.
+        relaxation: the relaxation of this molecule.
 
     Returns:
         The copy; its conformers are in the order of the relaxation, with energies in eV as the property ``energy``.

@@ -27,20 +27,20 @@ def trajectory(
     observe: Callable[[Params, MDState], Any] | None = None,
     checkpoint: bool = True,
 ) -> Callable[[Params, MDState], tuple[MDState, Any]]:
-    """A run of a fixed number of steps as a differentiable function.
+    """Makes a differentiable function that runs a fixed number of steps.
 
     The steps are those of :func:`jaxpot.simulate.run_md`, see :func:`jaxpot.simulate.integrators.integrator`. The list
-    is rebuilt inside where it has to be; which pairs it holds has no derivative, as no energy depends on it.
+    is rebuilt inside where necessary. The choice of its pairs has no derivative, because no energy depends on it.
 
-    With ``checkpoint``, the reverse pass keeps about sqrt(steps) states and computes the others again, so that its
-    memory grows as sqrt(steps); without, it keeps every intermediate of every step.
+    With ``checkpoint``, the reverse pass stores about sqrt(steps) states and computes the others again, so its memory
+    grows as sqrt(steps). Without, it stores every intermediate result of every step.
 
     Args:
         potential: any potential.
         ensemble: what is held constant; its numbers may be traced.
         steps: number of steps, fixed when the function is made.
         observe: ``(params, state) -> pytree``, evaluated after every step; None observes nothing.
-        checkpoint: trade one more forward pass for memory.
+        checkpoint: whether to save memory at the cost of one more forward pass.
 
     Returns:
         ``(params, state) -> (state, observations)``; observations have a leading axis [steps], and are None without

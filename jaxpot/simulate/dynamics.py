@@ -1,9 +1,8 @@
-"""The time loop: many steps in one compiled call, the neighbour list kept complete, trouble reported instead of
-computed.
+"""The time loop: many steps in one compiled call, with a complete neighbour list, and with errors reported.
 
-Before forces are evaluated, the list is checked for the very positions and cell at which they will be. Where it has to
-be rebuilt and turns out too small, the step is not taken: the loop stops with the state before it, the host enlarges
-the list, and the loop goes on as if the list had always been that large. So no step is lost, repeated or wrong.
+Before forces are evaluated, the list is checked for the positions and cell of this evaluation. If it has to be rebuilt
+and turns out to be too small, the step is not taken: the loop stops with the state before the step, the host enlarges
+the list, and the loop continues as if the list had always had this size. So no step is lost, repeated or wrong.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from jaxpot.system import System
 
 __all__ = ["Carry", "Dynamics", "Measurement", "Status", "dynamics"]
 
-FASTEST = 0.1  # of the cutoff, what an atom may move in one step
+FASTEST = 0.1  # longest motion of an atom in one step, in units of the cutoff
 
 
 class Status(enum.IntEnum):
@@ -42,14 +41,14 @@ class Status(enum.IntEnum):
 
 
 class Carry(NamedTuple):
-    """The time loop between two visits to the host.
+    """The data of the time loop between two compiled calls.
 
     Attributes:
         state: the :class:`MDState`, with a list that is complete for its positions.
-        moved: the same state moved on, without a list: where the next step will evaluate forces. It is kept, not
-            computed again, so that no bit of a run depends on when the host is visited.
+        moved: the state with the positions at which the next step evaluates forces, without a list. It is stored and
+            not computed again, so that the result of a run does not depend, in any bit, on where calls end.
         status: int32, a :class:`Status`.
-        looks: what the watch has seen.
+        looks: the values that the watch measured.
     """
 
     state: MDState
@@ -59,12 +58,12 @@ class Carry(NamedTuple):
 
 
 class Measurement(NamedTuple):
-    """What is recorded of a state, in float64: per-atom numbers are summed on the host, for float32 would lose digits.
+    """Energies and virial of a state in float64. Atoms are summed on the host, because float32 would lose digits.
 
     Attributes:
         potential: eV.
         kinetic: eV.
-        bath: eV, held by thermostat and barostat; NaN where nothing is conserved.
+        bath: eV, energy of thermostat and barostat; NaN for ensembles without a conserved energy.
         virial: eV, trace of the virial.
         volume: Å^3.
     """
@@ -81,12 +80,12 @@ class Dynamics(NamedTuple):
 
     Attributes:
         start: ``(params, system, velocities, masses, key) -> Carry`` at step 0, on the host.
-        advance: ``(params, carry, target) -> Carry``: steps up to ``target``, fewer if something stops it; the list
-            that had to grow has grown. The watch looks at every step that it has not looked at, ``target`` included;
-            ``looks`` holds what it has seen in this call. The arrays of ``carry`` are used up.
+        advance: ``(params, carry, target) -> Carry``: steps up to ``target``, or fewer if something stops the loop; a
+            list that was too small is enlarged. The watch measures at each of its steps, including ``target``, and
+            ``looks`` holds its values of this call. The arrays of ``carry`` are donated.
         measure: ``(params, state) -> Measurement``.
         evaluate: ``(params, state) -> Evaluation``: energies, forces and virial.
-        shapes: ``(params, system, neighbors) -> Carry`` of shapes and types only.
+        shapes: ``(params, system, neighbors) -> Carry`` with shapes and types only.
     """
 
     start: Callable[[Params, System, jax.Array, jax.Array, jax.Array], Carry]
@@ -103,14 +102,14 @@ def dynamics(
     capacity_multiplier: float = 1.15,
     watch: Watch | None = None,
 ) -> Dynamics:
-    """The operations of molecular dynamics with a potential in an ensemble.
+    """Makes the operations of molecular dynamics with a potential in an ensemble.
 
     Args:
         potential: any potential.
         ensemble: what is held constant.
         skin: Å, extra radius of the neighbour list; a tenth of the cutoff if None.
-        capacity_multiplier: room in the first neighbour list.
-        watch: evaluated in the loop.
+        capacity_multiplier: factor by which the first list is larger than needed.
+        watch: what to measure in the loop; None for nothing.
 
     Returns:
         The :class:`Dynamics`.
@@ -141,7 +140,7 @@ def dynamics(
         neighbors = lists.start(system)
         result = compiled_evaluation(params, system, neighbors)
         carry = compiled_init(system, velocities, masses, key, neighbors, result)
-        return jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), carry)  # the loop uses its arrays up
+        return jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), carry)  # the loop donates its arrays
 
     def shapes(params: Params, system: System, neighbors: Neighbors | None) -> Carry:
         masses, key = system.positions[:, 0], jax.random.PRNGKey(0)
@@ -176,11 +175,11 @@ def dynamics(
 
 
 class _Inner(NamedTuple):
-    """Carry of the inner loop, within which the list stays as it is."""
+    """The data of the inner loop, in which the list does not change."""
 
     state: MDState  # without its list
     moved: MDState
-    leaving: jax.Array  # whether the list is not complete there
+    leaving: jax.Array  # whether the list is incomplete for ``moved``
 
 
 class _Loop(NamedTuple):
@@ -193,7 +192,7 @@ class _Loop(NamedTuple):
     watch: Watch | None
 
     def advanced(self, params: Params, carry: Carry, target: jax.Array) -> Carry:
-        """Steps until ``target``, or until the list overflows, a number is not finite or the watch sees something."""
+        """Runs to ``target``, or until the list overflows, a number is not finite, or the watch ends the loop."""
 
         def running(carry: Carry) -> jax.Array:
             more = carry.state.step < target
@@ -209,7 +208,7 @@ class _Loop(NamedTuple):
         return jax.lax.while_loop(running, body, carry)
 
     def _looked(self, params: Params, carry: Carry) -> Carry:
-        """With what the watch sees, if it is time for a look."""
+        """Lets the watch measure, if one of its steps is reached."""
         watch, state, looks = self.watch, carry.state, carry.looks
         assert watch is not None
 
@@ -223,7 +222,7 @@ class _Loop(NamedTuple):
         return carry._replace(looks=looks, status=jnp.where(above, Status.WATCHED, carry.status).astype(jnp.int32))
 
     def _listed(self, carry: Carry, target: jax.Array) -> Carry:
-        """With a list for the next step, or with the reason why there is none."""
+        """Makes sure that the list is complete for the next step; otherwise sets the status."""
         state, moved, lists = carry.state, carry.moved, self.lists
         going = (carry.status == Status.DONE) & (state.step < target)
         number = finite(moved.system)
@@ -240,7 +239,7 @@ class _Loop(NamedTuple):
         return carry._replace(state=state.replace(neighbors=neighbors), status=status)
 
     def _walked(self, params: Params, carry: Carry, target: jax.Array) -> Carry:
-        """As far as the list, the target and the next look allow."""
+        """Runs until the list is incomplete, or the target or the next step of the watch is reached."""
         neighbors = carry.state.neighbors
         if self.watch is not None:
             target = jnp.minimum(target, (carry.state.step // self.watch.every + 1) * self.watch.every)
@@ -252,7 +251,7 @@ class _Loop(NamedTuple):
             result = evaluated(self.potential, params, inner.moved.system, neighbors)
             state = self.integrate.settle(inner.state, inner.moved, result)
             moved = self.integrate.move(state)
-            # what is not a number leaves the loop too
+            # positions that are not finite also end the loop
             leaving = ~finite(moved.system) if neighbors is None else self.lists.outdated(moved.system, neighbors)
             return _Inner(state, moved, leaving)
 

@@ -1,4 +1,4 @@
-"""What a run holds constant, and the numbers that say how."""
+"""Ensembles of molecular dynamics, with the settings of thermostat and barostat."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ NUMBERS = ("timestep", "temperature", "pressure", "thermostat_time", "barostat_t
 
 @dataclasses.dataclass(frozen=True)
 class Ensemble:
-    """What is held constant, and how.
+    """An ensemble: the quantities that are held constant, and the method.
 
-    An ensemble is a pytree whose leaves are its numbers: they may be traced, differentiated, and differ between the
-    replicas of a ``jax.vmap``.
+    An ensemble is a pytree whose leaves are its numbers. They may be traced and differentiated, and may differ between
+    the replicas of a ``jax.vmap``.
 
     Attributes:
         name: "nve"; "nvt", a Nose-Hoover chain; "langevin", NVT by friction and noise (BAOAB); "npt", the equations of
             Martyna, Tobias and Klein with Nose-Hoover chains on atoms and cell.
         timestep: fs.
-        temperature: K; of no meaning in NVE.
-        pressure: bar; of meaning in NPT only.
+        temperature: K; not used in NVE.
+        pressure: bar; used in NPT only.
         thermostat_time: fs, period of the thermostat; the inverse of the friction for Langevin.
         barostat_time: fs, period of the barostat.
         cell: how the cell of "npt" may change: "isotropic", all lengths by one factor; "anisotropic", x, y and z each
             by its own; "flexible", by any strain without rotation.
 
     Raises:
-        ValueError: a value makes no sense; the message says which.
+        ValueError: a value makes no sense; the message names it.
 
     Example:
         >>> Ensemble("nvt", timestep=1.0, temperature=300.0).name
@@ -84,7 +84,7 @@ class Ensemble:
 
     @property
     def momentum_conserved(self) -> bool:
-        """Whether the total momentum stays what it is."""
+        """Whether the total momentum is conserved."""
         return self.name != "langevin"
 
 
@@ -92,5 +92,5 @@ jax.tree_util.register_dataclass(Ensemble, data_fields=list(NUMBERS), meta_field
 
 
 def _known(value: Any) -> bool:
-    """Whether this is a number, and not something that JAX puts in the place of one."""
+    """Whether a value is a number, and not a placeholder of JAX such as a tracer."""
     return isinstance(value, int | float | np.number)

@@ -1,4 +1,4 @@
-"""The error of a simulation that cannot go on."""
+"""The error of a simulation that cannot continue."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ __all__ = ["SimulationError"]
 
 
 class SimulationError(RuntimeError):
-    """A run stopped because its numbers make no sense; what was written until then is kept."""
+    """A run stopped because its numbers make no sense; everything written before is kept."""

@@ -1,4 +1,4 @@
-"""What a run says when it cannot go on."""
+"""The message of a run that cannot continue."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def explain(
     """One sentence: at which step, which atom, and what to do.
 
     Args:
-        state: that the time loop stopped with.
+        state: the state at which the time loop stopped.
         moved: the same, moved on by the next step; None where nothing is to be said about it.
         status: why it stopped.
         energies: [atoms] eV.
-        atoms: for the names of the elements.
+        atoms: structure that gives the names of the elements.
         kept: the restart file to name.
 
     Returns:

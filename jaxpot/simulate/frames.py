@@ -18,7 +18,7 @@ def frame_of(state: MDState, energy: float, atoms: Atoms, timestep: float) -> At
     """The structure of a state with velocities, energy, forces and the system's named data.
 
     Args:
-        state: of the run.
+        state: state of the run.
         energy: eV.
         atoms: the structure that the run began with, for the elements and masses.
         timestep: fs.

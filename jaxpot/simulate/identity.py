@@ -1,4 +1,4 @@
-"""What must be the same for a run to go on as if it had never been interrupted."""
+"""The identity of a run: everything that must be the same when it resumes."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ SAME_FORCES = {"float32": 1e-3, "float64": 1e-6}  # of the largest force: what r
 def identity(
     potential: Potential, params: Params, system: System, atoms: Atoms, settings: RunSettings
 ) -> dict[str, Any]:
-    """Everything that a run depends on, as JSON holds it: settings in full, all else as hashes.
+    """Everything that a run depends on, as data for JSON: settings in full, all else as hashes.
 
     Args:
-        potential: of the run.
+        potential: potential of the run.
         params: its parameters.
         system: the structure at the beginning.
         atoms: the same, for masses and velocities.
-        settings: of the run; the number of steps may change and is left out.
+        settings: settings of the run; the number of steps may change and is left out.
 
     Returns:
         By name.
@@ -77,10 +77,10 @@ def check_structure(restart: Restart, system: System, atoms: Atoms, settings: Ru
     """Raise where a structure is not the one that a run began with.
 
     Args:
-        restart: of the run.
+        restart: restart file of the run.
         system: given for going on.
         atoms: the same, for elements, masses and velocities.
-        settings: of the run.
+        settings: settings of the run.
 
     Raises:
         RestartError: with what is different.
@@ -102,12 +102,12 @@ def check_structure(restart: Restart, system: System, atoms: Atoms, settings: Ru
 def check_forces(path: Path, state: MDState, forces: np.ndarray) -> None:
     """Raise where a potential does not give the forces of a restart file.
 
-    Potentials that are made of functions have nothing to be told apart by, except what they compute.
+    Potentials that are made of plain functions have no spec to compare, so their forces are compared.
 
     Args:
-        path: of the restart file.
-        state: from it.
-        forces: [atoms, 3] eV/Å, computed anew for this state.
+        path: the restart file.
+        state: the state in it.
+        forces: [atoms, 3] eV/Å, computed for this state.
 
     Raises:
         RestartError: the forces differ by more than rounding.
@@ -124,7 +124,7 @@ def check_forces(path: Path, state: MDState, forces: np.ndarray) -> None:
 
 
 def _structure(system: System, atoms: Atoms, settings: RunSettings) -> dict[str, str]:
-    """Hashes of what a run takes from its structure."""
+    """Hashes of the data that a run takes from its structure."""
     parts = {
         "masses": atoms.get_masses(),
         "cell": system.cell,

@@ -1,10 +1,10 @@
 """The steps of molecular dynamics as pure functions of the state.
 
 Every step has the form *move, evaluate, settle*: ``move`` gives the positions (and the cell) at which forces are needed
-next, the caller makes sure of a neighbour list that is complete there and evaluates the potential, and ``settle`` ends
-the step. Whoever drives a run thus sees where forces will be computed before they are: the list is checked at the right
-place, once, and steps that need a larger list can be put off. A Monte Carlo move has the same form, with ``settle``
-choosing between the state before and the one moved to.
+next, the caller provides a complete neighbour list for them and evaluates the potential, and ``settle`` ends the step.
+So a driver knows the positions before the forces are computed. It checks the list once, for these positions, and can
+postpone steps that need a larger list. A Monte Carlo move has the same form, where ``settle`` chooses between the state
+before and the moved state.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ class Integrator(NamedTuple):
     """An ensemble's step, all functions pure, jittable and differentiable; none looks at the neighbour list.
 
     Attributes:
-        init: ``(state, evaluation) -> state`` with the forces of its positions, and with a bath at rest where there is
-            none yet.
+        init: ``(state, evaluation) -> state`` with the forces of its positions, and with thermostat and barostat at
+            rest unless it has them already.
         move: ``state -> state`` with the positions and the cell of the end of the step; forces are still the old ones.
-        settle: ``(before, moved, evaluation) -> state`` after the step; ``before`` is what was moved.
-        bath_energy: ``state -> scalar`` in eV, what thermostat and barostat hold; with the energy of the atoms it is
-            conserved. None where nothing is conserved (Langevin).
+        settle: ``(before, moved, evaluation) -> state`` after the step; ``before`` is the state that was moved.
+        bath_energy: ``state -> scalar``, energy of thermostat and barostat in eV; its sum with the energy of the atoms
+            is conserved. None for ensembles without a conserved energy (Langevin).
     """
 
     init: Callable[[MDState, Evaluation], MDState]

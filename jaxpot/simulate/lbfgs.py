@@ -1,4 +1,4 @@
-"""Limited-memory BFGS for many structures at once, each with its own step, history and end."""
+"""Limited-memory BFGS for many structures at once, each with its own step length, history and convergence."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ SHORTEST = 1e-6  # part of a step below which it is given up
 
 
 class Found(NamedTuple):
-    """What is known of structures at some coordinates.
+    """Energies and gradients of structures at some coordinates.
 
     Attributes:
         energies: [structures, terms] eV, whose sum is minimised. Differences are taken term by term, which loses fewer
             digits than a difference of two sums.
         gradients: [structures, n, 3] eV/Å, derivative with respect to the coordinates.
-        excess: [structures] the largest force (or stress) left, in multiples of what is tolerated.
+        excess: [structures] the largest remaining force (or stress), in units of its tolerance.
         beside: pytree of [structures, ...], what else is to be known of the best coordinates.
     """
 

@@ -1,4 +1,4 @@
-"""The neighbour list inside a time loop: when it is outdated, how it is rebuilt, how it grows."""
+"""The neighbour list in a time loop: the check whether it is outdated, its rebuild and its growth."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Lists(NamedTuple):
     of: NeighborList | None
 
     def outdated(self, system: System, neighbors: Neighbors | None) -> jax.Array:
-        """Whether a pair within the cutoff may be missing for this system; also True when something is not a number.
+        """Whether a pair within the cutoff may be missing for this system; also True where a number is not finite.
 
         Args:
             system: the positions and cell in question.
@@ -48,7 +48,7 @@ class Lists(NamedTuple):
         return jnp.logical_not(is_complete(system, neighbors))
 
     def rebuilt(self, system: System, neighbors: Neighbors | None) -> Neighbors | None:
-        """The list built anew for this system, with the old list's capacities; jittable.
+        """The list rebuilt for this system, with the old list's capacities; jittable.
 
         Args:
             system: atoms and cell.
@@ -62,7 +62,7 @@ class Lists(NamedTuple):
         return self.of.rebuild(system, neighbors)
 
     def updated(self, system: System, neighbors: Neighbors | None) -> Neighbors | None:
-        """The list for this system, rebuilt where it has to be; which pairs it holds has no derivative.
+        """The list for this system, rebuilt where necessary; the choice of pairs has no derivative.
 
         Args:
             system: atoms and cell.

@@ -1,4 +1,4 @@
-"""The files that a run writes as it goes, each of which can be cut back to where it was at a restart."""
+"""The files that a run writes. Each can be truncated to its length at a restart."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["Extxyz", "ThermoFile", "Trajectory", "TrajectoryFile", "open_traject
 
 
 class ThermoFile:
-    """``thermo.csv``: one line a record.
+    """The file ``thermo.csv``, with one line for each record.
 
     Args:
-        path: of the file.
-        mark: where to cut an existing file off, from an earlier :meth:`mark`; None starts anew.
+        path: the file.
+        mark: length to which an existing file is truncated, from an earlier :meth:`mark`; None starts a new file.
     """
 
     def __init__(self, path: Path, mark: int | None = None) -> None:
@@ -38,7 +38,7 @@ class ThermoFile:
         self._file.flush()
 
     def mark(self) -> int:
-        """How long the file is, once it is safely on the disk."""
+        """The length of the file, after everything was written to the disk."""
         return _synced(self._file)
 
     def close(self) -> None:
@@ -47,13 +47,13 @@ class ThermoFile:
 
 
 class Trajectory(Protocol):
-    """What a trajectory file can do."""
+    """The methods of a trajectory file."""
 
     def write(self, atoms: Any) -> None:
         """Append a frame."""
 
     def mark(self) -> int:
-        """How much there is, once it is safely on the disk."""
+        """The length so far, after everything was written to the disk."""
 
     def close(self) -> None:
         """Close the file."""
@@ -63,8 +63,8 @@ class Extxyz:
     """An extended XYZ file.
 
     Args:
-        path: of the file.
-        mark: where to cut an existing file off; None starts anew.
+        path: the file.
+        mark: length to which an existing file is truncated; None starts a new file.
     """
 
     def __init__(self, path: Path, mark: int | None = None) -> None:
@@ -82,7 +82,7 @@ class Extxyz:
         self._file.flush()
 
     def mark(self) -> int:
-        """How long the file is, in bytes, once it is safely on the disk."""
+        """The length of the file in bytes, after everything was written to the disk."""
         return _synced(self._file)
 
     def close(self) -> None:
@@ -94,8 +94,8 @@ class TrajectoryFile:
     """An ASE ``.traj`` file.
 
     Args:
-        path: of the file.
-        mark: after how many frames to cut an existing file off; None starts anew.
+        path: the file.
+        mark: number of frames to which an existing file is truncated; None starts a new file.
     """
 
     def __init__(self, path: Path, mark: int | None = None) -> None:
@@ -126,7 +126,7 @@ class TrajectoryFile:
         self._frames += 1
 
     def mark(self) -> int:
-        """How many frames there are, once they are safely on the disk."""
+        """The number of frames, after all were written to the disk."""
         handle = os.open(self._path, os.O_RDONLY)
         os.fsync(handle)
         os.close(handle)
@@ -141,8 +141,8 @@ def open_trajectory(path: Path, mark: int | None = None) -> Trajectory:
     """A trajectory file in the format of its name: ``.traj`` or extended XYZ.
 
     Args:
-        path: of the file.
-        mark: where to cut an existing file off, from an earlier ``mark()``; None starts anew.
+        path: the file.
+        mark: length to which an existing file is truncated, from an earlier ``mark()``; None starts a new file.
 
     Returns:
         The open file.
@@ -154,7 +154,7 @@ def read_thermo(path: Path) -> dict[str, np.ndarray]:
     """The columns of a ``thermo.csv`` by name; NaN where nothing is written.
 
     Args:
-        path: of the file.
+        path: the file.
 
     Returns:
         Arrays [records].

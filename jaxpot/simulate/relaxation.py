@@ -1,4 +1,4 @@
-"""Relaxation of structures, and of their cells, to the minima nearest to them: any potential, many at a time."""
+"""Relaxation of structures and their cells to local minima, for any potential and many structures at a time."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ def relax(
 ) -> Relaxed | list[Relaxed]:
     """Relax structures of any sizes, many in one compiled program.
 
-    Each structure is minimised by L-BFGS with a step, a history and an end of its own; one that has come to rest makes
-    room for the next. Neighbour lists are rebuilt inside of the compiled loop. Where the cell relaxes, what is
-    minimised is the enthalpy E + p V, as a function of the positions X and the deformation D::
+    Each structure is minimised by L-BFGS with its own step length and history, and is replaced by the next one when it
+    has converged. Neighbour lists are rebuilt inside the compiled loop. Where the cell relaxes, the enthalpy E + p V is
+    minimised as a function of the positions X and the deformation D::
 
         x = X (1 + D)     cell = cell_0 (1 + D)
 
@@ -80,11 +80,11 @@ def relax(
         force_tolerance: eV/Å, of the largest force on an atom.
         stress_tolerance: eV/Å^3, of the largest element of the stress, where the cell relaxes; 1e-4 is 0.016 GPa.
         pressure: eV/Å^3.
-        max_steps: evaluations that a structure is given.
+        max_steps: most evaluations of a structure.
         skin: Å, of the neighbour lists; a tenth of the cutoff by default.
         batch_size: structures at a time; by default as many as keep the arrays in the processor's cache, and on an
             accelerator many.
-        max_shapes: how many different shapes, hence compilations, there may be.
+        max_shapes: the most shapes that structures are padded to, and so compilations.
         dtype: float type of the calculation; JAX's default if None.
         progress: whether to show a progress bar, where tqdm is installed.
 

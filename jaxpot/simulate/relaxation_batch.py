@@ -1,4 +1,4 @@
-"""What a relaxation computes for all structures of a batch at once."""
+"""The functions that a relaxation computes for all structures of a batch at once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Stiffness = Callable[[Params, System], jax.Array]
 
 
 class Aim(NamedTuple):
-    """What a relaxation is to reach; all of it may be traced.
+    """The tolerances, pressure and limit of a relaxation; all of them may be traced.
 
     Attributes:
         force: eV/Å, tolerance of the largest force on an atom.
@@ -41,7 +41,7 @@ class Aim(NamedTuple):
 
 
 class Static(NamedTuple):
-    """What of a relaxation is known when it is compiled."""
+    """The settings of a relaxation that are fixed at compilation."""
 
     cell: CellMode
     stiffness: Stiffness | None
@@ -164,8 +164,8 @@ def merged(fresh: Minimization, state: Minimization, new: jax.Array) -> Minimiza
     """Fresh states in the slots that are new.
 
     Args:
-        fresh: of all slots.
-        state: of all slots.
+        fresh: new states of all slots.
+        state: present states of all slots.
         new: [slots] bool.
 
     Returns:

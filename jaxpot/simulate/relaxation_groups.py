@@ -19,7 +19,7 @@ from jaxpot.system import System
 
 __all__ = ["groups_of", "stacked", "width_for"]
 
-ALONE = 1000  # atoms from which a structure is relaxed by itself, with the list of a long run
+ALONE = 1000  # atoms; larger structures are relaxed alone, with the neighbour list of a long run
 CACHED_SLOTS = 1 << 18  # neighbour slots of a batch whose arrays stay in a processor's cache
 ACCELERATOR_SLOTS = 1 << 24
 MOST_WIDTH = 64
@@ -30,10 +30,10 @@ MOST_SLOTS = 1 << 28  # of one structure; a list that needs more is that of a st
 
 
 def width_for(slots: int) -> int:
-    """How many structures are worked on at a time.
+    """The number of structures that are relaxed at a time.
 
     Args:
-        slots: of one structure's neighbour list, or its atoms where there is none.
+        slots: slots of one structure's neighbour list, or its atoms where there is none.
 
     Returns:
         Their number.
@@ -49,11 +49,11 @@ def groups_of(
     """Groups of structures of one shape each.
 
     Args:
-        potential: whose neighbours are listed.
+        potential: the potential, which needs the neighbours.
         systems: with numpy leaves.
         movable: [atoms] bool of each.
         skin: Å; a tenth of the cutoff if None.
-        max_shapes: of the structures that are not relaxed by themselves.
+        max_shapes: the most shapes of the structures that are not relaxed alone.
 
     Yields:
         The places of the members in ``systems``, how many to relax at a time, and the group.

@@ -21,7 +21,7 @@ from jaxpot.system import System
 
 __all__ = ["Ended", "Group", "Grow", "relax_group"]
 
-CHUNK = 25  # evaluations between two looks at what has converged, and for which a stiffness matrix serves
+CHUNK = 25  # evaluations between two checks for convergence, with the same stiffness matrix
 
 # (list without room, structures whose lists overflowed with its plan) -> one with room for them; None if none has
 Grow = Callable[[Neighbors, Sequence[System]], Neighbors | None]
@@ -46,7 +46,7 @@ class Group(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """Where structures have come to rest, as numpy arrays.
+    """Relaxed structures, as numpy arrays.
 
     Attributes:
         positions: [structures, atoms, 3] Å.

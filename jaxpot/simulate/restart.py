@@ -1,4 +1,4 @@
-"""Restart files: the complete state of a run, written atomically, read back bit for bit; no pickle."""
+"""Restart files: the complete state of a run, written atomically, exact in every bit, and without pickle."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class RestartError(ValueError):
 
 
 def save_restart(path: Path, carry: Carry, atoms: Atoms, facts: dict[str, Any]) -> None:
-    """Write everything that the next step depends on, such that the file is either the old or the new one, never half.
+    """Writes everything that the next step depends on. The file is replaced atomically.
 
     Args:
-        path: of the file; a numpy ``.npz``.
-        carry: of the run.
+        path: the file, a numpy ``.npz``.
+        carry: the data of the time loop.
         atoms: the structure that the run began with: its elements, masses, periodicity and cell are saved.
-        facts: anything that JSON holds, to be given back by :func:`load_restart`.
+        facts: further data for JSON, which :func:`load_restart` returns.
     """
     arrays: dict[str, Any] = {name: np.asarray(leaf) for name, leaf in _named(_kept(carry)).items()}
     arrays |= {
@@ -61,10 +61,10 @@ class Restart(NamedTuple):
     """A restart file that has been read.
 
     Attributes:
-        path: where it was.
+        path: path of the file.
         arrays: everything in it, by name.
-        plan: of the neighbour list, None where there is none.
-        facts: what was handed to :func:`save_restart`.
+        plan: plan of the neighbour list, None where there is none.
+        facts: the facts given to :func:`save_restart`.
     """
 
     path: Path
@@ -114,7 +114,7 @@ def load_restart(path: Path) -> Restart:
     """A restart file.
 
     Args:
-        path: of the file.
+        path: the file.
 
     Returns:
         What is in it.

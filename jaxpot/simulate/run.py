@@ -1,4 +1,4 @@
-"""A molecular dynamics run on disk: records, trajectory, restart files, and going on where it stopped."""
+"""Molecular dynamics runs with records, trajectory and restart files on disk, which can be resumed."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ __all__ = ["RunResult", "run_md"]
 
 @dataclasses.dataclass(frozen=True)
 class RunResult:
-    """How a run ended.
+    """The result of a run.
 
     Attributes:
-        step: steps taken in all.
-        finished: False where it was asked to stop before the last step.
+        step: number of steps done, including those before a restart.
+        finished: False where the run was stopped before its last step.
         atoms: the last structure, with velocities, energy and forces.
-        steps_per_second: median over the run, without compilation; NaN where too little ran.
-        files: where everything is.
-        watched: what the watch saw, each time it looked: (step, value).
+        steps_per_second: median over the run, without compilation; NaN for very short runs.
+        files: paths of all files.
+        watched: (step, value) for each measurement of the watch.
         stopped_by_watch: whether the watch ended the run.
     """
 
@@ -76,9 +76,9 @@ def run_md(
 ) -> RunResult:
     """Molecular dynamics with records, trajectory and restart files.
 
-    Everything up to the last restart file survives whatever happens, and a run that is resumed writes exactly what it
-    would have written uninterrupted: files are cut back to that restart, and the state goes on bit for bit (on the same
-    machine, with the same versions). SIGINT and SIGTERM stop it at the next record, after writing a restart file.
+    Everything up to the last restart file survives a crash. A resumed run writes exactly what it would have written
+    without the interruption: files are truncated to that restart, and the state continues bit for bit (on the same
+    machine, with the same versions). SIGINT and SIGTERM stop a run at the next record, after writing a restart file.
 
     Args:
         atoms: ASE ``Atoms``; masses are taken from it, and velocities unless ``settings`` asks for new ones. With
@@ -86,10 +86,11 @@ def run_md(
         potential: any potential.
         params: its parameters.
         settings: what to run and what to write.
-        output: folder for the files; made if need be. Files of an earlier run in it are replaced, unless ``resume``.
-        resume: go on from the restart file in ``output``.
-        on_progress: called after every record with it and with the steps taken a second.
-        watch: stops the run, or keeps structures, where a number such as the spread of an ensemble is large.
+        output: folder for the files, created if it does not exist. Files of an earlier run are replaced, unless
+            ``resume``.
+        resume: whether to continue from the restart file in ``output``.
+        on_progress: function called after every record, with the record and the steps per second.
+        watch: stops the run, or writes structures, where a number such as the spread of an ensemble is large.
 
     Returns:
         The :class:`RunResult`.
@@ -227,7 +228,7 @@ class _Run:
         return RunResult(step, step >= settings.steps, final, rates.median(), self.files, tuple(self.seen), halted)
 
     def _advanced(self, carry: Carry, target: int) -> tuple[Carry, bool]:
-        """The run at ``target``, and whether the watch ends it."""
+        """Advances the run to ``target``; also returns whether the watch ends it."""
         while True:
             carry = self.dynamics.advance(self.params, carry, target)
             status = Status(int(carry.status))
@@ -242,7 +243,7 @@ class _Run:
                 return carry, False
 
     def _keep(self, state: MDState) -> None:
-        """Write down the frame that the watch has stopped at."""
+        """Writes the frame at which the watch stopped."""
         assert self.kept is not None
         frame = self._frame(state)
         frame.info["watched"] = self.seen[-1][1]
@@ -282,7 +283,7 @@ class _Run:
 
 
 class _Rates:
-    """Steps a second of the parts of a run; their median leaves out those in which something was compiled."""
+    """Steps per second in the parts of a run; the median is not affected by parts with a compilation."""
 
     def __init__(self) -> None:
         self._seconds: list[float] = []

@@ -1,4 +1,4 @@
-"""What a run is asked for, and where it keeps its files."""
+"""The settings of a run, and the paths of its files."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ PRECISIONS = ("float32", "float64")
 
 @dataclasses.dataclass(frozen=True)
 class RunSettings:
-    """What to run and what to write.
+    """The settings of a run: what to simulate and what to write.
 
     Attributes:
         ensemble: what is held constant.
         steps: number of time steps in all, those before a restart included.
-        initial_temperature: K, of the velocities drawn at the beginning; None takes the velocities of the structure.
-        seed: of the random numbers.
+        initial_temperature: K, temperature of random initial velocities; None takes the velocities of the structure.
+        seed: seed of the random numbers.
         thermo_every: steps between lines of ``thermo.csv``.
         trajectory_every: steps between frames of the trajectory.
         restart_every: steps between restart files.
@@ -32,7 +32,7 @@ class RunSettings:
         precision: "float32" or "float64".
 
     Raises:
-        ValueError: a value makes no sense; the message says which.
+        ValueError: a value makes no sense; the message names it.
     """
 
     ensemble: Ensemble
@@ -69,7 +69,7 @@ class RunSettings:
 
 @dataclasses.dataclass(frozen=True)
 class RunFiles:
-    """Where a run keeps its files, all in one folder.
+    """The paths of the files of a run, all in one folder.
 
     Attributes:
         folder: the folder.
@@ -105,6 +105,6 @@ class RunFiles:
         return self.folder / "final.extxyz"
 
     def remove(self) -> None:
-        """Delete what a run here has written."""
+        """Deletes all files of a run in the folder."""
         for path in (self.thermo, self.restart, self.final, self.watched, *self.folder.glob("trajectory.*")):
             path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The state of molecular dynamics: one pytree that holds everything the next step depends on."""
+"""The state of molecular dynamics, a pytree with everything that the next step depends on."""
 
 from __future__ import annotations
 
@@ -28,12 +28,11 @@ class MDState:
         velocities: [atoms, 3], Å per unit of time (:data:`jaxpot.units.TIME`).
         masses: [atoms], amu; any positive number for a padded atom.
         neighbors: the list; None for a potential without a cutoff.
-        key: [2] uint32, a JAX random key that stays what it is: the noise of a step depends on it and on ``step``.
-        overflow: [] bool, True where the list was too small at some step or a position was not finite: everything
-            since is NaN.
+        key: [2] uint32, a JAX random key, which does not change: the noise of a step depends on it and on ``step``.
+        overflow: [] bool, True once the list was too small or a position was not finite; all later results are NaN.
         forces: [atoms, 3], eV/Å, at these positions; NaN until a run has computed them.
-        step: [] int32, steps taken since the beginning.
-        bath: what thermostat and barostat add to the state; empty where there is none.
+        step: [] int32, number of steps since the beginning.
+        bath: variables of thermostat and barostat; empty where there are none.
     """
 
     system: System
@@ -68,16 +67,16 @@ def initial_state(
     capacity_multiplier: float = 1.25,
     seed: int = 0,
 ) -> MDState:
-    """The state from which a trajectory starts, with a neighbour list allocated on the host.
+    """Makes the state from which a trajectory starts, with a neighbour list allocated on the host.
 
     Args:
-        potential: its cutoff is taken.
+        potential: the potential, which gives the cutoff.
         system: atoms and cell.
         velocities: [atoms, 3], Å per unit of time.
         masses: [atoms], amu.
         skin: Å; a tenth of the cutoff if None.
-        capacity_multiplier: room in the list for what happens on the way.
-        seed: of the noise of Langevin dynamics.
+        capacity_multiplier: factor by which the list is larger than needed.
+        seed: seed of the noise of Langevin dynamics.
 
     Returns:
         The :class:`MDState`.

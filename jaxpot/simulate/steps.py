@@ -20,12 +20,12 @@ __all__ = ["Steps", "evaluated", "finite", "steps"]
 
 
 class Steps(NamedTuple):
-    """Molecular dynamics as pure functions, which jit, differentiate and vmap.
+    """Molecular dynamics as pure functions that work under jit, differentiation and vmap.
 
     Attributes:
-        init: ``(params, state) -> state`` with the forces of its positions, and a bath where the ensemble has one; a
-            bath that is there already stays as it is.
-        step: ``(params, state) -> state`` one time step later; the list is rebuilt where it has to be.
+        init: ``(params, state) -> state`` with the forces of its positions, and with a thermostat and barostat if the
+            ensemble has them; existing ones are kept.
+        step: ``(params, state) -> state`` one time step later; the list is rebuilt where necessary.
     """
 
     init: Callable[[Params, MDState], MDState]
@@ -33,7 +33,7 @@ class Steps(NamedTuple):
 
 
 def steps(potential: Potential, ensemble: Ensemble) -> Steps:
-    """The steps of a potential in an ensemble.
+    """Makes the steps for a potential in an ensemble.
 
     Args:
         potential: any potential.
@@ -59,7 +59,7 @@ def steps(potential: Potential, ensemble: Ensemble) -> Steps:
     integrate = integrator(ensemble)
 
     def listed(state: MDState) -> MDState:
-        """With a list that is complete, and a flag where there is none."""
+        """The state with a complete list; ``overflow`` is set where there is none."""
         neighbors = _lists_of(state.neighbors).updated(state.system, state.neighbors)
         overflow = state.overflow | ~finite(state.system)
         if neighbors is not None:
@@ -84,7 +84,7 @@ def steps(potential: Potential, ensemble: Ensemble) -> Steps:
 
 
 def evaluated(potential: Potential, params: Params, system: System, neighbors: Neighbors | None) -> Evaluation:
-    """Energies, forces and virial with a list that is known to be complete.
+    """Evaluates energies, forces and virial with a list that is known to be complete.
 
     Args:
         potential: any potential.
@@ -100,10 +100,10 @@ def evaluated(potential: Potential, params: Params, system: System, neighbors: N
 
 
 def finite(system: System) -> jax.Array:
-    """Whether all positions and the cell are numbers.
+    """Whether all positions and the cell are finite.
 
     Args:
-        system: any.
+        system: any system.
 
     Returns:
         Scalar bool.
@@ -112,5 +112,5 @@ def finite(system: System) -> jax.Array:
 
 
 def _lists_of(neighbors: Neighbors | None) -> Lists:
-    """The operations of a list that is there already."""
+    """The operations of an existing list."""
     return Lists(None if neighbors is None else neighbor_list(neighbors.plan.cutoff, neighbors.plan.skin))

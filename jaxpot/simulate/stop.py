@@ -1,4 +1,4 @@
-"""Stopping a run in good order when it is asked to."""
+"""Stopping a run properly on SIGINT and SIGTERM."""
 
 from __future__ import annotations
 

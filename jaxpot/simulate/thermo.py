@@ -1,4 +1,4 @@
-"""Thermodynamic quantities of a state, as recorded."""
+"""Thermodynamic quantities of a state, the records of a run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Thermo(NamedTuple):
         potential_eV: potential energy.
         kinetic_eV: kinetic energy.
         total_eV: their sum.
-        conserved_eV: the sum with what thermostat and barostat hold; constant but for integration errors.
+        conserved_eV: the total energy plus that of thermostat and barostat; constant apart from integration errors.
         temperature_K: twice the kinetic energy over the degrees of freedom and k.
         pressure_bar: (2 K - trace of the virial) / 3 V; periodic systems only.
         volume_A3: volume of the cell; periodic systems only.
@@ -45,12 +45,12 @@ class Thermo(NamedTuple):
 
 
 def thermo_of(measured: Measurement, step: int, ensemble: Ensemble, masses: np.ndarray, periodic: bool) -> Thermo:
-    """What is written down of a measurement.
+    """Makes the record of a measurement.
 
     Args:
         measured: see :class:`jaxpot.simulate.dynamics.Measurement`.
         step: number of steps taken.
-        ensemble: for the time step and the degrees of freedom.
+        ensemble: gives the time step and the degrees of freedom.
         masses: [atoms] amu.
         periodic: whether the system repeats in all directions, so that it has a pressure.
 

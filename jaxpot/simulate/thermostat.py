@@ -1,4 +1,4 @@
-"""Nose-Hoover chains: the extra variables by which a deterministic motion samples a temperature.
+"""Nose-Hoover chains: extra variables with which deterministic dynamics samples a temperature.
 
 G. J. Martyna, M. L. Klein and M. Tuckerman, J. Chem. Phys. 97, 2635 (1992); integrated as in G. J. Martyna,
 M. E. Tuckerman, D. J. Tobias and M. L. Klein, Mol. Phys. 87, 1117 (1996).
@@ -32,7 +32,7 @@ def new_chain(dtype: Any) -> Chain:
     """A chain at rest.
 
     Args:
-        dtype: of its numbers.
+        dtype: float type of its numbers.
 
     Returns:
         The :class:`Chain`.
@@ -47,9 +47,9 @@ def half_step(chain: Chain, twice_kinetic: jax.Array, freedom: Any, kT: Any, tau
     Q_k v_k' = Q_{k-1} v_{k-1}^2 - kT - Q_k v_k v_{k+1}, and velocities x' = -v_1 x.
 
     Args:
-        chain: as it is.
-        twice_kinetic: eV, 2K of what the chain is coupled to.
-        freedom: its number of degrees of freedom n.
+        chain: the chain before.
+        twice_kinetic: eV, 2K of the motion that the chain is coupled to.
+        freedom: number of degrees of freedom n of this motion.
         kT: eV.
         tau: period of the thermostat, in internal units.
         dt: the whole time step, in internal units.
@@ -83,11 +83,11 @@ def half_step(chain: Chain, twice_kinetic: jax.Array, freedom: Any, kT: Any, tau
 
 
 def chain_energy(chain: Chain, freedom: Any, kT: Any, tau: Any) -> jax.Array:
-    """What a chain adds to the conserved energy: sum Q_k v_k^2 / 2 + n kT x_1 + kT (x_2 + ...).
+    """The energy of a chain in the conserved energy: sum Q_k v_k^2 / 2 + n kT x_1 + kT (x_2 + ...).
 
     Args:
-        chain: as it is.
-        freedom: degrees of freedom n of what it is coupled to.
+        chain: the chain.
+        freedom: number of degrees of freedom n of the motion that it is coupled to.
         kT: eV.
         tau: period of the thermostat, in internal units.
 

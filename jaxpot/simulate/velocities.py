@@ -36,7 +36,7 @@ def maxwell_boltzmann(seed: int | np.random.Generator, masses: Any, temperature:
     subtracted, and all are scaled so that the kinetic energy is (3 N - 3) k T / 2.
 
     Args:
-        seed: of numpy's random numbers, or a generator.
+        seed: seed of numpy's random numbers, or a generator.
         masses: [atoms], amu.
         temperature: K.
 

@@ -1,4 +1,4 @@
-"""Watching a simulation: stop it, or keep its structures, where a number such as the spread of an ensemble is large."""
+"""Watching a simulation: it stops, or writes structures, where a number such as an ensemble's spread is large."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from jaxpot.system import System
 __all__ = ["MOST_LOOKS", "Looks", "Watch"]
 
 ACTIONS = ("stop", "record")
-MOST_LOOKS = 1024  # between two visits to the host
+MOST_LOOKS = 1024  # in one compiled call
 
 
 @dataclasses.dataclass(frozen=True)
 class Watch:
-    """What is looked at during a run, and what happens when it passes a threshold.
+    """A number that is measured during a run, and the action where it exceeds a threshold.
 
     Attributes:
         measure: ``(params, system, neighbors) -> scalar``, pure, such as
             :func:`jaxpot.uncertainty.largest_force_spread`; it is compiled into the loop over time steps.
-        threshold: above which something happens, in the unit of the measure.
-        action: "stop" ends the run there in good order; "record" writes the frame to ``watched.extxyz`` and goes on.
-        every: steps between looks.
+        threshold: value above which the action is taken, in the unit of the measure.
+        action: "stop" ends the run properly; "record" writes the frame to ``watched.extxyz`` and continues.
+        every: steps between measurements.
 
     Raises:
-        ValueError: an unknown action, no positive number of steps, or a threshold that is no number.
+        ValueError: the action is unknown, ``every`` is below 1, or the threshold is NaN.
 
     Example:
         >>> import jaxpot
@@ -57,13 +57,13 @@ class Watch:
 
 
 class Looks(NamedTuple):
-    """What a watch has seen since the time loop was entered; jittable.
+    """The values that a watch measured since the time loop was entered; jittable.
 
     Attributes:
-        steps: [MOST_LOOKS] int32, at which steps; only the first ``taken`` mean anything.
-        values: [MOST_LOOKS], what the measure gave.
-        taken: [] int32, how many.
-        last: [] int32, the last step at which it looked; -1 before the first.
+        steps: [MOST_LOOKS] int32, the steps of the measurements; only the first ``taken`` are valid.
+        values: [MOST_LOOKS], the measured values.
+        taken: [] int32, number of measurements.
+        last: [] int32, step of the last measurement; -1 before the first.
     """
 
     steps: jax.Array
@@ -77,7 +77,7 @@ class Looks(NamedTuple):
 
         Args:
             last: the step of the last look.
-            dtype: of the values.
+            dtype: float type of the values.
 
         Returns:
             The :class:`Looks`.

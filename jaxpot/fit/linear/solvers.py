@@ -151,7 +151,7 @@ def lasso(strength: float | None = None, **options: Any) -> Solver:
 
     Args:
         strength: scikit-learn's alpha for columns of rms 1; by default chosen by cross-validation (``LassoCV``).
-        options: of the scikit-learn estimator.
+        options: further options of the scikit-learn estimator.
 
     Returns:
         The solver; it knows no covariance.
@@ -165,7 +165,7 @@ def elastic_net(strength: float | None = None, l1_ratio: float = 0.5, **options:
     Args:
         strength: scikit-learn's alpha for columns of rms 1; by default chosen by cross-validation (``ElasticNetCV``).
         l1_ratio: share of the penalty that is on absolute values.
-        options: of the scikit-learn estimator.
+        options: further options of the scikit-learn estimator.
 
     Returns:
         The solver; it knows no covariance.
@@ -177,7 +177,7 @@ def bayesian_ridge(**options: Any) -> Solver:
     """Ridge regression whose strength and noise maximise the evidence (scikit-learn's ``BayesianRidge``).
 
     Args:
-        options: of the scikit-learn estimator.
+        options: further options of the scikit-learn estimator.
 
     Returns:
         The solver.
@@ -189,7 +189,7 @@ def automatic_relevance(**options: Any) -> Solver:
     """Ridge regression with one strength a coefficient, found by evidence, which makes many zero (``ARDRegression``).
 
     Args:
-        options: of the scikit-learn estimator.
+        options: further options of the scikit-learn estimator.
 
     Returns:
         The solver.

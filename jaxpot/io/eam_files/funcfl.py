@@ -133,7 +133,7 @@ def write_funcfl(path: Path, tables: EAMTables) -> None:
 
     Args:
       path: the file, replaced atomically.
-      tables: of style "funcfl"; F(rho), the effective charge and the density are written.
+      tables: tables of style "funcfl"; F(rho), the effective charge and the density are written.
 
     Raises:
       FileFormatError: the tables are of another style, `r_phi` does not follow from the effective charge, the format

@@ -26,10 +26,10 @@ def read_setfl(path: str | os.PathLike[str]) -> EAMTables:
     """Reads a setfl file (LAMMPS's pair_style eam/alloy, `.eam.alloy`).
 
     Args:
-      path: the file. Numbers may be spread over its lines in any way and may have Fortran exponents (1.0D+00).
+      path: the file. Numbers may be distributed over its lines in any way and may have Fortran exponents (1.0D+00).
 
     Raises:
-      FileFormatError: with file, line and remedy, for a file that is not exactly of this kind.
+      FileFormatError: the file is not exactly of this kind; the message names file, line and remedy.
 
     Example:
       >>> tables = EAMTables("setfl", ("made here", "", ""), ("Cu",), (29,), (63.546,), (3.615,), ("fcc",),
@@ -52,7 +52,7 @@ def read_eam_fs(path: str | os.PathLike[str]) -> EAMTables:
       path: the file, as for `read_setfl`.
 
     Raises:
-      FileFormatError: with file, line and remedy, for a file that is not exactly of this kind; eam/he files too.
+      FileFormatError: the file is not exactly of this kind, or an eam/he file; the message names file, line and remedy.
 
     Example:
       >>> density = np.arange(24.0).reshape(2, 2, 6)  # [own, other, n_r]: no symmetry
@@ -75,7 +75,7 @@ def read_adp(path: str | os.PathLike[str]) -> EAMTables:
       path: the file, as for `read_setfl`.
 
     Raises:
-      FileFormatError: with file, line and remedy, for a file that is not exactly of this kind.
+      FileFormatError: the file is not exactly of this kind; the message names file, line and remedy.
 
     Example:
       >>> pair = np.zeros((1, 1, 6))
@@ -93,40 +93,40 @@ def read_adp(path: str | os.PathLike[str]) -> EAMTables:
 
 
 def write_setfl(path: str | os.PathLike[str], tables: EAMTables) -> None:
-    """Writes a setfl file; LAMMPS (pair_style eam/alloy) and `read_setfl` get the same numbers back.
+    """Writes a setfl file; LAMMPS (pair_style eam/alloy) and `read_setfl` read exactly the same numbers.
 
     Args:
-      path: the file, replaced in one piece.
-      tables: of style "setfl", from a setfl file or from `merge_funcfl`.
+      path: the file, replaced atomically.
+      tables: tables of style "setfl", from a setfl file or from `merge_funcfl`.
 
     Raises:
-      FileFormatError: tables of another style, text that the format cannot hold, or a folder that is not writable.
+      FileFormatError: the tables are of another style, the format cannot hold a text, or the folder is not writable.
     """
     _write(path, tables, "setfl")
 
 
 def write_eam_fs(path: str | os.PathLike[str], tables: EAMTables) -> None:
-    """Writes a Finnis-Sinclair file; LAMMPS (pair_style eam/fs) and `read_eam_fs` get the same numbers back.
+    """Writes a Finnis-Sinclair file; LAMMPS (pair_style eam/fs) and `read_eam_fs` read exactly the same numbers.
 
     Args:
-      path: the file, replaced in one piece.
-      tables: of style "fs".
+      path: the file, replaced atomically.
+      tables: tables of style "fs".
 
     Raises:
-      FileFormatError: tables of another style, text that the format cannot hold, or a folder that is not writable.
+      FileFormatError: the tables are of another style, the format cannot hold a text, or the folder is not writable.
     """
     _write(path, tables, "fs")
 
 
 def write_adp(path: str | os.PathLike[str], tables: EAMTables) -> None:
-    """Writes an ADP file; LAMMPS (pair_style adp) and `read_adp` get the same numbers back.
+    """Writes an ADP file; LAMMPS (pair_style adp) and `read_adp` read exactly the same numbers.
 
     Args:
-      path: the file, replaced in one piece.
-      tables: of style "adp".
+      path: the file, replaced atomically.
+      tables: tables of style "adp".
 
     Raises:
-      FileFormatError: tables of another style, text that the format cannot hold, or a folder that is not writable.
+      FileFormatError: the tables are of another style, the format cannot hold a text, or the folder is not writable.
     """
     _write(path, tables, "adp")
 

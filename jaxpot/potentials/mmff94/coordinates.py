@@ -52,7 +52,7 @@ def bonded_coordinates(topology: Topology, positions: jax.Array) -> BondedCoordi
     that are gathered, and of those that are added up in the gradient.
 
     Args:
-        topology: of the molecule.
+        topology: topology of the molecule.
         positions: [atoms, 3, ...], Å.
 
     Returns:

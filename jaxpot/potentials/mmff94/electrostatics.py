@@ -105,7 +105,7 @@ def charge_products(
         params: ``charge`` [rows] e.
         rows: [atoms] int32.
         pair_kinds: [atoms // 2, atoms] int8.
-        dtype: of the result.
+        dtype: float type of the result.
         dielectric: constant and model.
 
     Returns:

@@ -58,9 +58,9 @@ def energy_terms(
 
     Args:
         params: the tables of parameters, as :func:`jaxpot.potentials.mmff94.assign` makes them.
-        topology: of the molecule.
+        topology: topology of the molecule.
         positions: [atoms, 3, ...], Å; axes after the second are conformers.
-        dielectric: of the electrostatic term.
+        dielectric: dielectric response in the electrostatic term.
 
     Returns:
         Name of the term -> [...] kcal/mol, the unit in which MMFF94 is published.
@@ -97,9 +97,9 @@ def atomic_energies(
 
     Args:
         params: the tables of parameters.
-        topology: of the molecule.
+        topology: topology of the molecule.
         positions: [atoms, 3, ...], Å.
-        dielectric: of the electrostatic term.
+        dielectric: dielectric response in the electrostatic term.
 
     Returns:
         [atoms, ...], eV.
@@ -119,9 +119,9 @@ def energies_and_gradients(
 
     Args:
         params: the tables of parameters.
-        topology: of the molecule.
+        topology: topology of the molecule.
         positions: [atoms, 3, ...], Å; axes after the second are conformers, which is the fast order.
-        dielectric: of the electrostatic term.
+        dielectric: dielectric response in the electrostatic term.
         by_atom: whether to return the energy of each atom, like :func:`atomic_energies`, instead of the sum.
 
     Returns:

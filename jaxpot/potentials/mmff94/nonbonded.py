@@ -41,9 +41,9 @@ def nonbonded_atomic_energies(
 
     Args:
         params: the tables of parameters.
-        topology: of the molecule.
+        topology: topology of the molecule.
         positions: [atoms, 3, ...], Å.
-        dielectric: of the electrostatic term.
+        dielectric: dielectric response in the electrostatic term.
 
     Returns:
         [atoms, ...] kcal/mol.
@@ -76,9 +76,9 @@ def nonbonded_energies_and_gradients(
 
     Args:
         params: the tables of parameters.
-        topology: of the molecule.
+        topology: topology of the molecule.
         positions: [atoms, 3, ...], Å.
-        dielectric: of the electrostatic term.
+        dielectric: dielectric response in the electrostatic term.
         by_atom: whether to return the energy of each atom, half the energy of its pairs.
 
     Returns:
@@ -115,9 +115,9 @@ def pair_lines(params: Params, topology: Topology, positions: jax.Array, dielect
 
     Args:
         params: the tables of parameters.
-        topology: of the molecule.
+        topology: topology of the molecule.
         positions: [atoms, 3, ...], Å.
-        dielectric: of the electrostatic term.
+        dielectric: dielectric response in the electrostatic term.
 
     Returns:
         The :class:`Line` to scan over.

@@ -50,7 +50,7 @@ def sizes_of(topology: Topology) -> Sizes:
     """The sizes of a molecule.
 
     Args:
-        topology: of the molecule.
+        topology: topology of the molecule.
 
     Returns:
         Its :class:`Sizes`.
@@ -67,8 +67,8 @@ def pad_topology(topology: Topology, atoms: int) -> Topology:
     molecules padded to the same number of atoms can be stacked; :func:`alike` is for molecules with more interactions.
 
     Args:
-        topology: of one molecule.
-        atoms: to pad to.
+        topology: topology of one molecule.
+        atoms: number of atoms to pad to.
 
     Returns:
         The padded :class:`Topology`, with numpy leaves.
@@ -87,7 +87,7 @@ def alike(topologies: Sequence[Topology]) -> list[Topology]:
     """Pads topologies to the smallest common sizes.
 
     Args:
-        topologies: of molecules.
+        topologies: topologies of molecules.
 
     Returns:
         Topologies that can be stacked.
@@ -100,7 +100,7 @@ def no_molecule(topology: Topology) -> Topology:
     """A topology of the same shape without atoms and interactions.
 
     Args:
-        topology: of one molecule.
+        topology: topology of one molecule.
 
     Returns:
         The :class:`Topology`, with numpy leaves.
@@ -116,9 +116,9 @@ def check_molecule(topology: Topology, species: np.ndarray, elements: tuple[str,
     """Raise ValueError where a topology does not belong to the atoms of a system.
 
     Args:
-        topology: of one molecule.
+        topology: topology of one molecule.
         species: [atoms] of the system.
-        elements: whose order gives the species.
+        elements: chemical symbols whose order gives the species.
     """
     atoms = len(species)
     if topology.atoms != atoms:
@@ -140,7 +140,7 @@ def numbers_of(species: Any, elements: tuple[str, ...] | None) -> Any:
 
     Args:
         species: [atoms].
-        elements: whose order gives the species.
+        elements: chemical symbols whose order gives the species.
 
     Returns:
         [atoms] int32, a NumPy array where the species are one.
@@ -173,8 +173,8 @@ def padded(topology: Topology, sizes: Sizes) -> Topology:
     """A molecule padded to given sizes.
 
     Args:
-        topology: of one molecule.
-        sizes: to pad to.
+        topology: topology of one molecule.
+        sizes: sizes to pad to.
 
     Returns:
         The padded :class:`Topology`.

@@ -32,7 +32,7 @@ def untypable_atom(mol: Mol, variant: str) -> str:
 
     Args:
         mol: a molecule that RDKit cannot type.
-        variant: of the force field.
+        variant: variant of the force field.
 
     Returns:
         The message.

@@ -33,9 +33,9 @@ def stiffness(params: Params, topology: Topology, positions: jax.Array, dielectr
 
     Args:
         params: the tables of parameters.
-        topology: of the molecule.
+        topology: topology of the molecule.
         positions: [atoms, 3], Å.
-        dielectric: of the electrostatic term.
+        dielectric: dielectric response in the electrostatic term.
 
     Returns:
         [3 atoms, 3 atoms] eV/Å^2.

@@ -83,7 +83,7 @@ def minima_and_depths(
         rows: [atoms] int32.
         donor_acceptor: [atoms] int8.
         pair_kinds: [atoms // 2, atoms] int8.
-        dtype: of the result.
+        dtype: float type of the result.
 
     Returns:
         Two arrays [atoms // 2, atoms], Å and kcal/mol; the depth is 0 where a pair does not interact.
