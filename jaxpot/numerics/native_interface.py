@@ -95,6 +95,7 @@ def _interface_version() -> tuple[int, int]:
             ctypes.c_int64.from_address(metadata + 8 * 3).value = MAJOR | MINOR << 32
             ctypes.c_int64.from_address(metadata + 8 * 4).value = 0
 
+    jax.devices("cpu")  # XLA looks at targets when its CPU client is there
     with _lock:
         _register("jaxpot_interface_version", probe, ctypes.cast(probe, ctypes.c_void_p).value or 0)
     if not versions:
