@@ -129,9 +129,9 @@ def test_several_elements_need_their_names() -> None:
     atoms = structures.make("crystal", ("Ar", "Kr"), 5.3)
     with pytest.raises(ValueError, match="the structure has Ar, Kr, and elements=None takes all atoms for one kind"):
         jaxpot.System.from_ase(atoms)
-    with pytest.raises(ValueError, match="species 2147483647 is no index"):
+    with pytest.raises(ValueError, match="species 2147483647 is not the index"):
         jaxpot.System.create([[0.0, 0.0, 0.0]], species=2**31 - 1)
-    with pytest.raises(ValueError, match="species -2 is no index"):
+    with pytest.raises(ValueError, match="species -2 is not the index"):
         jaxpot.System.create([[0.0, 0.0, 0.0]], species=-2)
     with pytest.raises(ValueError, match="whole numbers"):
         jaxpot.System.create([[0.0, 0.0, 0.0]], species=0.5)

@@ -102,5 +102,7 @@ def gradient_through_a_run(b: Bench) -> Iterator[Finding]:
     yield close("positions at the end", state.system.positions, positions, 1e-10)
     yield close("velocities at the end", state.velocities, velocities, 1e-10)
     for name, direction in b.directions:
-        numbers = differences(plain, b.params, direction, 1e-5)
+        # extrapolated to no step: knots of fine tables bend what a run makes of them
+        near, far = (differences(plain, b.params, direction, h) for h in (2e-6, 4e-6))
+        numbers = (4.0 * near - far) / 3.0
         yield close(f"params{name}", inner(gradient, direction), numbers, max(1e-5 * abs(numbers), 1e-8))
