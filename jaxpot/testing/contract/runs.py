@@ -102,5 +102,7 @@ def gradient_through_a_run(b: Bench) -> Iterator[Finding]:
     yield close("positions at the end", state.system.positions, positions, 1e-10)
     yield close("velocities at the end", state.velocities, velocities, 1e-10)
     for name, direction in b.directions:
-        numbers = differences(plain, b.params, direction, 1e-5)
+        # params that are knots of tables bend the run strongly: a difference without an error of the second order
+        once, twice = (differences(plain, b.params, direction, step) for step in (1e-6, 2e-6))
+        numbers = (4.0 * once - twice) / 3.0
         yield close(f"params{name}", inner(gradient, direction), numbers, max(1e-5 * abs(numbers), 1e-8))
