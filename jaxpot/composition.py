@@ -32,6 +32,10 @@ def scale(potential: Potential, factor: float) -> Potential:
         '0.5 * lennard_jones'
     """
 
+    if not isinstance(potential, Potential):
+        what = type(potential).__name__
+        raise TypeError(f"scale: a {what} stands where a potential belongs; it is the first argument")
+
     def outputs(params: Params, system: System, neighbors: Neighbors) -> Outputs:
         found = potential.unchecked.outputs(params, system, neighbors)
         return Outputs(factor * found.energies, multiply_results(found.extras, factor))

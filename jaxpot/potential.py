@@ -217,6 +217,10 @@ def common_elements(name: str, potentials: tuple[Potential, ...]) -> tuple[str, 
     """The elements that potentials agree on; ValueError where they do not."""
     if not potentials:
         raise ValueError(f"{name} needs at least one potential")
+    for p in potentials:
+        if not isinstance(p, Potential):
+            what = type(p).__name__
+            raise TypeError(f"{name}: a {what} stands where a potential belongs; pass potentials one after the other")
     known = {p.elements for p in potentials if p.elements is not None}
     if len(known) > 1:
         raise ValueError(

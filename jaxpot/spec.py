@@ -153,7 +153,15 @@ def potential_kind(factory: Callable[P, AnyPotential]) -> Callable[P, AnyPotenti
 
     @functools.wraps(factory)
     def made(*args: P.args, **named: P.kwargs) -> AnyPotential:
-        bound = signature.bind(*args, **named)
+        try:
+            bound = signature.bind(*args, **named)
+        except TypeError as error:
+            raise TypeError(f"{name}: {error}; its arguments are {', '.join(signature.parameters)}") from None
+        symbols = bound.arguments.get("elements")
+        if isinstance(symbols, str):  # a sequence of letters, which are other elements
+            raise ValueError(
+                f"{name}: elements is the text {symbols!r}; pass a sequence of symbols, such as [{symbols!r}]"
+            )
         for key, value in bound.arguments.items():
             if isinstance(value, Iterator):  # can be iterated only once, but factory and spec both need it
                 bound.arguments[key] = tuple(value)

@@ -245,3 +245,16 @@ def test_prepared_params_serve_every_evaluation() -> None:
     slope = jax.grad(lambda p: potential.atomic_energies(jaxpot.prepare(potential, p), system, neighbors).sum())(params)
     direct = jax.grad(jaxpot.energy(potential))(params, system, neighbors)
     np.testing.assert_allclose(slope[0]["root"], direct[0]["root"], rtol=1e-6)
+
+
+def test_wrong_arguments_of_factories_are_told_apart() -> None:
+    library: Any = jaxpot
+    add, scale, factory = library.add, library.scale, library.lennard_jones
+    potential: Any = factory(4.0)
+    for attempt in (lambda: add([potential, potential]), lambda: potential + 1, lambda: scale(2.0, potential)):
+        with pytest.raises(TypeError, match="stands where a potential belongs"):
+            attempt()
+    with pytest.raises(TypeError, match=r"lennard_jones: missing .* argument: 'cutoff'; its arguments are cutoff,"):
+        factory()
+    with pytest.raises(ValueError, match=r"elements is the text 'Ar'; pass a sequence of symbols, such as \['Ar'\]"):
+        factory(4.0, "Ar")

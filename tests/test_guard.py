@@ -148,6 +148,27 @@ def test_wrong_arguments_are_told_apart() -> None:
         jaxpot.energy(potential)(params, system, jaxpot.neighbor_list(4.0))
 
 
+def test_wrong_arguments_of_lists_are_told_apart() -> None:
+    potential, _, system, neighbors = setting("radial")
+    atoms = structures.make("crystal", ("Ar", "Kr"), 5.3, seed=1)
+    lists: Any = jaxpot.neighbor_list(potential)
+    for attempt in (lambda: lists.allocate(atoms), lambda: lists.update(atoms, neighbors)):
+        with pytest.raises(TypeError, match=r"Atoms stands where a jaxpot.System belongs; make one with"):
+            attempt()
+    with pytest.raises(TypeError, match="the system is the first argument"):
+        lists.update(neighbors, system)
+    with pytest.raises(TypeError, match="stands where neighbours belong; pass what allocate has returned"):
+        lists.update(system, lists)
+
+
+def test_one_structure_instead_of_several() -> None:
+    potential, params, system, _ = setting("radial")
+    evaluate: Any = jaxpot.evaluate
+    for one in (structures.make("crystal", ("Ar", "Kr"), 5.3, seed=1), system):
+        with pytest.raises(TypeError, match=r"pass \[structure\]"):
+            evaluate(potential, params, one)
+
+
 def test_one_structure_of_several_is_nan_alone() -> None:
     potential, params, system, neighbors = setting("radial")
     moved = system.replace(positions=system.positions.at[2, 0].add(0.4))

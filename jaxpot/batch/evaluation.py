@@ -66,6 +66,7 @@ def evaluate(
         A :class:`Result` for each structure, in their order.
 
     Raises:
+        TypeError: one structure instead of a sequence.
         ValueError: an unknown element, parameters that are not numbers, or an invalid structure; for a structure, the
             message begins with its place in the sequence.
         FloatingPointError: an energy or force is not finite; the message names the atom.
@@ -79,6 +80,8 @@ def evaluate(
         >>> [f"{r.energy:.4f}" for r in results]
         ['-0.0104', '0.0000']
     """
+    if isinstance(structures, System) or hasattr(structures, "get_chemical_symbols"):
+        raise TypeError("evaluate takes several structures and got one; pass [structure] and take the first result")
     kind = checked_dtype(dtype)
     params = checked_params(params, kind)
     structures = list(structures)

@@ -158,6 +158,7 @@ def save(path: Path, potential: Potential, params: Params, style: str | None = N
     Raises:
         FileFormatError: (a ValueError) the format cannot hold the potential, or the file cannot be written.
         ValueError: there is no format for the potential, or the params do not fit it.
+        TypeError: arguments in another order.
 
     Example:
         >>> import jaxpot
@@ -169,6 +170,10 @@ def save(path: Path, potential: Potential, params: Params, style: str | None = N
         >>> jaxpot.load("argon/")[0]
         Potential('lennard_jones', cutoff=8.5, elements=None)
     """
+    if not isinstance(potential, Potential):
+        raise TypeError(
+            f"a {type(potential).__name__} stands where a potential belongs; the order is (path, potential, params)"
+        )
     form = next((f for f in FORMATS if f.save is not None and f.holds(potential)), None)
     if style in NATIVE_STYLES:
         form = None

@@ -14,7 +14,7 @@ import numpy as np
 from jaxpot.neighbors import allocation, rebuild
 from jaxpot.neighbors.neighbors import ROUNDING, Neighbors
 from jaxpot.neighbors.plan import Plan
-from jaxpot.neighbors.validity import check_fit, is_complete
+from jaxpot.neighbors.validity import check_fit, check_system_type, is_complete
 from jaxpot.system import System, check_geometry
 
 __all__ = ["HasRanges", "NeighborList", "neighbor_list"]
@@ -196,6 +196,7 @@ def _check_images(cell: np.ndarray, pbc: np.ndarray, atoms: int, reach: float) -
 
 
 def _allocate(system: System, centers: jax.Array | None, request: allocation.Request) -> Neighbors:
+    check_system_type(system)
     for leaf in jax.tree.leaves((system, centers)):
         if isinstance(leaf, jax.core.Tracer):
             raise ValueError("allocate runs on the host, outside of jit, vmap and grad; use update inside")

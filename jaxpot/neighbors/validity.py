@@ -13,7 +13,7 @@ from jaxpot.neighbors.neighbors import Neighbors
 from jaxpot.neighbors.plan import complete_cell
 from jaxpot.system import System
 
-__all__ = ["check_fit", "inverse_of", "is_complete", "problem", "usable"]
+__all__ = ["check_fit", "check_system_type", "inverse_of", "is_complete", "problem", "usable"]
 
 Matrix = Sequence[Sequence[jax.Array]]  # 3 rows of 3 scalars
 
@@ -73,8 +73,24 @@ def is_complete(system: System, neighbors: Neighbors, ranges: tuple[float, ...] 
     return (most >= 0) & jnp.all(fine)
 
 
+def check_system_type(system: System) -> None:
+    """Raise TypeError where something else stands in the place of the system."""
+    if not isinstance(system, System):
+        what = type(system).__name__
+        remedy = (
+            "make one with jaxpot.System.from_ase(atoms, potential.elements)"
+            if what == "Atoms"
+            else "the system is the first argument"
+        )
+        raise TypeError(f"neighbor_list: a {what} stands where a jaxpot.System belongs; {remedy}")
+
+
 def check_fit(system: System, neighbors: Neighbors) -> None:
-    """Raise ValueError where a list has the wrong shape or type for a system; both are static."""
+    """Raise where a list has the wrong shape or type for a system, or the arguments are others; all are static."""
+    check_system_type(system)
+    if not isinstance(neighbors, Neighbors):
+        what = type(neighbors).__name__
+        raise TypeError(f"neighbor_list: a {what} stands where neighbours belong; pass what allocate has returned")
     if system.positions.shape != neighbors.reference_positions.shape:
         raise ValueError(
             f"the list was allocated for positions of shape {list(neighbors.reference_positions.shape)}, got "

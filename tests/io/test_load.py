@@ -235,6 +235,12 @@ def test_what_cannot_be_saved_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_arguments_of_save_in_another_order(tmp_path: Path) -> None:
+    save: Any = jaxpot.save
+    with pytest.raises(TypeError, match=r"the order is \(path, potential, params\)"):
+        save(*jaxpot.load("finnis_sinclair_1984:Fe"), tmp_path / "iron")
+
+
 def test_an_fs_file_whose_densities_do_not_depend_on_the_own_element_can_be_saved_as_setfl(tmp_path: Path) -> None:
     potential, params = jaxpot.load(POTENTIALS / "CuNi.eam.alloy")
     jaxpot.save(tmp_path / "a.eam.fs", potential, params)
