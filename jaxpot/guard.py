@@ -146,8 +146,9 @@ def guarded(
 
         return jax.tree.map(times, tree)
 
-    # params are multiplied too: where the mask removes all pairs, a factor on the result alone leaves dE/dparams at 0
-    return poisoned(function(poisoned(params), system, neighbors))
+    # what goes in is multiplied too: a pair that is left out has no derivative that a factor on the result could change
+    return poisoned(function(poisoned(params), poisoned(system), neighbors))
+
 
 
 def _geometry(system: System) -> tuple[Any, ...]:

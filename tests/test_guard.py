@@ -58,6 +58,8 @@ def assert_no_number(
         potential.evaluate(params, system, neighbors)
     slopes = jax.jit(jax.grad(jaxpot.energy(potential)))(jax.tree.map(jnp.asarray, params), system, neighbors)
     assert all(np.isnan(leaf).all() for leaf in jax.tree.leaves(slopes))
+    uphill = jax.jit(jax.grad(lambda x: jaxpot.energy(potential)(params, system.replace(positions=x), neighbors)))
+    assert np.isnan(uphill(system.positions)).all()
     with pytest.raises((UnusableListError, ValueError), match=match):
         jax.grad(jaxpot.energy(potential))(params, system, neighbors)
 

@@ -67,9 +67,10 @@ def steps(potential: Potential, ensemble: Ensemble) -> Steps:
         return state.replace(neighbors=neighbors, overflow=overflow)
 
     def result_of(params: Params, state: MDState) -> Evaluation:
-        result = evaluated(potential, params, state.system, state.neighbors)
-        # times NaN instead of NaN in their place: derivatives have to be NaN too
+        # positions and results times NaN, not NaN in their place: derivatives have to be NaN too, also without any pair
         factor = jnp.where(state.overflow, jnp.nan, 1.0).astype(state.velocities.dtype)
+        system = state.system.replace(positions=factor * state.system.positions)
+        result = evaluated(potential, params, system, state.neighbors)
         return result._replace(forces=factor * result.forces, virial=factor * result.virial)
 
     def init(params: Params, state: MDState) -> MDState:
