@@ -16,7 +16,8 @@ from jaxpot.testing import Bench, Check, checks, run
 from tests.conftest import FLOAT32
 from tests.contract.registry import EXAMPLES, Example
 
-SLOW = ("numba", "several_blocks", "gradient_through_a_run")  # each compiles programs of its own
+# Each compiles programs of its own; they are put to the first example of each kind of potential.
+SLOW = ("numba", "several_blocks", "gradient_through_a_run")
 
 
 @functools.cache
@@ -26,11 +27,24 @@ def bench(example: Example) -> Bench:
     return Bench(potential, params, **example.settings)
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
-@pytest.mark.parametrize(
-    "check",
-    [pytest.param(check, id=check.name, marks=[pytest.mark.slow] * (check.name in SLOW)) for check in checks()],
-)
+def kind_name(example: Example) -> str:
+    """The kind of an example's potential, or its own name where the potential is made of functions."""
+    spec = example.build()[0].spec
+    return example.name if spec is None else type(spec).kind
+
+
+def cases() -> Iterator[Any]:
+    """Every check with every example that it is put to."""
+    first = {kind_name(example): example for example in reversed(EXAMPLES)}
+    for check in checks():
+        slow = check.name in SLOW
+        for example in EXAMPLES:
+            if not slow or first[kind_name(example)] is example:
+                name = f"{check.name}-{example.name}"
+                yield pytest.param(check, example, id=name, marks=[pytest.mark.slow] * slow)
+
+
+@pytest.mark.parametrize(("check", "example"), cases())
 def test_contract(check: Check, example: Example) -> None:
     outcome = run(check, bench(example))
     if outcome.skipped:
