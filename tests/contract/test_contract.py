@@ -16,8 +16,12 @@ from jaxpot.testing import Bench, Check, checks, run
 from tests.conftest import FLOAT32
 from tests.contract.registry import EXAMPLES, Example
 
-# Each compiles programs of its own; they are put to the first example of each kind of potential.
+# Each compiles programs of its own, and leaves out variants of a kind of potential that another example stands for.
 SLOW = ("numba", "several_blocks", "gradient_through_a_run")
+VARIANTS = (
+    *("lennard_jones_force_shifted", "lennard_jones_switched", "wang_frenkel_all_free", "finnis_sinclair", "eam_fs"),
+    *("schnet_alone", "dtnn_alone", "linear_in_symmetry_functions"),
+)
 
 
 @functools.cache
@@ -27,24 +31,15 @@ def bench(example: Example) -> Bench:
     return Bench(potential, params, **example.settings)
 
 
-def kind_name(example: Example) -> str:
-    """The kind of an example's potential, or its own name where the potential is made of functions."""
-    spec = example.build()[0].spec
-    return example.name if spec is None else type(spec).kind
-
-
-def cases() -> Iterator[Any]:
-    """Every check with every example that it is put to."""
-    first = {kind_name(example): example for example in reversed(EXAMPLES)}
-    for check in checks():
-        slow = check.name in SLOW
-        for example in EXAMPLES:
-            if not slow or first[kind_name(example)] is example:
-                name = f"{check.name}-{example.name}"
-                yield pytest.param(check, example, id=name, marks=[pytest.mark.slow] * slow)
-
-
-@pytest.mark.parametrize(("check", "example"), cases())
+@pytest.mark.parametrize(
+    ("check", "example"),
+    [
+        pytest.param(check, example, id=f"{check.name}-{example.name}", marks=[pytest.mark.slow] * (check.name in SLOW))
+        for check in checks()
+        for example in EXAMPLES
+        if check.name not in SLOW or example.name not in VARIANTS
+    ],
+)
 def test_contract(check: Check, example: Example) -> None:
     outcome = run(check, bench(example))
     if outcome.skipped:
@@ -67,6 +62,10 @@ def kinds_without_example(examples: list[Example]) -> list[str]:
     here = [name for name in jaxpot.kinds() if kind_of(name).factory.__module__.startswith("jaxpot.")]
     shown = {kind for example in examples for kind in kinds_in(example.build()[0].spec)}
     return [name for name in here if name not in shown]
+
+
+def test_every_variant_is_an_example() -> None:
+    assert set(VARIANTS) <= {example.name for example in EXAMPLES}
 
 
 def test_every_kind_of_potential_has_an_example() -> None:
