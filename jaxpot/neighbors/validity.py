@@ -153,7 +153,7 @@ def problem(system: System, neighbors: Neighbors, ranges: tuple[float, ...] | No
     lengths = np.where(real, np.linalg.norm(np.stack(moved), axis=0), 0.0)
     atom, most = int(np.argmax(lengths)), float(_allowance(neighbors, stretch, ranges))
     if most < 0 or not np.isfinite(most):
-        what = f"the cell has changed by {float(stretch) - 1:.3g} (norm of the strain)"
+        what = f"the cell has changed by {float(stretch) - 1:.3g} (a bound of the strain)"
     else:
         what = f"atom {atom} has moved by {lengths[atom]:.3g} Å"
     return (
@@ -163,9 +163,10 @@ def problem(system: System, neighbors: Neighbors, ranges: tuple[float, ...] | No
 
 
 def _motion(system: System, neighbors: Neighbors) -> tuple[list[jax.Array], jax.Array]:
-    """The atoms' displacements beyond the cell's deformation A, as x, y and z [atoms], and the norm |A^-1|.
+    """The atoms' displacements beyond the cell's deformation A, as x, y and z [atoms], and a bound of the norm |A^-1|.
 
-    Both are exact where the cell has not changed.
+    Both are exact where the cell has not changed. With B = A^-1 the bound is the smaller of 1 + |B - 1|, in Frobenius's
+    norm, and the root of the largest sum of a row of |B B^T|, which is below 1 where a cell expands in all directions.
     """
     pbc, dtype = system.pbc.astype(bool), neighbors.reference_positions.dtype
     new = complete_cell(system.cell.astype(dtype), pbc, neighbors.completion)
@@ -183,7 +184,9 @@ def _motion(system: System, neighbors: Neighbors) -> tuple[list[jax.Array], jax.
         for e in range(3):
             strain = backward[d][e] - unit[d][e]
             squared = squared + strain * strain
-    return moved, jnp.where(same, 1.0, 1.0 + jnp.sqrt(squared))
+    gram = _product(backward, [list(column) for column in zip(*backward, strict=True)])
+    largest = functools.reduce(jnp.maximum, [sum(abs(entry) for entry in row[1:]) + abs(row[0]) for row in gram])
+    return moved, jnp.where(same, 1.0, jnp.minimum(1.0 + jnp.sqrt(squared), jnp.sqrt(largest)))
 
 
 def _allowance(neighbors: Neighbors, stretch: jax.Array, ranges: tuple[float, ...] | None) -> jax.Array:

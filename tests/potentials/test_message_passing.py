@@ -154,7 +154,8 @@ def test_blocks_change_nothing(network: Any, monkeypatch: pytest.MonkeyPatch) ->
     """Energies, forces, virial, slopes of them by the params, and the Hessian; in a cell smaller than the cutoff."""
     potential, params = network.build()
     params = jax.tree.map(jnp.asarray, params)
-    atoms = structures.crystal(network.elements, network.a, "fcc", repeat=(1, 1, 2), seed=4)[:7]
+    elements, a = network.settings["elements"], network.settings["lattice_constant"]
+    atoms = structures.crystal(elements, a, "fcc", repeat=(1, 1, 2), seed=4)[:7]
     system = jaxpot.System.from_ase(atoms, potential.elements)
     neighbors = jaxpot.neighbor_list(potential.cutoff, 0.5).allocate(system)
     weights = jnp.asarray(np.random.default_rng(1).normal(size=(len(atoms), 3)))
@@ -227,5 +228,5 @@ def test_a_list_for_some_atoms_is_refused() -> None:
     potential, params = NETWORKS[0].build()
     for centers in ([True, True, False], [True, True, True]):
         neighbors = jaxpot.neighbor_list(potential).allocate(system, centers=jnp.array(centers))
-        with pytest.raises(ValueError, match="edges of all atoms, but this list holds those of its centers alone"):
+        with pytest.raises(ValueError, match="edges of all atoms, but this list holds only those of its centers"):
             potential.evaluate(params, system, neighbors)
