@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxpot.potential import Params, Potential
+from jaxpot.potential import Params, Potential, prepare
 from jaxpot.simulate.ensembles import Ensemble
 from jaxpot.simulate.state import MDState, initial_state
 from jaxpot.simulate.steps import steps as steps_of
@@ -68,11 +68,13 @@ def trajectory(
     init, step = steps_of(potential, ensemble)
 
     def run(params: Params, state: MDState) -> tuple[MDState, Any]:
+        ready = prepare(potential, params, state.velocities.dtype)
+
         def one(state: MDState) -> tuple[MDState, Any]:
-            new = step(params, state)
+            new = step(ready, state)
             return new, None if observe is None else observe(params, new)
 
-        return (_checkpointed if checkpoint else _kept)(one, init(params, state), steps)
+        return (_checkpointed if checkpoint else _kept)(one, init(ready, state), steps)
 
     return run
 

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxpot.neighbors import Neighbors
-from jaxpot.potential import Evaluation, Params, Potential
+from jaxpot.potential import Evaluation, Params, Potential, prepare
 from jaxpot.simulate.ensembles import Ensemble
 from jaxpot.simulate.integrators import Integrator, integrator
 from jaxpot.simulate.lists import Lists, lists_for
@@ -194,6 +194,8 @@ class _Loop(NamedTuple):
     def advanced(self, params: Params, carry: Carry, target: jax.Array) -> Carry:
         """Runs to ``target``, or until the list overflows, a number is not finite, or the watch ends the loop."""
 
+        ready = prepare(self.potential, params, carry.state.velocities.dtype)
+
         def running(carry: Carry) -> jax.Array:
             more = carry.state.step < target
             if self.watch is not None:
@@ -203,7 +205,7 @@ class _Loop(NamedTuple):
         def body(carry: Carry) -> Carry:
             if self.watch is not None:
                 carry = self._looked(params, carry)
-            return self._walked(params, self._listed(carry, target), target)
+            return self._walked(ready, self._listed(carry, target), target)
 
         return jax.lax.while_loop(running, body, carry)
 

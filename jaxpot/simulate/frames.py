@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxpot.extras import declared
 from jaxpot.simulate.state import MDState
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def frame_of(state: MDState, energy: float, atoms: Atoms, timestep: float) -> At
     if not np.array_equal(frame.get_masses(), masses):
         frame.set_masses(masses)
     frame.set_momenta(np.asarray(state.velocities, np.float64) * masses[:, None])
-    for name, value in getattr(state.system, "extras", {}).items():
+    for name, value in state.system.extras.items():
         _put(frame, name, value)
     frame.calc = SinglePointCalculator(frame, energy=energy, forces=np.asarray(state.forces, np.float64))
     return frame
@@ -50,12 +51,13 @@ def frame_of(state: MDState, energy: float, atoms: Atoms, timestep: float) -> At
 
 def _put(frame: Atoms, name: str, value: Any) -> None:
     """Named data of a system, where a file of frames can hold them."""
-    if not hasattr(value, "shape"):
-        return  # structured data, such as a topology
+    per = declared(name).per
+    if per == "structured":
+        return  # such as a topology
     array = np.asarray(value)
     if name == "charges":
         frame.set_initial_charges(array.astype(np.float64))
-    elif array.shape[:1] == (len(frame),):
+    elif per == "atom":
         frame.set_array(name, array)
     else:
         frame.info[name] = array if array.ndim else array.item()

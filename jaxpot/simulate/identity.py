@@ -41,7 +41,7 @@ def identity(
     """
     plain = dataclasses.asdict(settings)
     plain.pop("steps")
-    described = (potential.name, potential.cutoff, potential.elements, getattr(potential, "spec", None))
+    described = (potential.name, potential.cutoff, potential.elements, potential.spec)
     leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(params)]
     return (
         plain
@@ -49,13 +49,14 @@ def identity(
         | {
             "potential": fingerprint(described),
             "params": fingerprint((str(jax.tree.structure(params)), leaves)),
+            "data": fingerprint(system.extras),
             "structure": _structure(system, atoms, settings),
         }
     )
 
 
 def check_identity(restart: Restart, now: dict[str, Any]) -> None:
-    """Raise where a restart file belongs to a run with another potential, other params or other settings.
+    """Raise where a restart file belongs to a run with another potential, other params, data or settings.
 
     Args:
         restart: the file.
@@ -130,7 +131,6 @@ def _structure(system: System, atoms: Atoms, settings: RunSettings) -> dict[str,
         "cell": system.cell,
         "periodicity": system.pbc,
         "positions": system.positions,
-        "data": getattr(system, "extras", {}),
     }
     if settings.initial_temperature is None:
         parts["velocities"] = atoms.get_momenta()

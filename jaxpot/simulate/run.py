@@ -8,15 +8,16 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxpot.batch.checks import checked_dtype, checked_params
+from jaxpot.extras import check_needed
 from jaxpot.io.folders import locked, write_atomically
 from jaxpot.potential import Params, Potential
 from jaxpot.simulate.dynamics import Carry, Status, dynamics
@@ -70,6 +71,7 @@ def run_md(
     settings: RunSettings,
     output: str | os.PathLike[str],
     *,
+    extras: Mapping[str, Any] | None = None,
     resume: bool = False,
     on_progress: Callable[[Thermo, float], None] | None = None,
     watch: Watch | None = None,
@@ -88,6 +90,8 @@ def run_md(
         settings: what to run and what to write.
         output: folder for the files, created if it does not exist. Files of an earlier run are replaced, unless
             ``resume``.
+        extras: named data that the potential needs, such as charges, see :mod:`jaxpot.extras`; given again on
+            ``resume``. Frames hold those with one value or one entry an atom.
         resume: whether to continue from the restart file in ``output``.
         on_progress: function called after every record, with the record and the steps per second.
         watch: stops the run, or writes structures, where a number such as the spread of an ensemble is large.
@@ -121,7 +125,7 @@ def run_md(
         atoms = restart.atoms
     if atoms is None:
         raise ValueError("a new run needs a structure; pass atoms, or resume=True")
-    run = _Run(atoms, potential, params, settings, files, watch)
+    run = _Run(atoms, potential, params, settings, files, extras, watch)
     with locked(files.folder):
         # read again: another run may have written to the folder just before it was locked
         return run.go(load_restart(files.restart) if resume else None, on_progress)
@@ -137,7 +141,8 @@ class _Run:
         params: Params,
         settings: RunSettings,
         files: RunFiles,
-        watch: Watch | None = None,
+        extras: Mapping[str, Any] | None,
+        watch: Watch | None,
     ) -> None:
         if len(atoms) == 0:
             raise ValueError("the structure has no atoms")
@@ -152,7 +157,9 @@ class _Run:
         if settings.initial_temperature is None and not np.isfinite(atoms.get_momenta()).all():
             atom = int(np.flatnonzero(~np.isfinite(atoms.get_momenta()).all(axis=1))[0])
             raise ValueError(f"the velocity of atom {atom} is not finite; repair it, or ask for a temperature")
-        self.system = System.from_ase(atoms, potential.elements, self.dtype)
+        self.system = System.from_ase(atoms, potential.elements, self.dtype, extras)
+        species = np.asarray(self.system.species)
+        check_needed(potential.name, potential.needs, self.system.extras, species, potential.elements)
         self.params = checked_params(params, self.dtype)
         self.identity = identity(potential, self.params, self.system, atoms, settings)
         self.dynamics = dynamics(potential, settings.ensemble, settings.skin, watch=watch)
@@ -238,16 +245,11 @@ class _Run:
             if status == Status.WATCHED:
                 if self.kept is None:
                     return carry, True
-                self._keep(carry.state)
+                frame = self._frame(carry.state)
+                frame.info["watched"] = self.seen[-1][1]
+                self.kept.write(frame)
             elif int(carry.state.step) >= target:
                 return carry, False
-
-    def _keep(self, state: MDState) -> None:
-        """Writes the frame at which the watch stopped."""
-        assert self.kept is not None
-        frame = self._frame(state)
-        frame.info["watched"] = self.seen[-1][1]
-        self.kept.write(frame)
 
     def _record(self, state: MDState, on_progress: Callable[[Thermo, float], None] | None, rate: float) -> None:
         step = int(state.step)

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxpot.extras import check_needed
 from jaxpot.neighbors import Neighbors
 from jaxpot.potential import Potential
 from jaxpot.simulate.ensembles import Ensemble
@@ -82,7 +83,8 @@ def initial_state(
         The :class:`MDState`.
 
     Raises:
-        ValueError: the skin is not positive, or velocities or masses do not have one entry an atom.
+        ValueError: the skin is not positive, velocities or masses do not have one entry an atom, or the system lacks
+            data that the potential needs.
 
     Example:
         >>> import jaxpot
@@ -91,6 +93,7 @@ def initial_state(
         >>> int(state.step), bool(state.overflow)
         (0, False)
     """
+    check_needed(potential.name, potential.needs, system.extras, None, potential.elements)
     dtype, atoms = system.positions.dtype, system.positions.shape[0]
     velocities, masses = jnp.asarray(velocities, dtype), jnp.asarray(masses, dtype)
     if velocities.shape != (atoms, 3):

@@ -167,6 +167,36 @@ def test_potentials_of_functions_are_told_apart_by_their_forces(tmp_path: Path) 
     assert run_md(None, of(0.001), {}, argon.settings("nve", 20), tmp_path, resume=True).finished
 
 
+def test_named_data_travel_with_a_run(tmp_path: Path) -> None:
+    def energies(params: Any, system: Any, neighbors: Any) -> Any:
+        x = system.positions
+        return 0.05 * jnp.sum(x**2, axis=1) - system.extras["charges"] * (x @ system.extras["field"])
+
+    potential = jaxpot.Potential("charges in a field", 0.0, ("Ar",), energies, needs=frozenset({"charges", "field"}))
+    atoms = argon.crystal(1)
+    extras = {"charges": [0.5, -0.5, 0.25, 0.0], "field": [0.1, 0.0, -0.2]}
+    with pytest.raises(ValueError, match="needs field, which the system does not have"):
+        run_md(
+            atoms, potential, {}, argon.settings("nvt", 10), tmp_path / "none", extras={"charges": extras["charges"]}
+        )
+
+    def run(steps: int, name: str, extras: Any = extras, **options: Any) -> Any:
+        return run_md(atoms, potential, {}, argon.settings("nvt", steps), tmp_path / name, extras=extras, **options)
+
+    run(40, "whole")
+    run(20, "parts")
+    for other in (extras | {"field": [0.1, 0.0, 0.2]}, extras | {"charges": [0.5, -0.5, 0.0, 0.25]}):
+        with pytest.raises(RestartError, match="another data"):
+            run(40, "parts", other, resume=True)
+    last = run(40, "parts", resume=True).atoms
+    assert argon.written(tmp_path / "parts") == argon.written(tmp_path / "whole")
+    forces = -0.1 * last.positions + np.outer(extras["charges"], extras["field"])
+    np.testing.assert_allclose(last.get_forces(), forces, atol=1e-12)
+    frame = ase.io.read(tmp_path / "parts" / "trajectory.extxyz", index=-1)
+    np.testing.assert_array_equal(frame.get_initial_charges(), extras["charges"])
+    np.testing.assert_array_equal(frame.info["field"], extras["field"])
+
+
 KILLED_WITH_LOCK = """
 import os, signal, sys
 from pathlib import Path
