@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import jax
@@ -123,7 +124,9 @@ class DesignHead(Head):
             params: of the head.
         """
         name = type(self).__name__
-        found = named_parameters(name, params, jnp.result_type(float), ("coefficients",))["coefficients"]
+        given = params.get("coefficients") if isinstance(params, Mapping) else None
+        dtype = jnp.result_type(float if given is None else given)
+        found = named_parameters(name, params, dtype, ("coefficients",))["coefficients"]
         wanted = (descriptor.species, self.size(descriptor))
         if found.shape != wanted:
             raise ValueError(f"coefficients must have shape {list(wanted)}, got {list(found.shape)}")

@@ -112,6 +112,7 @@ def charge_products(
         [atoms // 2, atoms], kcal/mol Å^n.
     """
     (q,) = rows_of("electrostatics", params, rows, 1, dtype)
-    scale = jnp.where(pair_kinds == EXCLUDED, 0.0, jnp.where(pair_kinds == ONE_FOUR, ONE_FOUR_SCALE, 1.0))
+    none, near, full = (jnp.asarray(number, dtype) for number in (0.0, ONE_FOUR_SCALE, 1.0))
+    scale = jnp.where(pair_kinds == EXCLUDED, none, jnp.where(pair_kinds == ONE_FOUR, near, full))
     q_i, q_j = both(q)
-    return (COULOMB / dielectric.checked().constant) * scale.astype(dtype) * q_i * q_j
+    return (COULOMB / dielectric.checked().constant) * scale * q_i * q_j
