@@ -122,7 +122,7 @@ def test_many_body_gradients_in_a_triclinic_cell_are_slopes(name: str, monkeypat
     "cell",
     [
         "",
-        pytest.param("flexible", marks=pytest.mark.xfail(reason="the slope with the pressure is 1 % off; not understood")),
+        pytest.param("flexible", marks=pytest.mark.xfail(reason="the slope with the pressure is 1 % off, unexplained")),
     ],
 )
 def test_gradients_through_thermostats_and_barostats_are_slopes(cell: str) -> None:
