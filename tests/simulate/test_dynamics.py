@@ -80,7 +80,7 @@ def test_visits_to_the_host_change_no_bit(ensemble: str) -> None:
     potential, params = argon.potential()
     motion = dynamics(potential, argon.settings(ensemble, 0).ensemble, skin=0.2)
     whole = motion.advance(params, started(motion, params, argon.crystal(1), 200.0), 60).state
-    assert whole.neighbors is not None and int(whole.neighbors.rebuilds) > 1
+    assert whole.neighbors is not None and int(whole.neighbors.rebuilds) >= 1
     carry = started(motion, params, argon.crystal(1), 200.0)
     for target in (1, 2, 3, 20, 31, 60):
         carry = motion.advance(params, carry, target)
