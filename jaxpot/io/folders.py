@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from jaxpot.errors import JaxpotError
 from jaxpot.io.errors import FileFormatError
 
 __all__ = ["MARKERS", "FolderInUseError", "give_up", "kinds_in", "locked", "write_atomically", "write_together"]
@@ -73,7 +74,7 @@ def write_together(folder: str | os.PathLike[str], texts: Mapping[str, str | byt
         raise FileFormatError(folder, None, message, "check the folder, its permissions and the disk") from error
 
 
-class FolderInUseError(ValueError):
+class FolderInUseError(JaxpotError, ValueError):
     """Another process, or another run of this one, is writing to a folder."""
 
 
