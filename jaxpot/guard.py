@@ -17,7 +17,7 @@ from jaxpot.system import System
 if TYPE_CHECKING:
     from jaxpot.potential import Potential
 
-__all__ = ["check", "check_list", "guarded"]
+__all__ = ["check", "check_list", "guarded", "nan_unless"]
 
 T = TypeVar("T")
 
@@ -137,18 +137,27 @@ def guarded(
         right = usable(fixed[0], fixed[1], potential.ranges)
     if potential.elements is not None:
         right &= jnp.all(fixed[0].species < len(potential.elements))
+    # what goes in is multiplied too: a pair that is left out has no derivative that a factor on the result could change
+    return nan_unless(right, function(nan_unless(right, params), nan_unless(right, system), neighbors))
+
+
+def nan_unless(right: jax.Array, tree: T) -> T:
+    """A pytree whose floating-point leaves, and all derivatives through them, are NaN where ``right`` is False.
+
+    Args:
+        right: scalar bool.
+        tree: any pytree.
+
+    Returns:
+        The pytree, of the same types.
+    """
     factor = jnp.where(right, 1.0, jnp.nan)
 
-    def poisoned(tree: Any) -> Any:
-        def times(leaf: Any) -> Any:
-            # the factor has a weak type, so results keep their type
-            return leaf * factor if jnp.issubdtype(jnp.result_type(leaf), jnp.floating) else leaf
+    def times(leaf: Any) -> Any:
+        # the factor has a weak type, so results keep their type
+        return leaf * factor if jnp.issubdtype(jnp.result_type(leaf), jnp.floating) else leaf
 
-        return jax.tree.map(times, tree)
-
-    # what goes in is multiplied too: a pair that is left out has no derivative that a factor on the result could change
-    return poisoned(function(poisoned(params), poisoned(system), neighbors))
-
+    return jax.tree.map(times, tree)
 
 
 def _geometry(system: System) -> tuple[Any, ...]:

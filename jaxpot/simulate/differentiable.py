@@ -35,9 +35,6 @@ def trajectory(
     With ``checkpoint``, the reverse pass stores about sqrt(steps) states and computes the others again, so its memory
     grows as sqrt(steps). Without, it stores every intermediate result of every step.
 
-    The gradient with respect to the pressure of a flexible cell has been seen to differ from differences by 1 %, for a
-    reason that is not known yet; gradients with respect to params and temperature agree with differences.
-
     Args:
         potential: any potential.
         ensemble: what is held constant; its numbers may be traced.

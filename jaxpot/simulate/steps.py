@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxpot.guard import nan_unless
 from jaxpot.neighbors import Neighbors, neighbor_list
 from jaxpot.potential import Evaluation, Params, Potential
 from jaxpot.simulate.ensembles import Ensemble
@@ -67,11 +68,9 @@ def steps(potential: Potential, ensemble: Ensemble) -> Steps:
         return state.replace(neighbors=neighbors, overflow=overflow)
 
     def result_of(params: Params, state: MDState) -> Evaluation:
-        # positions and results times NaN, not NaN in their place: derivatives have to be NaN too, also without any pair
-        factor = jnp.where(state.overflow, jnp.nan, 1.0).astype(state.velocities.dtype)
-        system = state.system.replace(positions=factor * state.system.positions)
-        result = evaluated(potential, params, system, state.neighbors)
-        return result._replace(forces=factor * result.forces, virial=factor * result.virial)
+        # what goes in becomes NaN too, because derivatives have to be NaN also where no pair is left
+        right = jnp.logical_not(state.overflow)
+        return nan_unless(right, evaluated(potential, *nan_unless(right, (params, state.system)), state.neighbors))
 
     def init(params: Params, state: MDState) -> MDState:
         state = listed(state)

@@ -126,7 +126,7 @@ def test_update_builds_what_allocate_builds(kind: str) -> None:
 def moving_crystal() -> tuple[jaxpot.System, jaxpot.Neighbors]:
     atoms = structures.crystal(["Cu"], 3.9)
     system = jaxpot.System.from_ase(atoms)
-    return system, lists().allocate(system)
+    return system, jaxpot.neighbor_list(CUTOFF, SKIN, capacity_multiplier=1.6).allocate(system)
 
 
 def displaced(system: jaxpot.System, length: float, seed: int) -> jaxpot.System:
@@ -146,8 +146,8 @@ def test_a_list_that_is_kept_is_complete(seed: int) -> None:
     """Random moves and strains of any size up to the skin: rebuilt or not, no pair within the cutoff is missing."""
     start, neighbors = moving_crystal()
     rng = np.random.default_rng(seed)
-    kept = 0
-    for size in np.linspace(0.02, 1.3, 12):
+    kept = rebuilt = 0
+    for size in np.linspace(0.02, 1.6, 14):
         strain = rng.normal(size=(3, 3))
         share = rng.uniform()
         strain *= share * size * SKIN / REACH / np.linalg.norm(strain)
@@ -156,9 +156,13 @@ def test_a_list_that_is_kept_is_complete(seed: int) -> None:
         assert not new.overflow
         assert_complete(new, as_cell(system), CUTOFF, np.inf, TOLERANCE)
         kept += int(new.rebuilds) == 0
-        if size > 1.25:
+        # as long as no atom moves farther than this, every pair now within CUTOFF was within REACH
+        allowed = 0.5 * (REACH / np.linalg.norm(np.linalg.inv(np.eye(3) + strain), 2) - CUTOFF)
+        moved = system.positions - start.positions @ (np.eye(3) + strain)
+        if np.linalg.norm(moved, axis=1).max() > allowed + TOLERANCE:
+            rebuilt += 1
             assert int(new.rebuilds) == 1
-    assert kept >= 5
+    assert kept >= 5 and rebuilt >= 1
 
 
 def test_the_worst_approach_within_half_the_skin() -> None:
