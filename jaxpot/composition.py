@@ -8,7 +8,7 @@ from typing import Any
 from jaxpot.evaluation import Evaluation, Functions, Outputs, Params
 from jaxpot.extras import add_results, multiply_results
 from jaxpot.neighbors import Neighbors
-from jaxpot.potential import Potential, all_ranges, common_elements, list_of_part, with_params
+from jaxpot.potential import Potential, all_ranges, common_elements, part_of_sum, with_params
 from jaxpot.spec import potential_kind
 from jaxpot.system import System
 
@@ -98,11 +98,13 @@ def chain(*potentials: Potential) -> Potential:
         )
 
     def outputs(params: Params, system: System, neighbors: Neighbors) -> Outputs:
+        if neighbors is not None and any(p.gives and p.cutoff > 0 for p in potentials):
+            neighbors.check_all_centers("a chain needs the charges, or what else it passes on, of all atoms")
         results: list[Outputs] = []
         extras: dict[str, Any] = {}
         for p, q in with_params(potentials, params):
             passed = {name: extras[name] for name in sorted(p.needs & set(extras))}
-            found = p.unchecked.outputs(q, system.with_extras(**passed), list_of_part(neighbors, p))
+            found = part_of_sum(p, neighbors).outputs(q, system.with_extras(**passed), neighbors)
             results.append(found)
             extras |= found.extras
         return Outputs(sum(r.energies for r in results), add_results([r.extras for r in results]))  # type: ignore[arg-type]

@@ -60,6 +60,12 @@ class Functions:
     evaluate: Callable[[Params, System, Neighbors], Evaluation] = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
+        of_all = self.outputs
+
+        def outputs(params: Params, system: System, neighbors: Neighbors) -> Outputs:
+            return _of_centers(of_all(params, system, neighbors), neighbors)
+
+        object.__setattr__(self, "outputs", outputs)
         if self.evaluate is None:
             object.__setattr__(self, "evaluate", lambda *given: evaluate_by_autodiff(self.outputs, *given))
 
@@ -75,6 +81,13 @@ class Functions:
             [atoms] eV.
         """
         return self.outputs(params, system, neighbors).energies
+
+
+def _of_centers(found: Outputs, neighbors: Neighbors | None) -> Outputs:
+    """Energies of 0 for atoms that are not centers, also where a formula computes those of all atoms."""
+    if neighbors is None or neighbors.plan.other_atoms == 0:
+        return found
+    return found._replace(energies=jnp.where(neighbors.is_center, found.energies, 0.0))
 
 
 @jax.tree_util.register_dataclass

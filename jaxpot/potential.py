@@ -16,7 +16,7 @@ from jaxpot.neighbors import Neighbors
 from jaxpot.spec import Spec, potential_kind
 from jaxpot.system import System
 
-__all__ = ["Potential", "add", "all_ranges", "common_elements", "list_of_part", "no_init", "prepare", "with_params"]
+__all__ = ["Potential", "add", "all_ranges", "common_elements", "no_init", "part_of_sum", "prepare", "with_params"]
 
 
 def no_init(*_: Any) -> Params:
@@ -180,13 +180,11 @@ def add(*potentials: Potential) -> Potential:
     elements = common_elements("add", potentials)
 
     def outputs(params: Params, system: System, neighbors: Neighbors) -> Outputs:
-        parts = [p.unchecked.outputs(q, system, list_of_part(neighbors, p)) for p, q in with_params(potentials, params)]
+        parts = [part_of_sum(p, neighbors).outputs(q, system, neighbors) for p, q in with_params(potentials, params)]
         return Outputs(sum(p.energies for p in parts), add_results([p.extras for p in parts]))  # type: ignore[arg-type]
 
     def evaluate(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
-        parts = [
-            p.unchecked.evaluate(q, system, list_of_part(neighbors, p)) for p, q in with_params(potentials, params)
-        ]
+        parts = [part_of_sum(p, neighbors).evaluate(q, system, neighbors) for p, q in with_params(potentials, params)]
         energies, forces, virial = (sum(terms[1:], terms[0]) for terms in zip(*[p[:3] for p in parts], strict=True))
         return Evaluation(energies, forces, virial, add_results([p.extras for p in parts]))
 
@@ -208,9 +206,22 @@ def all_ranges(potentials: tuple[Potential, ...]) -> tuple[float, ...]:
     return tuple(sorted({r for p in potentials for r in p.ranges}, reverse=True))
 
 
-def list_of_part(neighbors: Neighbors | None, potential: Potential) -> Any:
-    """The narrowest list for a part of a sum; None for a part without a cutoff, or where no list is given."""
-    return None if neighbors is None or potential.cutoff == 0 else neighbors.within(potential.cutoff)
+def part_of_sum(potential: Potential, neighbors: Neighbors | None) -> Functions:
+    """A part's functions of the list of the whole sum: the part sees its own cutoff, and has energies of centers only.
+
+    A part without a cutoff computes the energies of all atoms. Where the list has the neighbours of some centers only,
+    those of the other atoms are set to 0, as in every other part.
+    """
+    part = potential.unchecked
+    if neighbors is None:
+        return part
+    if potential.cutoff > 0:
+        mine = neighbors.within(potential.cutoff)
+        return Functions(lambda q, s, _: part.outputs(q, s, mine), lambda q, s, _: part.evaluate(q, s, mine))
+    nothing: Any = None
+    if neighbors.plan.other_atoms == 0:
+        return Functions(lambda q, s, _: part.outputs(q, s, nothing), lambda q, s, _: part.evaluate(q, s, nothing))
+    return Functions(lambda q, s, _: part.outputs(q, s, nothing))
 
 
 def common_elements(name: str, potentials: tuple[Potential, ...]) -> tuple[str, ...] | None:

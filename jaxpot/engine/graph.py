@@ -247,11 +247,7 @@ class Layout(NamedTuple):
 
 def layout_of(system: System, neighbors: Neighbors, cutoff: float) -> Layout:
     """The layout of the edges within the cutoff, in blocks if there are many edges."""
-    if neighbors.plan.other_atoms:
-        raise ValueError(
-            "message passing needs the edges of all atoms, but this list holds only those of its centers; allocate it "
-            "without centers, and ignore the energies of the other atoms"
-        )
+    neighbors.check_all_centers("message passing needs the edges of all atoms")
     nodes, width = neighbors.row_of_atom.shape[0], neighbors.rows.shape[1]  # padding follows the atoms
     block = (nodes, width)
     if nodes * width > WHOLE:

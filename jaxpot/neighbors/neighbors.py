@@ -94,6 +94,21 @@ class Neighbors:
         """[atoms, capacity] int32, the neighbours' rows in the order of the atoms."""
         return self.rows.at[self.row_of_atom].get(mode="fill", fill_value=self.source.shape[0])
 
+    def check_all_centers(self, reason: str) -> None:
+        """Raise where only some of the atoms are centers.
+
+        Args:
+            reason: why all are needed; a clause that begins the message.
+
+        Raises:
+            ValueError: the list has the neighbours of some atoms only.
+        """
+        if self.plan.other_atoms:
+            raise ValueError(
+                f"{reason}, but this list holds the neighbours of its centers only; allocate it without centers, and "
+                "ignore the energies of the other atoms"
+            )
+
     def within(self, cutoff: float) -> Neighbors:
         """The narrowest stored list that is complete for a cutoff.
 

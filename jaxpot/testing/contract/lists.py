@@ -55,6 +55,27 @@ def other_lists(b: Bench) -> Iterator[Finding]:
         yield from same(b, numbers(b, given, len(b.atoms)), b.reference, b.rounding, what)
 
 
+@check("what the formula adds up over atoms that are no centers; jaxpot.engine.environment and radial give the forces "
+       "on all atoms from the energies of the centers", ("cutoff",))  # fmt: skip
+def some_centers(b: Bench) -> Iterator[Finding]:
+    """Two halves of the atoms, each as the centers of a list, have their energies, and forces that add up to all."""
+    lists, system, count = neighbor_list(b.potential, SKIN, native_from=NEVER), b.system(b.atoms), len(b.atoms)
+    first = np.arange(count) % 2 == 0
+    neighbors = lists.allocate(system, centers=jnp.asarray(first))
+    other = lists.update(system, neighbors, centers=jnp.asarray(~first))
+    try:
+        parts = [numbers(b, (system, one), count) for one in (neighbors, other)]
+    except ValueError as refusal:
+        named = "centers" in str(refusal)
+        yield holds("a potential that needs all atoms refuses, and names the centers", named, str(refusal))
+        return
+    for part, centers in zip(parts, (first, ~first), strict=True):
+        wanted = np.where(centers, b.reference.energies, 0.0)
+        yield close("energies of the centers", part.energies, wanted, b.rounding * b.scale)
+    total = jax.tree.map(lambda *leaves: sum(leaves), *(part._replace(extras={}) for part in parts))
+    yield from same(b, total, b.reference._replace(extras={}), b.rounding)
+
+
 @check("jaxpot.engine.compiled; where the fault is not yours, please report it with the formula", ("cutoff", "numba"))
 def numba(b: Bench) -> Iterator[Finding]:
     """Lists and loops compiled by numba give what XLA gives, with all gradients."""
