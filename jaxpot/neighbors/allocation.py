@@ -96,12 +96,6 @@ def allocate(
         narrower=tuple(Range(cutoff, 8) for cutoff in request.cutoffs[1:]),
         other_atoms=others,
     )
-    if plan.native:
-        plan, built = _allocate_native(
-            positions, fractional, wraps, real, is_center, full, margin, pbc, plan, multiplier, least, dtype
-        )
-        return _finished(plan, built, positions, real, full, request), completion, built
-
     everything = int(real.sum()) * stage_rows[2]
     if everything > BRUTE_FORCE_PAIRS:
         bins, bin_capacity = choose_bins(ghost_fractional, margin, pbc, multiplier)
@@ -110,6 +104,12 @@ def allocate(
         # where most atoms are in a few bins, as in an evaporating cluster, bin_capacity and so every bin is large
         if 27 * math.prod(bins) * bin_capacity**2 < 4 * everything:
             plan = plan._replace(bins=bins, bin_capacity=bin_capacity)
+    if plan.native:
+        plan, built = _allocate_native(
+            positions, fractional, wraps, real, is_center, full, margin, pbc, plan, multiplier, least, dtype
+        )
+        return _finished(plan, built, positions, real, full, request), completion, built
+
     pairs = all_pairs(positions, cell, pbc, real, wraps, full, reach)
     if not is_center.all():
         pairs = Pairs(*(values[is_center[pairs.i]] for values in pairs))
@@ -220,9 +220,9 @@ def _allocate_native(
 ) -> tuple[Plan, Built]:
     """Plan and list from two runs of the compiled cell list: one counts the neighbours, one fills the list."""
     positions, fractional, full, margin = (np.asarray(a, dtype) for a in (positions, fractional, full, margin))
-    _, needed = native.fill(positions, fractional, wraps, real, is_center, full, margin, pbc, plan)
+    _, needed = native.fill(plan, positions, fractional, wraps, real, is_center, full, margin, pbc)
     plan = _with_capacities(plan, needed.tolist(), multiplier, least)
-    built, _ = native.fill(positions, fractional, wraps, real, is_center, full, margin, pbc, plan)
+    built, _ = native.fill(plan, positions, fractional, wraps, real, is_center, full, margin, pbc)
     if built.overflow:
         raise RuntimeError(f"neighbour list overflowed while it was allocated: {plan}; please report this")
     return plan, built

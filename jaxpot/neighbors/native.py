@@ -29,6 +29,7 @@ def available() -> bool:
 
 
 def search(
+    plan: Plan,
     positions: jax.Array,
     fractional: jax.Array,
     wraps: jax.Array,
@@ -37,7 +38,6 @@ def search(
     full: jax.Array,
     margin: jax.Array,
     pbc: jax.Array,
-    plan: Plan,
 ) -> tuple[Built, jax.Array]:
     """The list of the wrapped atoms in ``plan``'s sizes, and the largest number of neighbours within each range.
 
@@ -84,6 +84,7 @@ def search(
 
 
 def fill(
+    plan: Plan,
     positions: np.ndarray,
     fractional: np.ndarray,
     wraps: np.ndarray,
@@ -92,11 +93,10 @@ def fill(
     full: np.ndarray,
     margin: np.ndarray,
     pbc: np.ndarray,
-    plan: Plan,
 ) -> tuple[Built, np.ndarray]:
     """:func:`search` for numpy arrays, on the host."""
     arrays = (positions, fractional, np.asarray(wraps, np.int32), real, is_center, full, margin, pbc)
-    built, needed = jax.jit(search, static_argnums=8)(*map(jnp.asarray, arrays), plan)
+    built, needed = jax.jit(search, static_argnums=0)(plan, *map(jnp.asarray, arrays))
     return jax.tree.map(np.asarray, built), np.asarray(needed)
 
 

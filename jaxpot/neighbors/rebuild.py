@@ -16,6 +16,7 @@ import numpy as np
 from jaxpot.neighbors import native
 from jaxpot.neighbors.plan import Built, Plan, complete_cell
 from jaxpot.neighbors.validity import inverse_of
+from jaxpot.numerics.native_choice import native_or_traced
 from jaxpot.system import System
 
 __all__ = ["FARTHEST", "MOST_LATTICE_STEPS", "build"]
@@ -45,19 +46,56 @@ def build(system: System, completion: jax.Array, plan: Plan, is_center: jax.Arra
     lattice_steps = jnp.where(real[:, None], lattice_steps, 0.0)
     fractional = jnp.where(real[:, None], fractional - lattice_steps, 0.0)
     wraps = lattice_steps.astype(jnp.int32)
-    overflow = jnp.logical_not(possible)
 
+    given = positions, fractional, wraps, real, is_center, full, margin, pbc
     if plan.native and dtype in (jnp.float32, jnp.float64):
-        built, _ = native.search(positions, fractional, wraps, real, is_center, full, margin, pbc, plan)
-        return built._replace(overflow=built.overflow | overflow)
+        built = native_or_traced(_compiled, _searched, _shapes(plan), *given, static=(plan,))
+    else:
+        built = _searched(plan, *given)
+    return built._replace(overflow=built.overflow | jnp.logical_not(possible))
+
+
+def _shapes(plan: Plan) -> Built:
+    """Shapes and types of a list."""
+
+    def integers(*shape: int) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(shape, jnp.int32)
+
+    return Built(
+        rows=integers(plan.centers, plan.capacity),
+        source=integers(plan.rows),
+        offset=integers(plan.rows, 3),
+        row_of_atom=integers(plan.atoms),
+        overflow=jax.ShapeDtypeStruct((), jnp.bool_),
+        narrower=tuple(integers(plan.centers, one.capacity) for one in plan.narrower),
+    )
+
+
+def _compiled(plan: Plan, *given: jax.Array) -> Built:
+    """The search as a loop that numba compiles."""
+    return native.search(plan, *given)[0]
+
+
+def _searched(
+    plan: Plan,
+    positions: jax.Array,
+    fractional: jax.Array,
+    wraps: jax.Array,
+    real: jax.Array,
+    is_center: jax.Array,
+    full: jax.Array,
+    margin: jax.Array,
+    pbc: jax.Array,
+) -> Built:
+    """The search in JAX's own operations."""
     order = _spatial_order(fractional, margin, real) if plan.sort else jnp.arange(plan.atoms, dtype=jnp.int32)
     row_of_atom, enough = _rows_of_atoms(order, is_center, plan)
-    source, translation, valid, rows_fractional, crowded = _with_images(
+    source, translation, valid, rows_fractional, overflow = _with_images(
         fractional, row_of_atom, real, margin, pbc, plan
     )
-    overflow |= crowded | jnp.logical_not(enough)
+    overflow |= jnp.logical_not(enough)
     offset = translation - wraps[source]
-    points = positions[source] + offset.astype(dtype) @ full
+    points = positions[source] + offset.astype(positions.dtype) @ full
     # an unused row is at infinity, out of reach of every atom
     points = jnp.where(valid[:, None], points, jnp.inf)
 

@@ -104,6 +104,24 @@ def test_exported_programs_contain_no_loops_of_this_process(function: Any, case:
             np.testing.assert_allclose(g, w, rtol=100 * DIGITS, atol=100 * DIGITS * float(jnp.abs(w).max()))
 
 
+def test_exported_lists_contain_no_loops_of_this_process(case: Any) -> None:
+    system, _ = case
+    lists = jaxpot.neighbor_list(CUTOFF, 0.3, native_from=0)
+    neighbors = lists.allocate(system)
+    assert neighbors.plan.native
+
+    def rebuilt(positions: jax.Array) -> tuple[Any, ...]:
+        new = lists.rebuild(system.replace(positions=positions), neighbors)
+        return (*LENNARD_JONES.evaluate(PARAMS, system.replace(positions=positions), new)[:3], new.overflow)
+
+    program = jax.jit(rebuilt)
+    assert "jaxpot_neighbors" in program.lower(system.positions).as_text()
+    exported = export.export(program, platforms=("cpu", "cuda"))(system.positions)
+    assert "jaxpot_" not in exported.mlir_module()
+    for got, want in zip(exported.call(system.positions), program(system.positions), strict=True):
+        np.testing.assert_allclose(got, want, rtol=100 * DIGITS, atol=100 * DIGITS * float(jnp.abs(want).max()))
+
+
 def test_the_way_follows_the_platform_that_is_lowered_for(case: Any) -> None:
     system, neighbors = case
     program = jax.jit(LENNARD_JONES.evaluate).trace(PARAMS, system, neighbors)
