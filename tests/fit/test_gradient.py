@@ -308,6 +308,23 @@ def test_data_on_disk_is_data_in_memory(tmp_path: Path) -> None:
         open_data(tmp_path, potential)
 
 
+def test_each_part_of_a_sum_trains_on_its_own_list(tmp_path: Path) -> None:
+    potential, params, frames = wang_frenkel()
+    both = potential + jaxpot.morse(4.0)
+    start = (params, {"D0": 0.01, "alpha": 1.2, "r0": 3.9})
+    prepare_data(frames, both, "float64", max_shapes=1, folder=tmp_path / "store")
+    data = open_data(tmp_path / "store", both)
+    (bucket,) = data.buckets
+    assert [one.cutoff for one in bucket.neighbors.plan.ranges] == [6.0, 4.0]
+    narrow = bucket.neighbors.narrower[0]
+    assert narrow.shape[-1] < bucket.neighbors.rows.shape[-1]
+    one = jax.tree.map(lambda leaf: leaf[0], (bucket.system, bucket.neighbors))
+    (wanted,) = jaxpot.evaluate(both, start, [frames[int(bucket.index[0])].atoms], dtype="float64")
+    np.testing.assert_allclose(jaxpot.energy(both)(start, *one), wanted.energy, rtol=1e-12)
+    with pytest.raises(ValueError, match="cutoff 6, 4 Å .* has 6 Å"):
+        open_data(tmp_path / "store", potential)
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

@@ -22,7 +22,7 @@ from jaxpot.system import System
 __all__ = ["Counts", "Examples", "Features", "TrainingData", "open_data", "prepare_data"]
 
 STORE = "store.json"
-VERSION = 2
+VERSION = 3
 
 # (system, neighbors) -> pytree of arrays, computed once for each structure and stored with it. The shapes of system and
 # neighbors determine the shapes of the arrays.
@@ -86,12 +86,14 @@ class TrainingData:
 
     Args:
         buckets: the structures, one bucket for each shape.
-        cutoff: Å, cutoff of the neighbour lists.
+        ranges: Å, cutoffs for which the neighbour lists are narrowed, in descending order; () without lists.
         elements: chemical symbols whose order gives the species.
     """
 
-    def __init__(self, buckets: Sequence[Examples], cutoff: float, elements: tuple[str, ...] | None) -> None:
-        self.buckets, self.cutoff, self.elements = list(buckets), cutoff, elements
+    def __init__(
+        self, buckets: Sequence[Examples], ranges: tuple[float, ...], elements: tuple[str, ...] | None
+    ) -> None:
+        self.buckets, self.ranges, self.elements = list(buckets), ranges, elements
         self.counts = Counts(
             sum(len(b) for b in self.buckets),
             sum(int(np.sum(b.energy_known)) for b in self.buckets),
@@ -175,14 +177,14 @@ def prepare_data(
             leaf.flush()
         facts = {
             "version": VERSION,
-            "cutoff": potential.cutoff,
+            "ranges": potential.ranges,
             "elements": potential.elements,
             "dtype": dtype.name,
             "features": features is not None,
             "shapes": [list(shape) for shape, _ in groups],
         }
         (Path(folder) / STORE).write_text(json.dumps(facts) + "\n")
-    return TrainingData(buckets, potential.cutoff, potential.elements)
+    return TrainingData(buckets, potential.ranges, potential.elements)
 
 
 def open_data(folder: str | Path, potential: Potential) -> TrainingData:
@@ -205,22 +207,27 @@ def open_data(folder: str | Path, potential: Potential) -> TrainingData:
     if facts["version"] != VERSION:
         raise ValueError(f"{folder} was prepared by another version of jaxpot; prepare it anew")
     elements = None if facts["elements"] is None else tuple(facts["elements"])
-    if facts["cutoff"] != potential.cutoff or elements != potential.elements:
+    ranges, wanted = tuple(facts["ranges"]), potential.ranges
+    if ranges != wanted or elements != potential.elements:
         raise ValueError(
-            f"{folder} was prepared for cutoff {facts['cutoff']:g} Å and elements {elements}, but the potential has "
-            f"{potential.cutoff:g} Å and {potential.elements}; prepare it anew"
+            f"{folder} was prepared for cutoff {_in_words(ranges)} and elements {elements}, but the potential has "
+            f"{_in_words(wanted)} and {potential.elements}; prepare it anew"
         )
     if facts["features"]:
         raise ValueError(f"{folder} holds features of a model; only data without them can be opened again")
     buckets = []
     for b, sizes in enumerate(facts["shapes"]):
         shape, where = Sizes(*sizes), Path(folder) / f"bucket_{b}"
-        neighbors = None if not potential.cutoff > 0 else blank(fixed_plan([potential.cutoff], 0.0, shape), np.float32)
+        neighbors = blank(fixed_plan(wanted, 0.0, shape), np.float32) if wanted else None
         labels = [f.name for f in dataclasses.fields(Examples) if f.name not in ("system", "neighbors", "features")]
         tree: Any = jax.tree.structure(Examples(System(0, 0, 0, 0), neighbors, **dict.fromkeys(labels, 0)))  # type: ignore[arg-type]
         leaves = [open_npy(where / f"{k}.npy") for k in range(tree.num_leaves)]
         buckets.append(jax.tree.unflatten(tree, leaves))
-    return TrainingData(buckets, potential.cutoff, potential.elements)
+    return TrainingData(buckets, potential.ranges, potential.elements)
+
+
+def _in_words(ranges: tuple[float, ...]) -> str:
+    return f"{', '.join(f'{one:g}' for one in ranges)} Å" if ranges else "0"
 
 
 def _structure(place: int, frame: Frame, potential: Potential, dtype: np.dtype) -> tuple[System, Neighbors | None]:
@@ -243,9 +250,9 @@ def _structure(place: int, frame: Frame, potential: Potential, dtype: np.dtype) 
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from error
     system = jax.tree.map(np.asarray, system)
-    if not potential.cutoff > 0:
+    if not potential.ranges:
         return system, None
-    neighbors = neighbor_list(potential.cutoff, 0.0, capacity_multiplier=1.0).allocate(system)
+    neighbors = neighbor_list(potential, 0.0, capacity_multiplier=1.0).allocate(system)
     return system, jax.tree.map(np.asarray, neighbors)
 
 
