@@ -321,7 +321,7 @@ def test_each_part_of_a_sum_trains_on_its_own_list(tmp_path: Path) -> None:
     one = jax.tree.map(lambda leaf: leaf[0], (bucket.system, bucket.neighbors))
     (wanted,) = jaxpot.evaluate(both, start, [frames[int(bucket.index[0])].atoms], dtype="float64")
     np.testing.assert_allclose(jaxpot.energy(both)(start, *one), wanted.energy, rtol=1e-12)
-    with pytest.raises(ValueError, match="cutoff 6, 4 Å .* has 6 Å"):
+    with pytest.raises(ValueError, match=r"cutoff 6, 4 Å .* has 6 Å"):
         open_data(tmp_path / "store", potential)
 
 
