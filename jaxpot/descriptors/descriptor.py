@@ -30,8 +30,8 @@ class Descriptor:
         cutoff: Å, the distance beyond which neighbours have no influence.
         elements: chemical symbols whose order gives the species; None for one kind of atom.
         names: of the values.
-        block: atoms evaluated at once: temporaries of a small block stay in cache, a large block has larger products of
-            matrices.
+        block: most atoms evaluated at once, fewer where values need much memory: temporaries of a small block stay in
+            cache, a large block has larger products of matrices.
 
     Example:
         >>> import dataclasses
@@ -214,7 +214,7 @@ class SelectedDescriptor(Descriptor):
 
     @property
     def block(self) -> int:  # type: ignore[override]
-        """Atoms at once in an evaluation."""
+        """Most atoms at once in an evaluation."""
         return self.whole.block
 
     @property
@@ -298,7 +298,7 @@ class FunctionDescriptor(Descriptor):
         cutoff: Å.
         elements: chemical symbols, or None.
         together: whether the function takes many atoms at once.
-        block: atoms at once in an evaluation.
+        block: most atoms at once in an evaluation.
     """
 
     function: Callable[[Environment], jax.Array]

@@ -32,7 +32,7 @@ from jaxpot.system import System
 
 __all__ = ["DescriptorPotential", "Slopes", "descriptor_potential", "descriptor_slopes", "descriptor_values"]
 
-BLOCK_OF_SLOPES = 64  # atoms whose derivatives of all values are computed at once
+BLOCK_OF_SLOPES = 64  # most atoms whose derivatives of all values are computed at once
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -154,7 +154,8 @@ def descriptor_potential(descriptor: Descriptor, head: Head, name: str | None = 
 
     def prepare(params: Params, dtype: Any) -> tuple[Any, Any]:
         numbers, rest = checked(params)
-        return cast_params(numbers, dtype), head.prepare(descriptor, cast_params(rest, dtype))
+        rest = cast_params(head.representable(rest, dtype), dtype)
+        return cast_params(numbers, dtype), head.prepare(descriptor, rest)
 
     def bound(numbers: Any) -> Descriptor:
         return descriptor if numbers is None else descriptor.with_numbers(numbers)
@@ -217,7 +218,7 @@ def descriptor_values(descriptor: Descriptor, system: System, neighbors: Neighbo
         return (bound.values(environments_of(rows, one, descriptor.cutoff)),)
 
     function = in_few_slots(of_block, rows, descriptor.cutoff, neighbors)
-    (found,) = map_environments(function, blocks_of(rows, system, neighbors, descriptor.block))
+    (found,) = map_environments(function, blocks_of(bound.values, rows, system, neighbors, descriptor.block))
     return to_atoms(found, system, neighbors)
 
 
@@ -261,5 +262,5 @@ def descriptor_slopes(descriptor: Descriptor, system: System, neighbors: Neighbo
         mask = environment.mask[:, None, :]
         return (values, *(jnp.where(mask, slope, 0.0) for slope in slopes), jnp.where(mask, vectors, 0.0))
 
-    found = map_environments(of_block, blocks_of(rows, system, neighbors, BLOCK_OF_SLOPES))
+    found = map_environments(of_block, blocks_of(bound.jacobian, rows, system, neighbors, BLOCK_OF_SLOPES))
     return Slopes(*(to_atoms(part, system, neighbors) for part in found))

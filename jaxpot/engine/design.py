@@ -16,7 +16,7 @@ from jaxpot.system import System
 
 __all__ = ["DesignRows", "design_rows"]
 
-BLOCK_OF_ROWS = 16  # atoms for which the derivatives of all values are in memory at once
+BLOCK_OF_ROWS = 16  # most atoms for which the derivatives of all values are in memory at once
 
 
 class DesignRows(NamedTuple):
@@ -100,7 +100,7 @@ def design_rows(
         ), None
 
     zero = DesignRows(*(jnp.zeros((*shape, species, size), dtype) for shape in ((), (atoms, 3), (3, 3))))
-    blocks = blocks_of(all_rows, system, neighbors, BLOCK_OF_ROWS)
+    blocks = blocks_of(bound.jacobian, all_rows, system, neighbors, BLOCK_OF_ROWS)
     width = blocks.slots.shape[1]
     centers = jnp.pad(own, (0, -own.shape[0] % width), constant_values=atoms).reshape(-1, width)
     total, _ = jax.lax.scan(block, zero, (blocks, centers))

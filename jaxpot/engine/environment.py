@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxpot.descriptors.environment import Environment
+from jaxpot.engine.memory import atoms_at_once
 from jaxpot.engine.rows import (
     Rows,
     checked_range,
@@ -27,6 +28,8 @@ from jaxpot.potential import Potential, no_init
 from jaxpot.system import System
 
 __all__ = ["Blocks", "blocks_of", "environment_potential", "environments_of", "map_environments"]
+
+Formula = Callable[[Environment], Any]  # of many atoms
 
 BLOCK = 64  # atoms whose environments are in memory at once, so that temporaries of most formulas stay in cache
 
@@ -53,8 +56,9 @@ def environment_potential(
         init: makes default parameters.
         together: whether ``energy`` takes the environments of many atoms at once, along the first axis of every array,
             and returns energies ``[atoms]``; some formulas are faster this way.
-        block: number of atoms whose environments are in memory at once. The temporaries of a small block stay in cache;
-            for a large block, XLA divides more of the operations among threads.
+        block: largest number of atoms whose environments are in memory at once; fewer where a formula needs much memory
+            for each. The temporaries of a small block stay in cache; for a large block, XLA divides more of the
+            operations among threads.
         prepare: ``(params, dtype) -> prepared``, which the formula takes in place of params, such as splines made of
             knots; computed once per evaluation, or once per run by :func:`jaxpot.prepare`.
         needs: names of the system's data [atoms] that the formula depends on, such as ``"charges"``;
@@ -80,29 +84,32 @@ def environment_potential(
     cutoff, elements = checked_range(name, cutoff, elements)
     many = energy if together else jax.vmap(energy, (None, 0))
 
-    def gathered(system: System, neighbors: Neighbors) -> tuple[Rows, Blocks]:
+    def gathered(params: Params, system: System, neighbors: Neighbors) -> tuple[Formula, Rows, Blocks]:
         rows = rows_of(system, neighbors, needs)
-        return rows, blocks_of(rows, system, neighbors, block)
-
-    def outputs(params: Params, system: System, neighbors: Neighbors) -> Outputs:
-        rows, blocks = gathered(system, neighbors)
         params = ready(prepare, params, system.positions.dtype)
 
+        def formula(environment: Environment) -> jax.Array:
+            return many(params, environment)
+
+        return formula, rows, blocks_of(formula, rows, system, neighbors, block)
+
+    def outputs(params: Params, system: System, neighbors: Neighbors) -> Outputs:
+        formula, rows, blocks = gathered(params, system, neighbors)
+
         def of_block(one: Blocks) -> tuple[jax.Array]:
-            return (many(params, environments_of(rows, one, cutoff)),)
+            return (formula(environments_of(rows, one, cutoff)),)
 
         found = map_environments(in_few_slots(of_block, rows, cutoff, neighbors), blocks)
         return Outputs(to_atoms(found[0], system, neighbors))
 
     def evaluate(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
-        rows, blocks = gathered(system, neighbors)
-        params = ready(prepare, params, system.positions.dtype)
+        formula, rows, blocks = gathered(params, system, neighbors)
 
         def of_block(one: Blocks) -> tuple[jax.Array, ...]:
             environment = environments_of(rows, one, cutoff)
 
             def of_edges(x: jax.Array, y: jax.Array, z: jax.Array) -> jax.Array:
-                return many(params, environment.moved(x, y, z))
+                return formula(environment.moved(x, y, z))
 
             each, pull = jax.vjp(of_edges, environment.x, environment.y, environment.z)
             # dE/d(edge), [3, atoms, neighbors]; padding has no energy
@@ -144,10 +151,14 @@ class Blocks(NamedTuple):
     data: dict[str, jax.Array]
 
 
-def blocks_of(rows: Rows, system: System, neighbors: Neighbors, most: int) -> Blocks:
-    """The centers of a list in blocks of at most ``most``; the last block is padded."""
+def blocks_of(formula: Formula, rows: Rows, system: System, neighbors: Neighbors, most: int) -> Blocks:
+    """The centers of a list in blocks for a formula: as many at once as fit in the memory, but at most ``most``.
+
+    The last block is padded.
+    """
     number = neighbors.rows.shape[0]
-    size = -(-number // -(-number // most))  # blocks of equal size need the least padding
+    fit = atoms_at_once(formula, _shapes(rows, neighbors), most)
+    size = -(-number // -(-number // fit))  # blocks of equal size need the least padding
     missing = -number % size
     real = real_centers(system, neighbors)
 
@@ -164,6 +175,20 @@ def blocks_of(rows: Rows, system: System, neighbors: Neighbors, most: int) -> Bl
         real=split(real, False),
         data={name: split(values[:number], 0) for name, values in rows.data.items()},
     )
+
+
+def _shapes(rows: Rows, neighbors: Neighbors) -> Environment:
+    """The shapes of the environments of all centers of a list."""
+    edges, centers = neighbors.rows.shape, neighbors.rows.shape[:1]
+
+    def like(values: jax.Array, shape: tuple[int, ...], dtype: Any = None) -> Any:
+        return jax.ShapeDtypeStruct((*shape, *values.shape[1:]), dtype or values.dtype)
+
+    lengths, species = like(rows.x, edges), like(rows.species, edges)
+    data = {name: like(values, edges) for name, values in rows.data.items()}
+    own_data = {name: like(values, centers) for name, values in rows.data.items()}
+    mask, own_species = like(rows.x, edges, bool), like(rows.species, centers)
+    return Environment(lengths, lengths, lengths, lengths, species, own_species, mask, data, own_data)
 
 
 def environments_of(rows: Rows, block: Blocks, cutoff: float) -> Environment:

@@ -14,6 +14,7 @@ from jaxpot.descriptors import Descriptor
 from jaxpot.descriptors.selection import select_columns
 from jaxpot.engine import DescriptorPotential, descriptor_values
 from jaxpot.fit.dataset import Dataset
+from jaxpot.heads.scaling import varies
 from jaxpot.system import System
 
 __all__ = ["select_values", "values_by_element", "varying_values"]
@@ -73,11 +74,12 @@ def descriptor_of(of: Descriptor | DescriptorPotential) -> Descriptor:
 
 @functools.cache
 def _compiled(descriptor: Descriptor) -> Callable[[Any, Any], jax.Array]:
-    return jax.jit(jax.vmap(functools.partial(descriptor_values, descriptor)))
+    # one structure after another, since the memory for each is already divided into blocks of atoms
+    return jax.jit(lambda *each: jax.lax.map(lambda one: descriptor_values(descriptor, *one), each))
 
 
 def varying_values(descriptor: D, data: Dataset) -> D:
-    """The descriptor without the values that are the same for all atoms of a training set.
+    """The descriptor without the values that are the same for all atoms of a training set, within rounding errors.
 
     Such values carry no information and cannot be scaled. For example, a usual set for hydrogen, carbon and oxygen has
     functions of two oxygen atoms, which are 0 where no molecule has two of them.
@@ -104,7 +106,10 @@ def varying_values(descriptor: D, data: Dataset) -> D:
         [('H', 'H'), ('H', 'O'), ('O', 'H')]
     """
     values = values_by_element(descriptor, data)
-    columns = [[k for k in range(each.shape[1]) if len(each) < 2 or np.ptp(each[:, k]) > 0] for each in values.values()]
+    columns = [
+        list(range(each.shape[1])) if len(each) < 2 else np.flatnonzero(varies(each)).tolist()
+        for each in values.values()
+    ]
     for symbol, kept in zip(descriptor.symbols, columns, strict=True):
         if not kept:
             raise ValueError(f"no value of {symbol} varies over the structures; give structures that differ")
@@ -143,6 +148,6 @@ def select_values(
     for symbol, each in values_by_element(descriptor, data).items():
         if len(each) < 2:
             raise ValueError(f"{len(each)} atoms of {symbol} in the structures; a selection needs at least two")
-        most = int((np.ptp(each, axis=0) > 0).sum())
+        most = int(varies(each).sum())
         columns.append(sorted(int(k) for k in select_columns(each, min(count, most), method)))
     return descriptor.select(columns)  # type: ignore[return-value]

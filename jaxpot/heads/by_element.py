@@ -12,7 +12,16 @@ import numpy as np
 
 from jaxpot.descriptors.descriptor import Descriptor
 from jaxpot.heads.head import Head, Params
-from jaxpot.heads.scaling import SCALINGS, STATISTICS, Scaling, scaled, scaling_of, statistics_of, whitening
+from jaxpot.heads.scaling import (
+    SCALINGS,
+    STATISTICS,
+    Scaling,
+    representable,
+    scaled,
+    scaling_of,
+    statistics_of,
+    whitening,
+)
 
 __all__ = ["ElementHead"]
 
@@ -169,6 +178,18 @@ class ElementHead(Head):
                 found = {name: jnp.shape(given[name]) if name in given else "nothing" for name in wanted}
                 if found != wanted:
                     raise ValueError(f"scaling of {symbol} must have shapes {wanted}, got {found}")
+
+    def representable(self, params: Params, dtype: Any) -> Params:
+        """Params in which values are constants where a float type cannot resolve their range in the training set.
+
+        Args:
+            params: of the head, in their own float type.
+            dtype: of the positions.
+        """
+        if self.scaling in ("none", "center", "decorrelate"):
+            return params
+        scaling = {s: representable(self.scaling, each, dtype)[0] for s, each in params["scaling"].items()}
+        return {**params, "scaling": scaling}
 
     def energies(self, descriptor: Descriptor, params: Params, values: jax.Array, own_species: jax.Array) -> jax.Array:
         """The energies of many atoms, [atoms] eV.

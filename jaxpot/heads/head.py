@@ -94,6 +94,16 @@ class Head:
             params: of the head.
         """
 
+    def representable(self, params: Params, dtype: Any) -> Params:
+        """Params with the same results, whose numbers can be cast to a float type; by default they are as they are.
+
+        Args:
+            params: of the head, in their own float type.
+            dtype: of the positions, to which the params are cast next.
+        """
+        del dtype
+        return params
+
     def prepare(self, descriptor: Descriptor, params: Params) -> Any:
         """All that depends only on params, computed once per evaluation or run; :meth:`energies` takes it as params.
 

@@ -15,6 +15,7 @@ from jaxpot.potentials.mmff94 import (
     ELEMENTS,
     TERMS,
     DielectricModel,
+    EmpiricalBonds,
     Tables,
     Topology,
     Variant,
@@ -53,6 +54,7 @@ def mmff94(
     charges: Charges = None,
     dielectric_constant: float = 1.0,
     dielectric_model: DielectricModel = "constant",
+    empirical_bonds: EmpiricalBonds = "rdkit",
     like: tuple[Potential, Params] | None = None,
     dtype: Any = None,
 ) -> MolecularModel:
@@ -78,6 +80,10 @@ def mmff94(
         charges: for ASE ``Atoms``, the formal charge of each atom, or the total charge where RDKit finds the orders.
         dielectric_constant: D of the electrostatic term.
         dielectric_model: ``"constant"``, or ``"distance"`` where D grows with the distance.
+        empirical_bonds: the rule for bonds that MMFF94's tables lack, such as those of CO2; a warning names them.
+            ``"rdkit"`` is RDKit's rule, the default, so that all energies are RDKit's. It takes multiple bonds for
+            single ones: CO2 has 1.405 Å, N2 1.460 Å. ``"published"`` is the rule of the paper
+            (:func:`jaxpot.potentials.mmff94.empirical_bonds.published_rule`): 1.197 Å and 1.112 Å.
         like: potential and params of an earlier call, perhaps trained or loaded. Their values are used for every
             interaction that has a row in their tables, and so are their variant and dielectric. Missing rows are added
             with the published values.
@@ -126,7 +132,7 @@ def mmff94(
         if options != {**given, "elements": ELEMENTS} and options != _DEFAULTS:
             raise ValueError("variant and dielectric are those of the potential given as like=; leave them out")
         options = given
-    assigned = assign(found, options["variant"], tables)
+    assigned = assign(found, options["variant"], tables, empirical_bonds)
     systems = [
         molecular_system(mol, topology, options["elements"], dtype)
         for mol, topology in zip(found, assigned.topologies, strict=True)

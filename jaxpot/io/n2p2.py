@@ -16,6 +16,7 @@ from jaxpot.descriptors.symmetry_functions import SymmetryFunctions
 from jaxpot.engine import DescriptorPotential
 from jaxpot.evaluation import Params
 from jaxpot.heads import NetworkHead
+from jaxpot.heads.scaling import representable, warn_of_constants
 from jaxpot.io.folders import write_together
 from jaxpot.io.n2p2_files.lines import read_text
 from jaxpot.io.n2p2_files.scaling import read_scaling, scaling_text
@@ -75,7 +76,8 @@ def load_n2p2(
     names += ["scaling.data"] if _parts(potential)[1].scaling != "none" else []
     texts |= {name: read_text(folder / name) for name in names}
     exact = _numbers(folder, texts, file, potential)
-    params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(float)), exact)
+    _warn_of_constants(folder, potential, exact)
+    params = jax.tree.map(jnp.asarray, _in_default_type(potential, exact))
     return potential.with_file(NetworkFiles(style, tuple(texts.items()))), params
 
 
@@ -102,6 +104,23 @@ def _numbers(folder: Path, texts: Mapping[str, str], file: InputFile, potential:
         counts = {symbol: len(functions.functions_of(symbol)) for symbol in file.elements}
         exact["scaling"] = read_scaling(folder / "scaling.data", texts["scaling.data"], head.scaling, counts)
     return exact
+
+
+def _in_default_type(potential: Potential, exact: Mapping[str, Any]) -> dict[str, Any]:
+    """The params as :func:`load_n2p2` gives them, in JAX's default float type."""
+    kind = jnp.result_type(float)
+    given = _parts(potential)[1].representable(exact, kind)
+    return {name: jax.tree.map(lambda leaf: np.asarray(leaf, kind), value) for name, value in given.items()}
+
+
+def _warn_of_constants(folder: Path, potential: Potential, exact: Mapping[str, Any]) -> None:
+    """Names the functions whose range in ``scaling.data`` is too narrow for JAX's default float type."""
+    functions, head = _parts(potential)
+    lost: dict[str, list[str]] = {}
+    for species, symbol in enumerate(functions.elements if "scaling" in exact else ()):
+        _, constant = representable(head.scaling, exact["scaling"][symbol], jnp.result_type(float))
+        lost[symbol] = [functions.names_of(species)[k] for k in np.flatnonzero(constant)]
+    warn_of_constants(str(folder / "scaling.data"), lost, stacklevel=3)
 
 
 def save_n2p2(path: str | os.PathLike[str], potential: Potential, params: Params, style: str | None) -> None:
@@ -155,9 +174,12 @@ def _texts(potential: Potential, params: Params, style: str | None) -> dict[str,
         file = read_settings(MARKER, said.style, old[MARKER])
     read = _numbers(Path(), old, file, potential)
     # numbers that did not change since they were read are written as in the file, not rounded to float32
+    known = _in_default_type(potential, read)
     exact = jax.tree.map(
-        lambda new, full: np.where(np.asarray(new) == full.astype(np.asarray(new).dtype), full, np.asarray(new, float)),
-        dict(params), {name: read[name] for name in params},
+        lambda new, loaded, full: np.where(
+            np.asarray(new) == loaded.astype(np.asarray(new).dtype), full, np.asarray(new, float)
+        ),
+        dict(params), {name: known[name] for name in params}, {name: read[name] for name in params},
     )  # fmt: skip
     changed = {s: float(e) for s, e in exact["atom_energies"].items() if e != read["atom_energies"][s]}
     texts[MARKER] = with_atom_energies(file, changed) if changed else old[MARKER]

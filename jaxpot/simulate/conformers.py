@@ -16,6 +16,7 @@ from jaxpot.potentials.mmff94 import (
     TERMS,
     Dielectric,
     DielectricModel,
+    EmpiricalBonds,
     Topology,
     Variant,
     alike,
@@ -71,6 +72,7 @@ def relax_conformers(
     params: Params | None = None,
     dielectric_constant: float = 1.0,
     dielectric_model: DielectricModel = "constant",
+    empirical_bonds: EmpiricalBonds = "rdkit",
     batch_size: int | None = None,
     dtype: Any = None,
     progress: bool = True,
@@ -91,6 +93,8 @@ def relax_conformers(
             molecules in the same order.
         dielectric_constant: D of the electrostatic term.
         dielectric_model: ``"constant"`` or ``"distance"``.
+        empirical_bonds: the rule for bonds that the tables lack, ``"rdkit"`` or ``"published"``, as of
+            :func:`jaxpot.mmff94`.
         batch_size: conformers at a time; 32 on a CPU and 1024 on an accelerator if None.
         dtype: float type of the calculation; JAX's default if None.
         progress: whether to show a progress bar, where tqdm is installed.
@@ -112,7 +116,7 @@ def relax_conformers(
     """
     check_limits(force_tolerance, max_steps, batch_size)
     mols = molecules(mol_or_mols)
-    assigned = assign(mols, variant)
+    assigned = assign(mols, variant, empirical_bonds=empirical_bonds)
     kind = checked_dtype(dtype)
     counts = [mol.GetNumConformers() for mol in mols]
     if 0 in counts:

@@ -68,7 +68,7 @@ def stored_values(potential: DescriptorPotential, numbers: Any = None) -> tuple[
         own, real = jnp.maximum(system.species, 0), system.species >= 0
         rest = {name: value for name, value in params.items() if name != "descriptor"}
         head.check(descriptor, rest)
-        prepared = head.prepare(descriptor, rest)
+        prepared = head.prepare(descriptor, head.representable(rest, stored.values.dtype))
 
         def energies(values: jax.Array) -> jax.Array:
             return jnp.where(real, head.energies(descriptor, prepared, values, own), 0.0)

@@ -61,10 +61,9 @@ def read_scaling(
         if (symbol, function) in place:
             raise line.error(f"function {function} of {symbol} is here a second time", "remove one of the lines")
         place[symbol, function] = line
-        # RuNNer leaves out sigma; it is 1 then, and not used
-        row = [
-            line.number(2 + k, name) if k < need or len(line.words) > 2 + k else 1.0 for k, name in enumerate(COLUMNS)
-        ]
+        given = [line.number(2 + k, name) for k, name in enumerate(COLUMNS) if k < need or len(line.words) > 2 + k]
+        # RuNNer leaves out sigma; what a kind of scaling does not need may be missing
+        row = [*given, *[0.5 * (given[0] + given[1]), 1.0][len(given) - 2 :]]
         line.ends_before(6)
         width = row[3] if scaling == "scale_sigma" else row[1] - row[0]
         if scaling != "center" and width == 0:

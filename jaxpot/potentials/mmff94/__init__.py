@@ -4,6 +4,7 @@ from jaxpot.potentials.mmff94.angle_bending import angle_bending, linear_angle_b
 from jaxpot.potentials.mmff94.assignment import Assignment, Variant, assign
 from jaxpot.potentials.mmff94.bond_stretching import bond_stretching
 from jaxpot.potentials.mmff94.electrostatics import Dielectric, DielectricModel, electrostatics
+from jaxpot.potentials.mmff94.empirical_bonds import EmpiricalBonds
 from jaxpot.potentials.mmff94.energies import atomic_energies, energies_and_gradients, energy_terms
 from jaxpot.potentials.mmff94.force_field import mmff94_potential
 from jaxpot.potentials.mmff94.out_of_plane import out_of_plane
@@ -22,6 +23,7 @@ __all__ = [
     "Assignment",
     "Dielectric",
     "DielectricModel",
+    "EmpiricalBonds",
     "Tables",
     "Topology",
     "Variant",

@@ -9,6 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
+from jaxpot.potentials.mmff94.empirical_bonds import (
+    EmpiricalBonds,
+    published_rule,
+    tabulated,
+    warn_of_empirical_bonds,
+)
 from jaxpot.potentials.mmff94.mmffvdw import VAN_DER_WAALS
 from jaxpot.potentials.mmff94.parameters import NO_ROW, TERMS
 from jaxpot.potentials.mmff94.refusals import missing_hydrogens, untypable_atom
@@ -61,7 +67,12 @@ class Rows:
         return self.found.setdefault((label, tuple(map(float, values))), len(self.found))
 
 
-def assign(mols: Mol | Sequence[Mol], variant: Variant = "MMFF94", tables: Tables | None = None) -> Assignment:
+def assign(
+    mols: Mol | Sequence[Mol],
+    variant: Variant = "MMFF94",
+    tables: Tables | None = None,
+    empirical_bonds: EmpiricalBonds = "rdkit",
+) -> Assignment:
     """Types molecules with RDKit and collects their interactions and parameters.
 
     The interactions are those of RDKit's force field without cutoffs: all pairs three or more bonds apart, including
@@ -71,12 +82,14 @@ def assign(mols: Mol | Sequence[Mol], variant: Variant = "MMFF94", tables: Table
         mols: one RDKit molecule with all of its hydrogens, or several.
         variant: ``"MMFF94"``, or ``"MMFF94s"`` with planar delocalised nitrogen.
         tables: tables of other molecules. Their rows come first, and are used for interactions of the same types.
+        empirical_bonds: the rule for bonds that the tables lack, which a warning names: ``"rdkit"``, or ``"published"``
+            (:func:`jaxpot.potentials.mmff94.empirical_bonds.published_rule`).
 
     Returns:
         The :class:`Assignment`.
 
     Raises:
-        ValueError: an atom has no MMFF94 type or lacks hydrogens, or the variant is unknown.
+        ValueError: an atom has no MMFF94 type or lacks hydrogens, or the variant or the rule is unknown.
 
     Example:
         >>> from rdkit import Chem
@@ -87,10 +100,16 @@ def assign(mols: Mol | Sequence[Mol], variant: Variant = "MMFF94", tables: Table
     """
     if variant not in get_args(Variant):
         raise ValueError(f"the variant must be one of {', '.join(get_args(Variant))}, got {variant!r}")
+    if empirical_bonds not in get_args(EmpiricalBonds):
+        raise ValueError(
+            f"empirical_bonds must be one of {', '.join(get_args(EmpiricalBonds))}, got {empirical_bonds!r}"
+        )
     several = list(mols) if isinstance(mols, Iterable) else [mols]
     integer: Any = np.int32
     rows = {term: Rows(getattr(tables, term) if tables is not None else ()) for term in TERMS}
-    found = [_assign_one(mol, variant, rows) for mol in several]
+    lacking: dict[str, tuple[Mol, Any, float]] = {}
+    found = [_assign_one(mol, variant, rows, empirical_bonds, lacking) for mol in several]
+    warn_of_empirical_bonds(lacking, empirical_bonds)
     whole = Tables(**{term: tuple(each.found) for term, each in rows.items()})
     return Assignment(
         tuple(dataclasses.replace(topology, tables=integer(whole.checksum)) for topology, _ in found),
@@ -99,7 +118,9 @@ def assign(mols: Mol | Sequence[Mol], variant: Variant = "MMFF94", tables: Table
     )
 
 
-def _assign_one(mol: Mol, variant: str, tables: dict[str, Rows]) -> tuple[Topology, np.ndarray]:
+def _assign_one(
+    mol: Mol, variant: str, tables: dict[str, Rows], rule: EmpiricalBonds, lacking: dict[str, tuple[Mol, Any, float]]
+) -> tuple[Topology, np.ndarray]:
     properties = _properties(mol, variant)
     count = mol.GetNumAtoms()
     types = np.array([properties.GetMMFFAtomType(i) for i in range(count)], np.int32)
@@ -113,6 +134,11 @@ def _assign_one(mol: Mol, variant: str, tables: dict[str, Rows]) -> tuple[Topolo
     for bond in mol.GetBonds():
         i, j = sorted((bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()), key=lambda a: (types[a], a))
         kind, *values = _required(properties.GetMMFFBondStretchParams(mol, i, j), mol, (i, j))
+        if not tabulated(kind, types[i], types[j]):
+            if rule == "published":
+                ends = types[bond.GetBeginAtomIdx()], types[bond.GetEndAtomIdx()]
+                values = list(published_rule(bond, ends, *values))
+            lacking.setdefault(label((i, j), kind), (mol, bond, values[1]))
         bonds.append((i, j))
         bond_rows.append(tables["bond_stretching"].row(label((i, j), kind), values))
     edge = {pair: n for n, pair in enumerate([*bonds, *((j, i) for i, j in bonds)])}

@@ -190,6 +190,7 @@ def everything(params: Any, topology: Any, x: jax.Array) -> Any:
     return energy_terms(params, topology, x), energies_and_gradients(params, topology, x), slopes
 
 
+@pytest.mark.filterwarnings("ignore:MMFF94's tables lack some bonds")
 @pytest.mark.parametrize("name", DEGENERATE)
 def test_degenerate_geometries_give_numbers(name: str) -> None:
     smiles, positions = DEGENERATE[name]
