@@ -104,21 +104,23 @@ def plot_radial_distribution(
 
 
 def plot_thermo(columns: dict[str, Any], path: str | os.PathLike[str], title: str = "", atoms: int = 1) -> Path:
-    """Draws energies, temperature and pressure in time.
+    """Draws energies, temperature and pressure in time, and volume and density where they change.
 
     Args:
         columns: columns of a ``thermo.csv``, from :func:`jaxpot.simulate.output.read_thermo`.
         path: the file; its ending chooses the format.
         title: title of the picture.
-        atoms: number of atoms; energies are shown per atom.
+        atoms: number of atoms; energies and volume are shown per atom.
 
     Returns:
         The path.
     """
     time = columns["time_ps"]
-    pressure = columns["pressure_bar"]
-    number = 3 if np.isfinite(pressure).any() else 2
-    figure = _figure(7.5, 2.4 * number)
+    pressure, volume = columns["pressure_bar"], columns["volume_A3"]
+    periodic = bool(np.isfinite(pressure).any())
+    moving = periodic and np.nanmax(volume) - np.nanmin(volume) > 1e-9 * np.nanmax(volume)
+    number = 5 if moving else 3 if periodic else 2
+    figure = _figure(7.5, (1.9 if moving else 2.4) * number)
     panels = figure.subplots(number, 1, sharex=True)
     for name, label, color in (("potential_eV", "potential", BLUE), ("kinetic_eV", "kinetic", ORANGE)):
         panels[0].plot(time, 1e3 * (columns[name] - columns[name][0]) / atoms, color=color, linewidth=1.2, label=label)
@@ -131,9 +133,16 @@ def plot_thermo(columns: dict[str, Any], path: str | os.PathLike[str], title: st
     panels[1].plot(time, columns["temperature_K"], color=RED, linewidth=1.2)
     panels[1].set_ylabel("temperature (K)")
     panels[1].set_ylim(0, None)
-    if number == 3:
+    if periodic:
         panels[2].plot(time, 1e-4 * pressure, color=GREY, linewidth=1.2)
         panels[2].set_ylabel("pressure (GPa)")
+    if moving:
+        panels[3].plot(time, volume / atoms, color=BLUE, linewidth=1.2)
+        panels[3].set_ylabel("volume\n(Å$^3$/atom)")
+        panels[4].plot(time, columns["density_g_cm3"], color=ORANGE, linewidth=1.2)
+        panels[4].set_ylabel("density (g/cm$^3$)")
+        for axes in panels[3:]:
+            axes.ticklabel_format(useOffset=False)
     panels[-1].set_xlabel("time (ps)")
     panels[0].set_title(title, fontsize=11)
     return _saved(figure, path)

@@ -202,7 +202,7 @@ def test_bad_input_is_one_line_with_status_2(case: str, capsys: pytest.CaptureFi
 
 def test_as_a_program() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "jaxpot.cli", "evaluate", "-p", "nothing", "-s", "bcc:Fe:2.87"],
+        [sys.executable, "-m", "jaxpot", "evaluate", "-p", "nothing", "-s", "bcc:Fe:2.87"],
         capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert done.returncode == 2

@@ -11,12 +11,17 @@ from ase.build import bulk
 
 import jaxpot
 from jaxpot.properties import (
+    conventional_cell,
     cubic_crystal,
     elastic_constants,
+    elastic_moduli,
     equation_of_state,
+    phonon_bands,
     phonon_frequencies,
     relaxed,
+    surface_energies,
     vacancy_formation_energy,
+    youngs_modulus,
 )
 from tests.conftest import FLOAT32
 from tests.oracles import lammps
@@ -73,6 +78,60 @@ def test_phonons_of_copper() -> None:
     # the same paper, table II: X_T, X_L, L_T, L_L (THz)
     np.testing.assert_allclose(found[1], [5.20, 5.20, 7.82], atol=0.03)
     np.testing.assert_allclose(found[2], [3.32, 3.32, 7.78], atol=0.03)
+
+
+def test_phonon_bands_are_the_frequencies_at_their_points() -> None:
+    # of the conventional cell, and of a primitive one with its axes elsewhere
+    found = phonon_bands(*copper(), bulk("Cu", a=A, cubic=True), supercell=(3, 3, 3))
+    rotated = bulk("Cu", a=A)
+    rotated.rotate(30.0, (1, 2, 3), rotate_cell=True)
+    other = phonon_bands(*copper(), rotated, supercell=(6, 6, 6))
+    names = [name for _, name in found.labels]
+    assert names[:3] == ["Γ", "X", "W"] and names == [name for _, name in other.labels]
+    place = {name: found.frequencies[np.nanargmin(np.abs(found.distances - at))] for at, name in found.labels}
+    np.testing.assert_allclose(place["Γ"], 0.0, atol=1e-2)
+    np.testing.assert_allclose(place["X"], [5.20, 5.20, 7.82], atol=0.03)  # the paper, as below
+    np.testing.assert_allclose(place["L"], [3.32, 3.32, 7.78], atol=0.03)
+    np.testing.assert_allclose(found.labels[1][0], 1 / A, rtol=1e-9)  # from Γ to X
+    np.testing.assert_allclose(np.trapezoid(found.dos, found.dos_frequencies), 3.0, rtol=0.01)
+    assert np.isnan(found.frequencies).all(axis=1).sum() == sum("|" in name for name in names) == 1
+    for name, at in [(name, at) for at, name in other.labels if "|" not in name]:
+        k = int(np.nanargmin(np.abs(other.distances - at)))
+        np.testing.assert_allclose(other.frequencies[k], place[name], atol=0.05)  # supercells of other shapes
+
+
+def test_moduli_of_a_cubic_crystal_are_those_of_the_textbook() -> None:
+    constants = np.diag([C11] * 3 + [C44] * 3) + np.pad(C12 * (1 - np.eye(3)), (0, 3))
+    found = elastic_moduli(constants)
+    voigt = (C11 - C12 + 3 * C44) / 5
+    reuss = 5 * (C11 - C12) * C44 / (4 * C44 + 3 * (C11 - C12))
+    np.testing.assert_allclose(found.bulk, (C11 + 2 * C12) / 3)
+    np.testing.assert_allclose(found.shear, (voigt + reuss) / 2)
+    np.testing.assert_allclose(found.anisotropy, 5 * voigt / reuss - 5)
+    np.testing.assert_allclose(found.young, 2 * found.shear * (1 + found.poisson))
+    assert found.stable and not elastic_moduli(constants - np.diag([0, 0, 0, 100.0, 0, 0])).stable
+    # Nye: 1/E = S11 - 2 (S11 - S12 - S44 / 2) (l1^2 l2^2 + l2^2 l3^2 + l3^2 l1^2)
+    s11 = (C11 + C12) / ((C11 - C12) * (C11 + 2 * C12))
+    s12 = -C12 / ((C11 - C12) * (C11 + 2 * C12))
+    for direction, products in (((1, 0, 0), 0.0), ((2, -2, 0), 0.25), ((1, 1, -1), 1 / 3)):
+        expected = 1 / (s11 - 2 * (s11 - s12 - 0.5 / C44) * products)
+        np.testing.assert_allclose(youngs_modulus(constants, direction), expected)
+    with pytest.raises(ValueError, match=r"symmetric matrix \[6, 6\]"):
+        elastic_moduli(np.triu(constants))
+    with pytest.raises(ValueError, match="costs no energy"):
+        youngs_modulus(np.zeros((6, 6)), (1, 0, 0))
+
+
+@pytest.mark.slow
+def test_surfaces_of_copper() -> None:
+    atoms, group = conventional_cell(bulk("Cu", a=A))
+    np.testing.assert_allclose(atoms.cell.array, A * np.eye(3), atol=1e-9)
+    assert group == 225 and len(atoms) == 4
+    found = surface_energies(*copper(), atoms, [(1, 1, 1), (1, 1, 0), (1, 0, 0)])
+    # the same paper, table III: 1239, 1475 and 1345 mJ/m^2
+    np.testing.assert_allclose([one.energy for one in found], [1.239, 1.475, 1.345], rtol=0.005)
+    assert all(one.energy < one.unrelaxed < 1.03 * one.energy for one in found)
+    assert [one.indices for one in found] == [(1, 1, 1), (1, 1, 0), (1, 0, 0)]
 
 
 def test_what_does_not_come_to_rest_says_so() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxpot.batch.batches import Batch, batch
 from jaxpot.batch.checks import check_system, checked_dtype, checked_params, explain_not_finite, not_finite
+from jaxpot.batch.named_data import data_of
 from jaxpot.evaluation import Evaluation, Params
 from jaxpot.extras import declared
 from jaxpot.potential import Potential
@@ -57,7 +58,8 @@ def evaluate(
     Args:
         potential: any potential.
         params: its parameters; floats are cast to ``dtype``.
-        structures: :class:`System`, or ASE ``Atoms``, whose positions, elements, cell and pbc are used.
+        structures: :class:`System`, or ASE ``Atoms``, whose positions, elements, cell and pbc are used, and the data
+            that the potential needs, such as their initial charges (:func:`jaxpot.batch.named_data.data_of`).
         dtype: float type of the evaluation; JAX's default if None.
         max_shapes: largest number of compilations.
         max_slots: largest number of neighbour slots evaluated at once, which bounds memory.
@@ -106,7 +108,7 @@ def _evaluator(potential: Potential) -> Callable[..., Evaluation]:
 def _system(place: int, structure: System | Atoms, potential: Potential, dtype: np.dtype) -> System:
     try:
         if not isinstance(structure, System):
-            return System.from_ase(structure, potential.elements, dtype)
+            return System.from_ase(structure, potential.elements, dtype, data_of(structure, potential.needs))
         host = {name: np.asarray(getattr(structure, name), dtype) for name in ("positions", "cell")}
         system = structure.replace(**host)
         check_system(potential, system)

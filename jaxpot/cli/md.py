@@ -1,24 +1,27 @@
-"""The parts of ``jaxpot md`` around a run: checks of the output folder, a progress bar, a table and pictures."""
+"""``jaxpot md``: molecular dynamics with a bar or lines while it runs, a table and pictures."""
 
 from __future__ import annotations
 
-import math
-import os
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 
+from jaxpot.cli.md_report import ThermoLines, draw, summary
+from jaxpot.cli.options import gather, model_options, structure_options
+from jaxpot.cli.progress import minutes_left, on_terminal
+from jaxpot.cli.structures import output_folder
+from jaxpot.io.structure_files import FileKind
 from jaxpot.potential import Params, Potential
 from jaxpot.simulate import RunFiles, RunResult, RunSettings, Thermo, run_md
-from jaxpot.simulate.output import read_thermo
-from jaxpot.simulate.thermo import linear_drift
+from jaxpot.simulate.ensembles import CELLS, ENSEMBLES
+from jaxpot.simulate.settings import FORMATS
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["simulate", "summary"]
+__all__ = ["md", "simulate"]
 
 
 def simulate(
@@ -30,9 +33,12 @@ def simulate(
     *,
     resume: bool = False,
     force: bool = False,
+    minutes: float | None = None,
     plots: bool = True,
 ) -> RunResult:
     """Run, show progress, print the table, draw the pictures.
+
+    On a terminal the progress is a bar; elsewhere, as in a batch job, a record is printed now and then.
 
     Args:
         atoms: ASE ``Atoms``.
@@ -42,6 +48,7 @@ def simulate(
         output: the folder for all files.
         resume: go on from the restart file in ``output``.
         force: replace an earlier run there.
+        minutes: time limit of the run, preparation included.
         plots: draw pictures at the end.
 
     Returns:
@@ -54,86 +61,136 @@ def simulate(
 
     files = RunFiles(output, settings.trajectory_format)
     _check_folder(output, files, resume, force)
-    with tqdm(total=settings.steps, unit=" steps", disable=None, dynamic_ncols=True) as bar:
+    given: dict[str, Any] = {"resume": resume, "minutes": minutes}
+    with output_folder(output):
+        if on_terminal():
+            with tqdm(total=settings.steps, unit=" steps", dynamic_ncols=True) as bar:
 
-        def progress(now: Thermo, rate: float) -> None:
-            bar.set_postfix_str(f"{now.temperature_K:.0f} K, {now.total_eV / len(atoms):.5f} eV/atom", refresh=False)
-            bar.update(now.step - bar.n)
+                def progress(now: Thermo, rate: float) -> None:
+                    energy = f"{now.total_eV / len(atoms):.5f} eV/atom"
+                    bar.set_postfix_str(f"{now.temperature_K:.0f} K, {energy}", refresh=False)
+                    bar.update(now.step - bar.n)
 
-        result = run_md(atoms, potential, params, settings, output, resume=resume, on_progress=progress)
-        bar.update(result.step - bar.n)
+                result = run_md(atoms, potential, params, settings, output, on_progress=progress, **given)
+                bar.update(result.step - bar.n)
+        else:
+            lines = ThermoLines(len(atoms), settings.steps)
+            result = run_md(atoms, potential, params, settings, output, on_progress=lines, **given)
     for line in summary(result, len(atoms), settings):
         click.echo(line)
     if not result.finished:
         click.echo(f"stopped at step {result.step} of {settings.steps}; go on with --resume")
     if plots:
-        for picture in _draw(files, len(atoms)):
+        for picture in draw(files, len(atoms)):
             click.echo(f"picture: {picture}")
     return result
 
 
-def _draw(files: RunFiles, atoms: int) -> list[Path]:
-    """Pictures of energy, temperature and pressure in time, and for periodic systems of g(r) in the last frames."""
-    from ase.io import read
-
-    from jaxpot.plot import plot_radial_distribution, plot_thermo
-
-    pictures = [plot_thermo(read_thermo(files.thermo), files.folder / "thermo.png", atoms=atoms)]
-    frames = read(files.trajectory, index=":")
-    if frames[-1].pbc.all():
-        last = frames[len(frames) // 2 :][-20:]
-        pictures.append(plot_radial_distribution(last, files.folder / "rdf.png"))
-    return pictures
-
-
 def _check_folder(output: Path, files: RunFiles, resume: bool, force: bool) -> None:
-    if output.exists() and not output.is_dir():
-        raise ValueError(f"{output} is a file; name a folder for the output")
-    parent = next(p for p in (output, *output.absolute().parents) if p.exists())
-    if not os.access(parent, os.W_OK):
-        raise ValueError(f"{output} cannot be written to; name another folder with --output")
     if resume and force:
         raise ValueError("--resume and --force exclude each other: go on with the earlier run, or replace it")
     if not resume and not force and (files.restart.exists() or files.thermo.exists()):
         raise ValueError(f"{output} holds an earlier run; go on with it by --resume, or replace it by --force")
 
 
-def summary(result: RunResult, atoms: int, settings: RunSettings) -> list[str]:
-    """The closing table: means over the second half of the run, drift of the conserved energy, speed.
+@dataclasses.dataclass(frozen=True)
+class MdOptions:
+    """The options of ``jaxpot md``, as its help describes them."""
 
-    Args:
-        result: what the run returned.
-        atoms: the number of atoms.
-        settings: the settings of the run.
+    output: Path
+    ensemble: str
+    temperature: float | None
+    pressure: float
+    cell: str
+    timestep: float
+    steps: int
+    minutes: float | None
+    seed: int
+    thermostat_time: float
+    barostat_time: float
+    keep_velocities: bool
+    skin: float | None
+    thermo_every: int
+    trajectory_every: int
+    restart_every: int
+    trajectory_format: str
+    resume: bool
+    force: bool
+    plots: bool
 
-    Returns:
-        Lines of text.
+
+@click.command()
+@model_options
+@structure_options
+@click.option("--output", "-o", required=True, type=click.Path(path_type=Path), help="Folder for everything written.")
+@click.option("--ensemble", default="nve", show_default=True, help=f"One of {', '.join(ENSEMBLES)}.")
+@click.option("--temperature", type=float, help="Temperature of the thermostat and of the initial velocities, K.")
+@click.option("--pressure", type=float, default=0.0, show_default=True, help="bar, for npt.")
+@click.option(
+    "--cell", default="isotropic", show_default=True,
+    help=f"How npt may change the cell: one of {', '.join(CELLS)} (by one factor; along x, y and z; by any strain).",
+)
+@click.option("--timestep", type=float, default=1.0, show_default=True, help="fs.")
+@click.option("--steps", type=int, required=True, help="Number of time steps in all.")
+@click.option("--minutes", type=float, help="Time limit, preparation included; --resume goes on.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of velocities and thermostat.")
+@click.option("--thermostat-time", type=float, default=100.0, show_default=True, help="fs.")
+@click.option("--barostat-time", type=float, default=1000.0, show_default=True, help="fs.")
+@click.option("--keep-velocities", is_flag=True, help="Take the velocities of the structure instead of new ones.")
+@click.option("--skin", type=float, help="Å, extra radius of the neighbour list; a tenth of the cutoff by default.")
+@click.option("--thermo-every", type=int, default=10, show_default=True, help="Steps between lines of thermo.csv.")
+@click.option("--trajectory-every", type=int, default=100, show_default=True, help="Steps between frames.")
+@click.option("--restart-every", type=int, default=1000, show_default=True, help="Steps between restart files.")
+@click.option(
+    "--format", "trajectory_format", default="extxyz", show_default=True,
+    help="Of the trajectory: " + ", ".join(f"{name} ({what})" for name, what in FORMATS.items()) + ".",
+)
+@click.option("--resume", is_flag=True, help="Go on from the restart file in the output folder.")
+@click.option("--force", is_flag=True, help="Replace an earlier run in the output folder.")
+@click.option("--plots/--no-plots", default=True, show_default=True, help="Draw pictures at the end.")
+@gather(MdOptions)
+def md(
+    potential: Any, params: Any, precision: str, structure: str, kind: FileKind, options: MdOptions
+) -> None:
+    """Molecular dynamics, with records, trajectory, restart files and pictures in one folder.
+
+    Data that the potential needs, such as charges, are taken from the structure file. On a terminal there is a bar;
+    elsewhere, as in a batch job, a record is printed now and then.
     """
-    thermo = read_thermo(result.files.thermo)
-    half = len(thermo["step"]) // 2
-    drift = linear_drift(thermo["time_ps"][half:], thermo["conserved_eV"][half:]) / atoms
-    rate = result.steps_per_second
-    facts: list[tuple[str, Any, str]] = [
-        ("atoms", atoms, ""),
-        ("time", thermo["time_ps"][-1], "ps"),
-        ("temperature", _mean(thermo["temperature_K"][half:]), "K"),
-        ("pressure", _mean(thermo["pressure_bar"][half:]), "bar"),
-        ("volume per atom", _mean(thermo["volume_A3"][half:]) / atoms, "Å^3"),
-        ("potential energy", _mean(thermo["potential_eV"][half:]) / atoms, "eV/atom"),
-        ("energy drift", drift, "eV/atom/ps"),
-        ("speed", rate, "steps/s"),
-        ("speed", rate * settings.ensemble.timestep * 1e-6 * 86400, "ns/day"),
-        ("files", str(result.files.folder), ""),
-    ]
-    lines = [""]
-    for name, value, unit in facts:
-        if isinstance(value, float) and math.isnan(value):
-            continue
-        text = value if isinstance(value, str) else f"{value:d}" if isinstance(value, int) else f"{value:.6g}"
-        lines.append(f"{name:18s} {text} {unit}".rstrip())
-    return lines
+    from jaxpot.cli.structures import check_structure, read_structures
+    from jaxpot.simulate import Ensemble
 
-
-def _mean(values: np.ndarray) -> float:
-    finite = values[np.isfinite(values)]
-    return float(finite.mean()) if finite.size else float("nan")
+    atoms = read_structures(structure, kind)[-1]
+    check_structure(atoms, structure)
+    if options.temperature is not None and not options.temperature >= 0:
+        raise ValueError(f"--temperature must not be negative, got {options.temperature} K")
+    if options.temperature is None and not (options.keep_velocities or options.resume):
+        raise ValueError("--temperature is missing: give that of the initial velocities in K, or --keep-velocities")
+    if options.keep_velocities and not atoms.has("momenta"):
+        raise ValueError(f"{structure} holds no velocities to keep; give --temperature instead")
+    if options.cell != "isotropic" and options.ensemble != "npt":
+        raise ValueError(f"--cell {options.cell} goes with --ensemble npt, got {options.ensemble}")
+    settings = RunSettings(
+        Ensemble(
+            options.ensemble,
+            options.timestep,
+            options.temperature,
+            options.pressure,
+            options.thermostat_time,
+            options.barostat_time,
+            options.cell,
+        ),
+        options.steps,
+        initial_temperature=None if options.keep_velocities else options.temperature,
+        seed=options.seed,
+        thermo_every=options.thermo_every,
+        trajectory_every=options.trajectory_every,
+        restart_every=options.restart_every,
+        trajectory_format=options.trajectory_format,
+        skin=options.skin,
+        precision=precision,
+    )
+    simulate(
+        atoms, potential, params, settings, options.output,
+        resume=options.resume, force=options.force, minutes=minutes_left(options.minutes), plots=options.plots,
+    )  # fmt: skip

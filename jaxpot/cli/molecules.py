@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from jaxpot.io.molecules import is_molecule_file, read_sdf, write_sdf
+from jaxpot.cli.progress import progress
+from jaxpot.io.molecules import is_molecule_file, read_molecules, write_sdf
 from jaxpot.simulate.conformers import relax_conformers, with_conformers
 from jaxpot.units import KCAL_PER_MOL
 
@@ -15,10 +16,11 @@ __all__ = ["relax_molecules"]
 
 
 def relax_molecules(structure: str, output: Path, variant: Any, fmax: float, steps: int, precision: str) -> None:
-    """Relax all molecules of an SDF file with MMFF94 and write them to another.
+    """Relax molecules with MMFF94 and write them to an SDF file.
 
     Args:
-        structure: path of the SDF file, with hydrogens and coordinates.
+        structure: path of an SDF file, with hydrogens and coordinates; of a ``.smi`` file with a SMILES string and a
+            name on each line; or a SMILES string. Molecules without coordinates get hydrogens and a conformer.
         output: path of the file to write.
         variant: ``"MMFF94"`` or ``"MMFF94s"``.
         fmax: eV/Å, largest force on an atom at the end.
@@ -26,15 +28,14 @@ def relax_molecules(structure: str, output: Path, variant: Any, fmax: float, ste
         precision: float type of the calculation.
 
     Raises:
-        ValueError: the file is missing or is not an SDF file, or MMFF94 has no type for an atom.
+        ValueError: the file is missing, there is no molecule in it or the text, or MMFF94 has no type for an atom.
     """
-    for path in (structure, output):
-        if not is_molecule_file(path):
-            raise ValueError(f"{path}: molecules with bonds are read from and written to files whose names end in .sdf")
-    if not Path(structure).exists():
-        raise ValueError(f"{structure}: no such file; name an SDF file of molecules with hydrogens")
-    mols = read_sdf(Path(structure))
-    found: Any = relax_conformers(mols, variant, force_tolerance=fmax, max_steps=max(steps, 1), dtype=precision)
+    if not is_molecule_file(output):
+        raise ValueError(f"{output}: molecules with bonds are written to files whose names end in .sdf")
+    mols = read_molecules(structure)
+    found: Any = relax_conformers(
+        mols, variant, force_tolerance=fmax, max_steps=max(steps, 1), dtype=precision, progress=progress()
+    )
     relaxed = [with_conformers(mol, one) for mol, one in zip(mols, found, strict=True)]
     for k, (mol, one) in enumerate(zip(mols, found, strict=True)):
         name = mol.GetProp("_Name") if mol.HasProp("_Name") else ""

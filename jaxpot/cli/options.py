@@ -102,13 +102,14 @@ def structure_options(command: Command) -> Command:
     )(file_options(command))  # fmt: skip
 
 
-def model_options(command: Command, molecules: bool = False) -> Command:
+def model_options(command: Command, molecules: bool = False, precision: str = "float32") -> Command:
     """Adds the options that name a potential and its precision; the command gets the loaded potential and its params.
 
     Args:
         command: the function.
         molecules: whether MMFF94 is allowed, which reads bonds from an SDF file. The command then gets its name as
             ``potential``, and None as ``params``.
+        precision: the float type by default.
     """
     decorators = [
         click.option(
@@ -118,7 +119,7 @@ def model_options(command: Command, molecules: bool = False) -> Command:
         click.option("--elements", help="Elements of the potential to use, separated by commas, such as Cu,Al."),
         click.option("--style", help="Kind of the files, such as eam/alloy, where their names do not tell."),
         click.option(
-            "--precision", type=click.Choice(["float32", "float64"]), default="float32", show_default=True,
+            "--precision", type=click.Choice(["float32", "float64"]), default=precision, show_default=True,
             help="Float type of the calculation.",
         ),
     ]  # fmt: skip

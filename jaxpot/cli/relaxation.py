@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
+from jaxpot.cli.progress import progress
+from jaxpot.simulate.cells import CellMode
 from jaxpot.simulate.relaxation import relax
+from jaxpot.simulate.vacuum import gaps
+from jaxpot.system import System
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -15,10 +19,11 @@ if TYPE_CHECKING:
 __all__ = ["relax_frames"]
 
 STRESS = 0.01  # 1/Å^2; the tolerance of the stress is this times the tolerance of the forces
+VACUUM = 5.0  # Å; no crystal has a layer of this thickness without atoms
 
 
 def relax_frames(
-    potential: Any, params: Any, frames: list[Atoms], cell: bool, fmax: float, steps: int, precision: str
+    potential: Any, params: Any, frames: list[Atoms], cell: CellMode, fmax: float, steps: int, precision: str
 ) -> list[Atoms]:
     """Relaxes structures and prints the outcome of each.
 
@@ -26,26 +31,32 @@ def relax_frames(
         potential: any potential.
         params: its parameters.
         frames: where to start.
-        cell: whether the cells relax.
+        cell: what of the cells relaxes.
         fmax: eV/Å, largest force on an atom at the end.
         steps: most evaluations of a structure.
         precision: float type of the calculation.
 
     Returns:
         The relaxed structures with their energy, forces and stress.
+
+    Raises:
+        ValueError: a vacuum would be closed by relaxing the cell.
     """
     from ase.calculators.singlepoint import SinglePointCalculator
 
+    if cell != "fixed":
+        for k, frame in enumerate(frames):
+            _look_for_vacuum(frame, f"frame {k}", potential.cutoff)
     found: Any = relax(
         potential,
         params,
         frames,
-        "flexible" if cell else "fixed",
+        cell,
         force_tolerance=fmax,
         stress_tolerance=STRESS * fmax,
         max_steps=max(steps, 1),
         dtype=precision,
-        progress=True,
+        progress=progress(),
     )
     relaxed = []
     for k, (frame, one) in enumerate(zip(frames, found, strict=True)):
@@ -61,3 +72,18 @@ def relax_frames(
         atoms.calc = SinglePointCalculator(atoms, **results)
         relaxed.append(atoms)
     return relaxed
+
+
+def _look_for_vacuum(atoms: Atoms, where: str, cutoff: float) -> None:
+    """Says which vacuum stays as it is, and refuses to close one."""
+    if atoms.cell.rank < 3:
+        return
+    for name, gap in zip("abc", gaps(System.create(atoms.positions, 0, atoms.cell.array, atoms.pbc)), strict=True):
+        if gap > cutoff:
+            click.echo(f"{where}: the vacuum of {gap:.2f} Å along {name} stays as it is")
+        elif gap > VACUUM:
+            raise ValueError(
+                f"{where}: there are {gap:.2f} Å without atoms along {name}, which --cell would close, because the "
+                f"potential reaches {cutoff:.4g} Å; make this vacuum wider than that, or let the structure not repeat "
+                "along it (pbc in the file)"
+            )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import re
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +20,9 @@ from jaxpot.system import System
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["check_output", "check_structure", "format_to_write", "read_structures", "write_structures"]
+__all__ = [
+    "check_output", "check_structure", "format_to_write", "output_folder", "read_structures", "write_structures",
+]  # fmt: skip
 
 LATTICES = ("sc", "fcc", "bcc", "diamond", "hcp")
 FORM = "LATTICE:ELEMENT:A or LATTICE:ELEMENT:A:NxNxN, such as bcc:Fe:2.87:10x10x10"
@@ -63,6 +67,34 @@ def check_output(path: Path, option: str) -> None:
         raise ValueError(f"{option} {path}: there is no folder {path.parent}; make it first, or name another")
     if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
         raise ValueError(f"{option} {path}: cannot be written to; name another file")
+
+
+@contextlib.contextmanager
+def output_folder(path: Path) -> Iterator[None]:
+    """Makes the folder of ``--output`` at once, so that it is there from the start; bad input leaves none behind.
+
+    Args:
+        path: the folder, which may exist.
+
+    Raises:
+        ValueError: it is a file, or cannot be written to.
+    """
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"{path} is a file; name a folder for the output")
+    new = [folder for folder in (path, *path.absolute().parents) if not folder.exists()]
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be written to ({error.strerror}); name another folder") from None
+    if not os.access(path, os.W_OK):
+        raise ValueError(f"{path} cannot be written to; name another folder with --output")
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):  # what holds something stays
+            for folder in new:
+                folder.rmdir()
+        raise
 
 
 def format_to_write(path: Path, frames: int) -> str:

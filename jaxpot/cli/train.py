@@ -13,6 +13,9 @@ import click
 
 from jaxpot.cli.network_report import member_errors, test_errors
 from jaxpot.cli.options import DataOptions, gather, label_options
+from jaxpot.cli.progress import minutes_left, progress
+from jaxpot.cli.structures import output_folder
+from jaxpot.io.folders import MARKERS, give_up, kinds_in
 
 if TYPE_CHECKING:
     from jaxpot.descriptors.symmetry_functions import SymmetryFunction
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["network_commands"]
 
 REPORT = "errors.json"
+REPORTING = 0.1  # of --minutes is kept for the report
 GRAPHS = {
     "epochs": 60, "batch_size": 2, "learning_rate": 2e-3, "optimizer": "muon", "energy_weight": 10.0,
     "forces_weight": 1.0,
@@ -73,7 +77,9 @@ def training_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--ensemble", "members", type=int, help="Number of networks trained together."),
         click.option("--bootstrap", is_flag=True, help="Train each member on a resample of the structures."),
         click.option("--epochs", type=int, help="Passes through the data."),
-        click.option("--minutes", type=float, help="Time limit; the learning rate still follows the epochs."),
+        click.option("--minutes", type=float,
+                     help="Time limit of all but the report on test structures; a tenth is kept for that. The learning "
+                     "rate still follows the epochs."),
         click.option("--batch-size", type=int, help="Structures in one step."),
         click.option("--learning-rate", type=float, help="The highest learning rate."),
         click.option("--optimizer", help="adam, adamw, adabelief, amsgrad, muon or sgd."),
@@ -209,21 +215,26 @@ def _whole_numbers(option: str, text: str) -> list[int]:
 
 def _fit(build: Build, options: NetworkOptions, defaults: dict[str, Any]) -> None:
     """Reads the data, trains the network, writes it, and tests it."""
-    import jax
-
-    if options.precision != "float32":
-        jax.config.update("jax_enable_x64", True)
-    from jaxpot.fit import TrainSettings, can_decorrelate, decorrelation, network_start, train
-    from jaxpot.io.folders import MARKERS, give_up, kinds_in
-    from jaxpot.io.load import save
-    from jaxpot.potentials.committee import committee
-
     output, members = options.output, options.members
     if members is not None and members < 2:
         raise ValueError(f"--ensemble takes at least 2 members, got {members}; leave it out for a single network")
     held = "a training" if (output / "metrics.csv").exists() else ", ".join(MARKERS[name] for name in kinds_in(output))
     if held and not (options.resume or options.force):
         raise ValueError(f"{output} holds {held} already; --resume goes on with a training, --force replaces it")
+    with output_folder(output):
+        _fit_into(build, options, defaults)
+
+
+def _fit_into(build: Build, options: NetworkOptions, defaults: dict[str, Any]) -> None:
+    import jax
+
+    if options.precision != "float32":
+        jax.config.update("jax_enable_x64", True)
+    from jaxpot.fit import TrainSettings, can_decorrelate, decorrelation, network_start, train
+    from jaxpot.io.load import save
+    from jaxpot.potentials.committee import committee
+
+    output, members = options.output, options.members
     data = _read(options.train_files, options)
     test = _read(options.test_files, options) if options.test_files else None
     typed = vars(options)
@@ -231,16 +242,18 @@ def _fit(build: Build, options: NetworkOptions, defaults: dict[str, Any]) -> Non
     chosen = {name: value if typed[name] is None else typed[name] for name, value in defaults.items()}
     settings = TrainSettings(**given, **chosen, ema=0.999 if chosen["epochs"] > 50 else None, checkpoint_every=50)
     learned, held_back = data.split(options.validation, options.seed)
+    click.echo(f"preparing: {len(learned)} structures to learn from, {len(held_back)} held back", err=True)
     potential = build(data.elements, learned)
     start = network_start(potential, learned, options.seed, members)
     click.echo(f"{len(learned)} structures to learn from, {len(held_back)} held back; {potential}")
     if not options.resume:
         give_up(output)  # so that nobody loads the old potential while the new one is trained
-    began = time.perf_counter()
+    began, left = time.perf_counter(), minutes_left(options.minutes, 1 - REPORTING)
     result = train(
         potential, start, learned, settings, validation=held_back, members=members, output=output,
         trainable=lambda name: not any(word in name for word in NOT_TRAINED),
-        resume=options.resume, minutes=options.minutes,
+        resume=options.resume, minutes=left,
+        progress=progress(),
         transform=decorrelation(potential, learned) if can_decorrelate(potential) else None,
     )  # fmt: skip
     minutes = (time.perf_counter() - began) / 60

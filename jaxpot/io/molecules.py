@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from ase import Atoms
     from rdkit.Chem import Mol
 
-__all__ = ["MoleculeLike", "from_ase", "from_smiles", "is_molecule_file", "molecules", "read_sdf", "write_sdf"]
+__all__ = [
+    "MoleculeLike", "from_ase", "from_smiles", "is_molecule_file", "molecules", "read_molecules", "read_sdf",
+    "write_sdf",
+]  # fmt: skip
 
 MoleculeLike = Any  # an RDKit Mol, a SMILES string, a path of an SDF or MOL file, or ASE Atoms
 
@@ -23,6 +26,7 @@ Bonds = Sequence[Sequence[int]] | None
 Charges = int | Sequence[int] | None
 
 SUFFIXES = (".sdf", ".sdf.gz", ".mol", ".mol.gz")
+SMILES_SUFFIXES = (".smi", ".smiles")
 
 
 def molecules(
@@ -33,9 +37,8 @@ def molecules(
     """Makes RDKit molecules with hydrogens and coordinates from any source.
 
     Args:
-        source: an RDKit ``Mol`` with hydrogens and conformers; a SMILES string (gets hydrogens and one embedded
-            conformer); the path of an SDF or MOL file, gzipped or not (all of its molecules); ASE ``Atoms`` (needs
-            ``bonds``); or a sequence of these.
+        source: an RDKit ``Mol`` with hydrogens and conformers; a SMILES string or the path of a file, see
+            :func:`read_molecules`; ASE ``Atoms`` (needs ``bonds``); or a sequence of these.
         bonds: for ASE ``Atoms``, [bonds] of (i, j, order) with order 1, 2 or 3, or of (i, j): the orders then follow
             from the total charge.
         charges: for ASE ``Atoms``, the formal charge of each atom, or the total charge for bonds without order.
@@ -48,10 +51,8 @@ def molecules(
         ImportError: RDKit is not installed.
     """
     require_rdkit()
-    if isinstance(source, os.PathLike) or (isinstance(source, str) and is_molecule_file(source)):
-        return read_sdf(Path(source))
-    if isinstance(source, str):
-        return [from_smiles(source)]
+    if isinstance(source, os.PathLike | str):
+        return read_molecules(source)
     if hasattr(source, "get_atomic_numbers"):
         return [from_ase(source, bonds, charges)]
     if hasattr(source, "GetNumConformers"):
@@ -64,6 +65,56 @@ def molecules(
         f"cannot make a molecule of {type(source).__name__}; give an RDKit Mol, a SMILES string, the path of an SDF "
         "file, or ASE Atoms with bonds"
     )
+
+
+def read_molecules(source: str | os.PathLike[str]) -> list[Mol]:
+    """Makes molecules of a SMILES string or of a file.
+
+    Args:
+        source: a SMILES string; the path of an SDF or MOL file, gzipped or not; or that of a ``.smi`` file, which has a
+            SMILES string and perhaps a name on each line. Molecules of SMILES get hydrogens and one embedded conformer.
+
+    Returns:
+        All molecules.
+
+    Raises:
+        FileFormatError: a record or line of the file holds no molecule.
+        ValueError: there is no such file, or the text is no SMILES string.
+        ImportError: RDKit is not installed.
+
+    Example:
+        >>> [mol.GetNumAtoms() for mol in read_molecules("CCO")]
+        [9]
+    """
+    require_rdkit()
+    text = os.fspath(source)
+    of_smiles = text.lower().endswith(SMILES_SUFFIXES)
+    if not (is_molecule_file(text) or of_smiles or isinstance(source, os.PathLike)):
+        return [_named(text, text)]
+    if not Path(text).exists():
+        raise ValueError(f"{text}: no such file; name an SDF file of molecules with hydrogens, or give a SMILES string")
+    return _read_smiles(Path(text)) if of_smiles else read_sdf(Path(text))
+
+
+def _read_smiles(path: Path) -> list[Mol]:
+    found = []
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+        smiles, _, name = line.strip().partition("\t" if "\t" in line.strip() else " ")
+        if not smiles or smiles.startswith("#"):
+            continue
+        try:
+            found.append(_named(smiles, name.strip() or smiles))
+        except ValueError as error:
+            raise FileFormatError(path, number, f"holds no molecule: {error}", "repair the line") from error
+    if not found:
+        raise FileFormatError(path, None, "no molecule in this file", "write one SMILES string on each line")
+    return found
+
+
+def _named(smiles: str, name: str) -> Mol:
+    mol = from_smiles(smiles)
+    mol.SetProp("_Name", name)
+    return mol
 
 
 def require_rdkit() -> None:
@@ -88,10 +139,11 @@ def from_smiles(smiles: str, conformers: int = 1, seed: int = 0) -> Mol:
     Raises:
         ValueError: the SMILES cannot be parsed, or too few conformers can be embedded.
     """
-    from rdkit import Chem
+    from rdkit import Chem, rdBase
     from rdkit.Chem import rdDistGeom
 
-    mol = Chem.MolFromSmiles(smiles)
+    with rdBase.BlockLogs():
+        mol = Chem.MolFromSmiles(smiles)
     if mol is None or mol.GetNumAtoms() == 0:
         raise ValueError(f"not a SMILES string, nor the name of an {' or '.join(SUFFIXES[::2])} file: {smiles!r}")
     mol = Chem.AddHs(mol)

@@ -26,6 +26,7 @@ class EquationOfState(NamedTuple):
         volume: Å^3 per atom, at the minimum of the energy.
         energy: eV per atom, at the minimum.
         bulk_modulus: GPa, at the minimum.
+        bulk_modulus_slope: its derivative by the pressure, at the minimum.
     """
 
     volumes: np.ndarray
@@ -33,6 +34,7 @@ class EquationOfState(NamedTuple):
     volume: float
     energy: float
     bulk_modulus: float
+    bulk_modulus_slope: float
 
 
 def equation_of_state(
@@ -68,5 +70,7 @@ def equation_of_state(
             f"the energy is least at the end of the range, {volumes[energies.argmin()]:.3f} Å^3 per atom; start nearer "
             "to the volume at rest"
         )
-    volume, energy, modulus = Fit(volumes, energies, eos="birchmurnaghan").fit()
-    return EquationOfState(volumes, energies, float(volume), float(energy), float(modulus) / GPA)
+    fit = Fit(volumes, energies, eos="birchmurnaghan")
+    volume, energy, modulus = fit.fit()
+    slope = fit.eos_parameters[2]
+    return EquationOfState(volumes, energies, float(volume), float(energy), float(modulus) / GPA, float(slope))

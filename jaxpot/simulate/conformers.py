@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from jaxpot.batch.checks import checked_dtype, checked_params
+from jaxpot.batch.progress import Progress, counted
 from jaxpot.io.molecules import MoleculeLike, molecules
 from jaxpot.potentials.mmff94 import (
     ELEMENTS,
@@ -26,7 +27,7 @@ from jaxpot.potentials.mmff94 import (
 )
 from jaxpot.potentials.mmff94.parameters import Params
 from jaxpot.potentials.mmff94.stiffness import stiffness
-from jaxpot.simulate.relaxation import check_limits, counter
+from jaxpot.simulate.relaxation import check_limits
 from jaxpot.simulate.relaxation_batch import Aim, Stiffness
 from jaxpot.simulate.relaxation_queue import Ended, Group, relax_group
 from jaxpot.system import System
@@ -75,7 +76,7 @@ def relax_conformers(
     empirical_bonds: EmpiricalBonds = "rdkit",
     batch_size: int | None = None,
     dtype: Any = None,
-    progress: bool = True,
+    progress: Progress = True,
 ) -> Relaxation | list[Relaxation]:
     """Relaxes all conformers of one molecule or of several with MMFF94, many at a time.
 
@@ -97,7 +98,7 @@ def relax_conformers(
             :func:`jaxpot.mmff94`.
         batch_size: conformers at a time; 32 on a CPU and 1024 on an accelerator if None.
         dtype: float type of the calculation; JAX's default if None.
-        progress: whether to show a progress bar, where tqdm is installed.
+        progress: whether to show a bar on a terminal; or a function, which is called with a text now and then.
 
     Returns:
         A :class:`Relaxation`; a list of them for a sequence, or a file, of molecules. The molecules are left as they
@@ -131,7 +132,7 @@ def relax_conformers(
     alone = len(mols) == 1 and counts[0] >= MANY
     rooms = {mols[0].GetNumAtoms(): [0]} if alone else _rooms([mol.GetNumAtoms() for mol in mols], counts)
     found: dict[int, Relaxation] = {}
-    with counter(sum(counts), progress, "conformer") as tick:
+    with counted(sum(counts), progress, "conformer", "relaxing") as tick:
         for atoms, members in rooms.items():
             few = [assigned.topologies[k] for k in members]
             padded = few if alone else alike([pad_topology(topology, atoms) for topology in few])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jaxpot.extras import declared
+from jaxpot.batch.named_data import put_data
 from jaxpot.simulate.state import MDState
 
 if TYPE_CHECKING:
@@ -44,20 +44,6 @@ def frame_of(state: MDState, energy: float, atoms: Atoms, timestep: float) -> At
         frame.set_masses(masses)
     frame.set_momenta(np.asarray(state.velocities, np.float64) * masses[:, None])
     for name, value in state.system.extras.items():
-        _put(frame, name, value)
+        put_data(frame, name, value)
     frame.calc = SinglePointCalculator(frame, energy=energy, forces=np.asarray(state.forces, np.float64))
     return frame
-
-
-def _put(frame: Atoms, name: str, value: Any) -> None:
-    """Named data of a system, where a file of frames can hold them."""
-    per = declared(name).per
-    if per == "structured":
-        return  # such as a topology
-    array = np.asarray(value)
-    if name == "charges":
-        frame.set_initial_charges(array.astype(np.float64))
-    elif per == "atom":
-        frame.set_array(name, array)
-    else:
-        frame.info[name] = array if array.ndim else array.item()

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 import numpy as np
 
+from jaxpot.io.h5md import H5mdFile
+from jaxpot.io.lammps_dump import dump_frame
 from jaxpot.simulate.restart import RestartError
 from jaxpot.simulate.thermo import Thermo
 
-__all__ = ["Extxyz", "ThermoFile", "Trajectory", "TrajectoryFile", "open_trajectory", "read_thermo"]
+__all__ = [
+    "TextFrames", "ThermoFile", "Trajectory", "TrajectoryFile", "extxyz_frame", "open_trajectory", "read_thermo",
+]  # fmt: skip
 
 
 class ThermoFile:
@@ -59,16 +65,18 @@ class Trajectory(Protocol):
         """Close the file."""
 
 
-class Extxyz:
-    """An extended XYZ file.
+class TextFrames:
+    """A trajectory that is text: extended XYZ, or a LAMMPS dump.
 
     Args:
         path: the file.
         mark: length to which an existing file is truncated; None starts a new file.
+        text_of: ``(atoms) -> text`` of a frame.
     """
 
-    def __init__(self, path: Path, mark: int | None = None) -> None:
+    def __init__(self, path: Path, mark: int | None = None, text_of: Callable[[Any], str] | None = None) -> None:
         self._file = _text_file(path, mark)
+        self._text_of = text_of or extxyz_frame
 
     def write(self, atoms: Any) -> None:
         """Append a frame.
@@ -76,9 +84,7 @@ class Extxyz:
         Args:
             atoms: ASE ``Atoms``.
         """
-        from ase.io.extxyz import write_extxyz
-
-        write_extxyz(self._file, [atoms])
+        self._file.write(self._text_of(atoms))
         self._file.flush()
 
     def mark(self) -> int:
@@ -138,7 +144,8 @@ class TrajectoryFile:
 
 
 def open_trajectory(path: Path, mark: int | None = None) -> Trajectory:
-    """A trajectory file in the format of its name: ``.traj`` or extended XYZ.
+    """A trajectory file in the format of its name: ASE's ``.traj``, ``.h5md``, ``.lammpstrj`` (a LAMMPS dump) or else
+    extended XYZ.
 
     Args:
         path: the file.
@@ -147,7 +154,27 @@ def open_trajectory(path: Path, mark: int | None = None) -> Trajectory:
     Returns:
         The open file.
     """
-    return TrajectoryFile(path, mark) if path.suffix == ".traj" else Extxyz(path, mark)
+    match path.suffix:
+        case ".traj":
+            return TrajectoryFile(path, mark)
+        case ".h5md":
+            return H5mdFile(path, mark)
+        case ".lammpstrj":
+            return TextFrames(path, mark, dump_frame)
+    return TextFrames(path, mark)
+
+
+def extxyz_frame(atoms: Any) -> str:
+    """One frame of an extended XYZ file.
+
+    Args:
+        atoms: ASE ``Atoms``.
+    """
+    from ase.io.extxyz import write_extxyz
+
+    text = io.StringIO()
+    write_extxyz(text, [atoms])
+    return text.getvalue()
 
 
 def read_thermo(path: Path) -> dict[str, np.ndarray]:

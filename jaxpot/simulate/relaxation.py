@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
 
 from jaxpot.batch.checks import check_system, checked_dtype, checked_params
+from jaxpot.batch.named_data import data_of
+from jaxpot.batch.progress import Progress, counted
 from jaxpot.evaluation import Params
 from jaxpot.potential import Potential, prepare
 from jaxpot.simulate.cells import CELLS, CellMode
 from jaxpot.simulate.relaxation_batch import Aim
 from jaxpot.simulate.relaxation_groups import groups_of
 from jaxpot.simulate.relaxation_queue import Ended, relax_group
+from jaxpot.simulate.vacuum import open_along_vacuum
 from jaxpot.system import System
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["Relaxed", "check_limits", "counter", "relax"]
+__all__ = ["Relaxed", "check_limits", "relax"]
 
 
 class Relaxed(NamedTuple):
@@ -59,7 +61,7 @@ def relax(
     batch_size: int | None = None,
     max_shapes: int = 4,
     dtype: Any = None,
-    progress: bool = False,
+    progress: Progress = False,
 ) -> Relaxed | list[Relaxed]:
     """Relax structures of any sizes, many in one compiled program.
 
@@ -75,8 +77,8 @@ def relax(
         structures: a :class:`System` or ASE ``Atoms``, or several. Atoms that ASE's ``FixAtoms`` names stay where they
             are.
         cell: what of the cell relaxes: nothing (``"fixed"``), its volume (``"isotropic"``), its lengths along x, y and
-            z (``"anisotropic"``), or all of it (``"flexible"``). Directions that do not repeat, such as the vacuum
-            above a slab, are left as they are.
+            z (``"anisotropic"``), or all of it (``"flexible"``). Directions that do not repeat are left as they are,
+            and so are those with a vacuum wider than the cutoff, such as that between slabs in a cell that repeats.
         force_tolerance: eV/Å, of the largest force on an atom.
         stress_tolerance: eV/Å^3, of the largest element of the stress, where the cell relaxes; 1e-4 is 0.016 GPa.
         pressure: eV/Å^3.
@@ -86,7 +88,7 @@ def relax(
             accelerator many.
         max_shapes: the most shapes that structures are padded to, and so compilations.
         dtype: float type of the calculation; JAX's default if None.
-        progress: whether to show a progress bar, where tqdm is installed.
+        progress: whether to show a bar on a terminal; or a function, which is called with a text now and then.
 
     Returns:
         A :class:`Relaxed`; a list of them where several structures were given.
@@ -120,17 +122,18 @@ def relax(
     ready = prepare(potential, checked_params(params, kind), kind)
     several = not (isinstance(structures, System) or hasattr(structures, "get_chemical_symbols"))
     given: list[Any] = list(structures) if several else [structures]  # type: ignore[arg-type]
-    systems = [_system(k, one, potential, kind, cell, pressure) for k, one in enumerate(given)]
+    checked = [_system(k, one, potential, kind, cell, pressure) for k, one in enumerate(given)]
+    systems = [system for system, _ in checked]
     movable = [_movable(k, one) for k, one in enumerate(given)]
     aim = Aim(force_tolerance, stress_tolerance, pressure, max_steps)
     results: list[Relaxed | None] = [None] * len(systems)
-    with counter(len(systems), progress, "structure") as tick:
+    with counted(len(systems), progress, "structure", "relaxing") as tick:
         for members, width, group in groups_of(potential, systems, movable, skin, max_shapes):
             ended = relax_group(
                 potential, ready, group, aim=aim, cell=cell, width=min(batch_size or width, len(members)), tick=tick
             )
             for place, k in enumerate(members):
-                results[k] = _relaxed(systems[k], ended, place)
+                results[k] = _relaxed(*checked[k], ended, place)
     found = [result for result in results if result is not None]
     return found if several else found[0]
 
@@ -149,39 +152,24 @@ def check_limits(force_tolerance: float, max_steps: int, batch_size: int | None)
         raise ValueError(f"max_steps and batch_size must be at least 1, got {max_steps} and {batch_size}")
 
 
-@contextmanager
-def counter(total: int, progress: bool, unit: str) -> Iterator[Any]:
-    """A function that counts what ends, with a bar if one is wanted and tqdm is installed.
+class _Opened(NamedTuple):
+    """What a structure was before it was cut open along a vacuum: its pbc, and [atoms, 3] edges its atoms moved by."""
 
-    Args:
-        total: how many there are.
-        progress: whether a bar is wanted.
-        unit: what is counted.
-
-    Yields:
-        ``(count) -> None``.
-    """
-    if progress:
-        try:
-            from tqdm import tqdm
-        except ImportError:
-            progress = False
-    if not progress:
-        yield lambda count: None
-        return
-    with tqdm(total=total, desc="relaxing", unit=unit) as bar:
-        yield bar.update
+    pbc: Any
+    moved: np.ndarray
 
 
 def _system(
     place: int, structure: System | Atoms, potential: Potential, dtype: np.dtype, cell: CellMode, pressure: float
-) -> System:
-    """A structure with numpy leaves of the wanted type, checked."""
+) -> tuple[System, _Opened | None]:
+    """A structure with numpy leaves of the wanted type, checked; and what was opened of it along a vacuum."""
+    opened = None
     try:
         if isinstance(structure, System):
             system = jax.tree.map(np.asarray, structure)
         else:
-            system = jax.tree.map(np.asarray, System.from_ase(structure, potential.elements, dtype))
+            data = data_of(structure, potential.needs)
+            system = jax.tree.map(np.asarray, System.from_ase(structure, potential.elements, dtype, data))
         check_system(potential, system)
         system = jax.tree.map(lambda leaf: leaf.astype(dtype) if leaf.dtype.kind == "f" else leaf, system)
         if cell != "fixed":
@@ -190,11 +178,19 @@ def _system(
                     f"there is no cell to relax: pbc {system.pbc.tolist()}, cell {system.cell.tolist()}; give a cell "
                     'with a volume that repeats, or cell="fixed"'
                 )
+            before = system
+            system, moved = open_along_vacuum(before, potential.cutoff)
+            opened = _Opened(before.pbc, moved)
+            if not system.pbc.any():
+                raise ValueError(
+                    f"there is no cell to relax: no atoms are within the cutoff of {potential.cutoff:g} Å across it; "
+                    'give a denser structure, or cell="fixed"'
+                )
             if pressure and not system.pbc.all():
                 raise ValueError("a pressure acts on cells that repeat in all three directions; leave it out")
     except ValueError as error:
         raise ValueError(f"structure {place}: {error}") from error
-    return system
+    return system, opened
 
 
 def _movable(place: int, structure: System | Atoms) -> np.ndarray:
@@ -214,9 +210,12 @@ def _movable(place: int, structure: System | Atoms) -> np.ndarray:
     return movable
 
 
-def _relaxed(given: System, ended: Ended, place: int) -> Relaxed:
+def _relaxed(given: System, opened: _Opened | None, ended: Ended, place: int) -> Relaxed:
     atoms = given.positions.shape[0]
     cell, virial, positions = ended.cells[place], ended.virials[place], ended.positions[place, :atoms]
+    if opened is not None:
+        given = given.replace(pbc=opened.pbc)
+        positions = positions - (opened.moved @ cell).astype(cell.dtype)
     volume = float(np.abs(np.linalg.det(np.asarray(cell, np.float64))))
     return Relaxed(
         jax.device_put(given.replace(positions=positions, cell=cell)),

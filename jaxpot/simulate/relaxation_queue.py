@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxpot.batch.progress import Tick, silent
 from jaxpot.evaluation import Params
 from jaxpot.neighbors import Neighbors
 from jaxpot.potential import Potential
@@ -76,7 +77,7 @@ def relax_group(
     cell: CellMode,
     width: int,
     stiffness: Stiffness | None = None,
-    tick: Callable[[int], Any] = lambda count: None,
+    tick: Tick = silent,
 ) -> Ended:
     """Relax structures of one shape: a queue that feeds a batch of fixed width.
 
@@ -88,7 +89,7 @@ def relax_group(
         cell: what of the cell relaxes.
         width: structures at a time.
         stiffness: gives about the second derivatives of the energy of a structure, which preconditions its relaxation.
-        tick: called with numbers of structures as they end.
+        tick: called with the number of structures that have ended, after every 25 evaluations or so.
 
     Returns:
         Where they have come to rest.
@@ -135,8 +136,10 @@ def relax_group(
         if ended.any():
             for whole, part in zip(result, seen, strict=True):
                 whole[members[ended]] = np.asarray(part)[ended]
-            tick(int(ended.sum()))
             members[ended] = -1
+        going = members >= 0
+        most = int(np.asarray(state.steps)[going].max()) if going.any() else 0
+        tick(int(ended.sum()), f"up to {most} evaluations of those at work" if most else "")
 
 
 @once_for_each

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import io
 import math
 import os
-import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxpot.batch.checks import checked_dtype, checked_params
+from jaxpot.batch.named_data import data_of
 from jaxpot.extras import check_needed
 from jaxpot.io.folders import locked, write_atomically
 from jaxpot.potential import Params, Potential
@@ -25,7 +26,7 @@ from jaxpot.simulate.errors import SimulationError
 from jaxpot.simulate.failure import explain
 from jaxpot.simulate.frames import frame_of
 from jaxpot.simulate.identity import check_forces, check_identity, check_structure, identity
-from jaxpot.simulate.output import Extxyz, ThermoFile, open_trajectory
+from jaxpot.simulate.output import TextFrames, ThermoFile, extxyz_frame, open_trajectory
 from jaxpot.simulate.restart import Restart, RestartError, load_restart, save_restart
 from jaxpot.simulate.settings import RunFiles, RunSettings
 from jaxpot.simulate.state import MDState
@@ -74,6 +75,7 @@ def run_md(
     extras: Mapping[str, Any] | None = None,
     resume: bool = False,
     on_progress: Callable[[Thermo, float], None] | None = None,
+    minutes: float | None = None,
     watch: Watch | None = None,
 ) -> RunResult:
     """Molecular dynamics with records, trajectory and restart files.
@@ -91,9 +93,12 @@ def run_md(
         output: folder for the files, created if it does not exist. Files of an earlier run are replaced, unless
             ``resume``.
         extras: named data that the potential needs, such as charges, see :mod:`jaxpot.extras`; given again on
-            ``resume``. Frames hold those with one value or one entry an atom.
+            ``resume``. By default they are taken from ``atoms`` (charges, for example, from its initial charges).
+            Frames hold those with one value or one entry an atom.
         resume: whether to continue from the restart file in ``output``.
         on_progress: function called after every record, with the record and the steps per second.
+        minutes: time after which the run stops at the next record, preparation and compilation included; it can be
+            resumed. None for no limit.
         watch: stops the run, or writes structures, where a number such as the spread of an ensemble is large.
 
     Returns:
@@ -116,8 +121,11 @@ def run_md(
         >>> result.step, result.finished, result.files.thermo.name
         (20, True, 'thermo.csv')
     """
+    limit = time.perf_counter() + (math.inf if minutes is None else 60.0 * minutes)
     files = RunFiles(Path(output), settings.trajectory_format)
     restart = load_restart(files.restart) if resume else None
+    if atoms is not None:
+        extras = {**data_of(atoms, potential.needs), **(extras or {})}
     if restart is not None:
         if atoms is not None:
             dtype = checked_dtype(settings.precision)
@@ -128,7 +136,7 @@ def run_md(
     run = _Run(atoms, potential, params, settings, files, extras, watch)
     with locked(files.folder):
         # read again: another run may have written to the folder just before it was locked
-        return run.go(load_restart(files.restart) if resume else None, on_progress)
+        return run.go(load_restart(files.restart) if resume else None, on_progress, limit)
 
 
 class _Run:
@@ -165,7 +173,9 @@ class _Run:
         self.dynamics = dynamics(potential, settings.ensemble, settings.skin, watch=watch)
         self.watch = watch
 
-    def go(self, restart: Restart | None, on_progress: Callable[[Thermo, float], None] | None) -> RunResult:
+    def go(
+        self, restart: Restart | None, on_progress: Callable[[Thermo, float], None] | None, limit: float
+    ) -> RunResult:
         marks: dict[str, int] = {}
         if restart is not None:
             carry = self._restored(restart)
@@ -173,18 +183,18 @@ class _Run:
         else:
             self.files.remove()
             carry = self._started()
-        self.thermo = ThermoFile(self.files.thermo, marks.get("thermo"))
-        self.trajectory = open_trajectory(self.files.trajectory, marks.get("trajectory"))
         keeping = self.watch is not None and self.watch.action == "record"
-        self.kept = Extxyz(self.files.watched, marks.get("watched")) if keeping else None
         self.seen: list[tuple[int, float]] = []
-        try:
-            with asked_to_stop() as stop:
-                return self._loop(carry, restart is None, stop, on_progress)
-        finally:
-            for file in (self.thermo, self.trajectory, self.kept):
-                if file is not None:
-                    file.close()
+        with contextlib.ExitStack() as opened:
+            self.thermo = opened.enter_context(closing(ThermoFile(self.files.thermo, marks.get("thermo"))))
+            trajectory = open_trajectory(self.files.trajectory, marks.get("trajectory"))
+            self.trajectory = opened.enter_context(closing(trajectory))
+            kept = TextFrames(self.files.watched, marks.get("watched")) if keeping else None
+            self.kept = None if kept is None else opened.enter_context(closing(kept))
+            stop = opened.enter_context(asked_to_stop())
+            return self._loop(
+                carry, restart is None, lambda: stop.is_set() or time.perf_counter() > limit, on_progress
+            )
 
     def _started(self) -> Carry:
         temperature = self.settings.initial_temperature
@@ -210,7 +220,11 @@ class _Run:
         return carry
 
     def _loop(
-        self, carry: Carry, fresh: bool, stop: threading.Event, on_progress: Callable[[Thermo, float], None] | None
+        self,
+        carry: Carry,
+        fresh: bool,
+        stopped: Callable[[], bool],
+        on_progress: Callable[[Thermo, float], None] | None,
     ) -> RunResult:
         settings = self.settings
         step, rates, halted = int(carry.state.step), _Rates(), False
@@ -219,7 +233,7 @@ class _Run:
             self._record(carry.state, on_progress, float("nan"))
             carry, halted = self._advanced(carry, 0)  # for the first look of the watch
             self._save(carry)
-        while step < settings.steps and not stop.is_set() and not halted:
+        while step < settings.steps and not halted and not stopped():
             target = min(settings.steps, *((step // n + 1) * n for n in every))
             start = time.perf_counter()
             carry, halted = self._advanced(carry, target)
@@ -269,11 +283,7 @@ class _Run:
         if self.kept is not None:
             marks["watched"] = self.kept.mark()
         save_restart(self.files.restart, carry, self.atoms, {"identity": self.identity, "marks": marks})
-        from ase.io.extxyz import write_extxyz
-
-        text = io.StringIO()
-        write_extxyz(text, [self._frame(carry.state)])
-        write_atomically(self.files.final, text.getvalue().encode())
+        write_atomically(self.files.final, extxyz_frame(self._frame(carry.state)).encode())
 
     def _frame(self, state: MDState) -> Atoms:
         energy = self.dynamics.measure(self.params, state).potential

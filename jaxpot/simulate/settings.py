@@ -10,9 +10,15 @@ import numpy as np
 
 from jaxpot.simulate.ensembles import Ensemble
 
-__all__ = ["RunFiles", "RunSettings"]
+__all__ = ["FORMATS", "RunFiles", "RunSettings"]
 
 PRECISIONS = ("float32", "float64")
+FORMATS = {
+    "extxyz": "extended XYZ",
+    "traj": "ASE's binary format",
+    "lammpstrj": "a LAMMPS dump",
+    "h5md": "HDF5 in the layout of H5MD",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +33,7 @@ class RunSettings:
         thermo_every: steps between lines of ``thermo.csv``.
         trajectory_every: steps between frames of the trajectory.
         restart_every: steps between restart files.
-        trajectory_format: "extxyz" or "traj".
+        trajectory_format: ending of the trajectory's name, and so its format: one of ``FORMATS``.
         skin: Å, extra radius of the neighbour list; a tenth of the cutoff if None.
         precision: "float32" or "float64".
 
@@ -59,8 +65,10 @@ class RunSettings:
         temperature = self.initial_temperature
         if temperature is not None and not (math.isfinite(temperature) and temperature >= 0):
             raise ValueError(f"the temperature must not be negative, got {temperature} K")
-        if self.trajectory_format not in ("extxyz", "traj"):
-            raise ValueError(f"trajectory format {self.trajectory_format!r} is unknown; choose extxyz or traj")
+        if self.trajectory_format not in FORMATS:
+            raise ValueError(
+                f"trajectory format {self.trajectory_format!r} is unknown; choose one of {', '.join(FORMATS)}"
+            )
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision {self.precision!r} is unknown; choose one of {', '.join(PRECISIONS)}")
         if self.skin is not None and not (math.isfinite(self.skin) and self.skin > 0):
@@ -73,7 +81,7 @@ class RunFiles:
 
     Attributes:
         folder: the folder.
-        trajectory_format: "extxyz" or "traj".
+        trajectory_format: ending of the trajectory's name.
     """
 
     folder: Path

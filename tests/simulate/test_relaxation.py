@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import jax
@@ -194,3 +195,30 @@ def test_in_single_precision() -> None:
     found: Any = jaxpot.relax(LJ, ARGON, crystals(), "flexible", force_tolerance=1e-3, stress_tolerance=1e-5)
     assert all(one.converged for one in found)
     assert np.ptp([one.energy / len(one.forces) for one in found]) < 1e-4
+
+
+@needs_float64
+def test_a_vacuum_in_a_cell_that_repeats_stays() -> None:
+    open_slab = rattled(fcc111("Ar", (1, 1, 4), a=5.4, vacuum=4.0), 0.1)
+    slab = open_slab.copy()
+    slab.pbc = True
+    slab.positions += 0.5 * slab.cell[2]  # cut in two by the edge of the cell
+    slab.wrap()
+    options: Any = {"force_tolerance": 1e-5, "stress_tolerance": 1e-7}
+    found: Any = jaxpot.relax(LJ, ARGON, [slab, open_slab], "flexible", **options)
+    cell, moved = np.asarray(found[0].system.cell), found[0].system.positions - slab.positions
+    np.testing.assert_allclose(cell[2], slab.cell[2], atol=1e-12)
+    np.testing.assert_allclose(cell, found[1].system.cell, atol=1e-4)
+    assert found[0].energy == pytest.approx(found[1].energy, abs=1e-7) and found[0].converged
+    assert np.asarray(found[0].system.pbc).all() and np.abs(moved).max() < 0.5  # no atom has gone to the other side
+    with pytest.raises(ValueError, match="a pressure acts on cells that repeat in all three directions"):
+        jaxpot.relax(LJ, ARGON, slab, "flexible", pressure=0.1)
+    with pytest.raises(ValueError, match="no atoms are within the cutoff of 7 Å across it"):
+        jaxpot.relax(LJ, ARGON, Atoms("Ar", cell=[9, 9, 9], pbc=True), "isotropic")
+
+
+def test_what_relaxes_can_be_told() -> None:
+    said: list[str] = []
+    jaxpot.relax(LJ, ARGON, crystals(), force_tolerance=1e-2, batch_size=1, progress=said.append)
+    assert re.fullmatch(r"relaxing: 3 of 3 structures", said[-1])
+    assert all(re.match(r"relaxing: \d of 3 structures", text) for text in said)

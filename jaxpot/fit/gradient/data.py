@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +15,7 @@ import numpy as np
 
 from jaxpot.batch.batches import group
 from jaxpot.batch.padding import Sizes, fixed_plan, pad_system, resized, round_up, sizes_used
+from jaxpot.batch.progress import Progress, counted
 from jaxpot.fit.frame import Frame
 from jaxpot.io.arrays import open_npy
 from jaxpot.neighbors import Neighbors, blank, neighbor_list
@@ -123,6 +126,8 @@ def prepare_data(
     folder: str | Path | None = None,
     features: Features | None = None,
     labels_dtype: Any = None,
+    progress: Progress = False,
+    limit: float = math.inf,
 ) -> TrainingData:
     """Pads structures and makes their neighbour lists and labels, in memory or in files that may exceed it.
 
@@ -135,6 +140,8 @@ def prepare_data(
         folder: where to write memory-mapped arrays instead of keeping them in memory; :func:`open_data` opens them.
         features: ``(system, neighbors) -> pytree``, stored with each structure.
         labels_dtype: float type of the labels; that of the positions by default.
+        progress: whether to show a bar on a terminal; or a function, which is called with a text now and then.
+        limit: value of ``time.perf_counter`` at which to give up.
 
     Returns:
         The :class:`TrainingData`.
@@ -142,6 +149,7 @@ def prepare_data(
     Raises:
         ValueError: there are no structures, an element is unknown, a label is not finite, or a structure has no label;
             the message names the frame.
+        TimeoutError: the limit has passed.
     """
 
     def iterate() -> Iterable[Frame]:
@@ -162,16 +170,21 @@ def prepare_data(
     groups = group(sizes, max_shapes)
     place = {k: (b, at) for b, (_, members) in enumerate(groups) for at, k in enumerate(members)}
     buckets: list[Any] = [None] * len(groups)
-    for k, frame in enumerate(iterate()):
-        b, at = place[k]
-        shape, members = groups[b]
-        pair = memory[k] if folder is None else _structure(k, frame, potential, dtype)
-        one = _example(k, frame, pair, shape, labels_dtype, features)
-        if buckets[b] is None:
-            where = None if folder is None else Path(folder) / f"bucket_{b}"
-            buckets[b] = _room(one, len(members), where)
-        for room, value in zip(jax.tree.leaves(buckets[b]), jax.tree.leaves(one), strict=True):
-            room[at] = value
+    with counted(len(sizes), progress, "structure", "preparing") as tick:
+        for k, frame in enumerate(iterate()):
+            if time.perf_counter() > limit:
+                message = f"out of time when {k} of {len(sizes)} structures were prepared"
+                raise TimeoutError(f"{message}; allow more minutes")
+            b, at = place[k]
+            shape, members = groups[b]
+            pair = memory[k] if folder is None else _structure(k, frame, potential, dtype)
+            one = _example(k, frame, pair, shape, labels_dtype, features)
+            if buckets[b] is None:
+                where = None if folder is None else Path(folder) / f"bucket_{b}"
+                buckets[b] = _room(one, len(members), where)
+            for room, value in zip(jax.tree.leaves(buckets[b]), jax.tree.leaves(one), strict=True):
+                room[at] = value
+            tick()
     if folder is not None:
         for leaf in (leaf for b in buckets for leaf in jax.tree.leaves(b)):
             leaf.flush()

@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxpot.batch.progress import Progress, counted
 from jaxpot.fit.gradient.checkpoint import Checkpoints
 from jaxpot.fit.gradient.data import Examples, TrainingData
 from jaxpot.fit.gradient.loader import Loader
@@ -88,12 +89,10 @@ class Training:
     def go(
         self,
         resume: bool,
-        minutes: float | None,
-        progress: bool,
+        limit: float,
+        progress: Progress,
         on_epoch: Callable[[dict[str, float]], None] | None,
     ) -> TrainResult:
-        from tqdm import tqdm
-
         number = self.members or 1
         state = self.replicated(self.steps.start(self.parts.trained))
         self.fixed = self.replicated(self.parts.fixed)
@@ -111,12 +110,11 @@ class Training:
             self.checkpoints.begin()
             history = History(self.folder / "metrics.csv")
         history = history or History(None)
-        began, limit = time.perf_counter(), np.inf if minutes is None else 60.0 * minutes
+        longest = 0.0  # seconds of an epoch
         epoch, reason, saved = first, "finished", first if resume else -1
-        bar = tqdm(total=self.settings.epochs, initial=first, unit=" epochs", disable=None if progress else True)
-        with asked_to_stop() as stop, bar:
+        with asked_to_stop() as stop, counted(self.settings.epochs, progress, "epoch", "training", first) as tick:
             for epoch in range(first + 1, self.settings.epochs + 1):
-                if stop.is_set() or time.perf_counter() - began > limit:
+                if stop.is_set() or time.perf_counter() + longest > limit:
                     epoch, reason = epoch - 1, "asked to stop" if stop.is_set() else "out of time"
                     break
                 if self._exhausted(best, epoch - 1):
@@ -127,12 +125,13 @@ class Training:
                 validation_errors = self._validate(state, epoch, best)
                 rate = np.nan if self.rate is None else float(self.rate(state.step - 1))
                 facts = {"epoch": float(epoch), "step": float(state.step), "learning_rate": rate}
-                history.add({**facts, "seconds": time.perf_counter() - start}, train_errors, validation_errors)
+                seconds = time.perf_counter() - start
+                longest = max(longest, seconds) if epoch > first + 1 else 0.0  # the first one compiles
+                history.add({**facts, "seconds": seconds}, train_errors, validation_errors)
                 if epoch % self.settings.checkpoint_every == 0:
                     self._save(epoch, state, best)
                     saved = epoch
-                bar.set_postfix_str(_said(train_errors, validation_errors), refresh=False)
-                bar.update()
+                tick(1, _said(train_errors, validation_errors))
                 if on_epoch is not None:
                     on_epoch(history.rows[-number])
         if saved != epoch:

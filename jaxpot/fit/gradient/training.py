@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 
+from jaxpot.batch.progress import Progress
 from jaxpot.engine import DescriptorPotential
 from jaxpot.evaluation import Params
 from jaxpot.fit.dataset import Dataset
@@ -43,7 +46,7 @@ def train(
     output: str | Path | None = None,
     resume: bool = False,
     minutes: float | None = None,
-    progress: bool = True,
+    progress: Progress = True,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
     model: tuple[Predict, Features | None] | None = None,
     transform: Callable[[Params], Params] | None = None,
@@ -62,8 +65,9 @@ def train(
             floats are.
         output: folder for ``metrics.csv`` and checkpoints; None writes nothing.
         resume: whether to go on from the checkpoint in ``output``, bit for bit.
-        minutes: time after which training stops at the end of an epoch; it can be resumed.
-        progress: whether to show a progress bar on a terminal.
+        minutes: time after which training ends, the preparation of the data and compilation included: no epoch begins
+            that would end later. It can be resumed.
+        progress: whether to show a bar on a terminal; or a function, which is called with a text now and then.
         on_epoch: function called after every epoch with the row of ``metrics.csv`` of the first member.
         model: ``(predict, features)``, another way to compute the same results, such as from stored values.
         transform: function from trained params to the potential's params, for coordinates in which the optimiser is
@@ -76,6 +80,7 @@ def train(
         ValueError: data, params or settings make no sense; there is nothing to resume; or the training to resume had
             another potential, other params, data or settings.
         FolderInUseError: another training is writing to ``output``.
+        TimeoutError: ``minutes`` have passed before the data were prepared.
         TrainingError: a loss is not finite; the error holds the parameters before that step, and files are kept.
 
     Example:
@@ -91,6 +96,7 @@ def train(
         >>> f"{result.params['sigma']:.2f}"
         '3.40'
     """
+    limit = time.perf_counter() + (math.inf if minutes is None else 60.0 * minutes)
     settings = settings or TrainSettings()
     types = settings.types()
     if isinstance(data, TrainingData):
@@ -106,7 +112,9 @@ def train(
         if isinstance(frames, TrainingData):
             return frames
         kept = list(as_dataset(frames))
-        return prepare_data(kept, potential, types.model, settings.max_shapes, None, features, types.state)
+        return prepare_data(
+            kept, potential, types.model, settings.max_shapes, None, features, types.state, progress, limit
+        )
 
     if isinstance(validation, int | float) and not isinstance(validation, bool):
         if isinstance(data, TrainingData):
@@ -122,7 +130,7 @@ def train(
     folder = None if output is None else Path(output)
     run = Training(predict, parts, training, held_back, settings, members, folder, identity)
     with contextlib.nullcontext() if folder is None else locked(folder):
-        result = run.go(resume, minutes, progress, on_epoch)
+        result = run.go(resume, limit, progress, on_epoch)
     if transform is None:
         return result
     whole = transform if members is None else jax.vmap(transform)

@@ -10,12 +10,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxpot.batch.progress import Progress, counted
 from jaxpot.evaluation import Params
 from jaxpot.fit.dataset import Dataset
 from jaxpot.fit.linear.factor import Factor
 from jaxpot.fit.linear.rows import LinearProblem, linear_problem, rows_of, targets_of
 from jaxpot.fit.linear.solvers import Solver, Stack, least_squares, penalised
-from jaxpot.fit.linear.weights import EnergyRows, Validation, Weights, choose_weights, first_factors, merged
+from jaxpot.fit.linear.weights import (
+    STRENGTHS,
+    EnergyRows,
+    Validation,
+    Weights,
+    choose_weights,
+    first_factors,
+    merged,
+)
 from jaxpot.potential import Potential, add
 
 __all__ = ["LinearFit", "fit_linear"]
@@ -127,7 +136,7 @@ def fit_linear(
     seed: int = 0,
     dtype: Any = None,
     batch_size: int | None = None,
-    progress: bool = False,
+    progress: Progress = False,
 ) -> LinearFit:
     """Fits coefficients to energies per atom, forces and stresses by weighted linear least squares.
 
@@ -152,7 +161,7 @@ def fit_linear(
         seed: seed of the division into folds.
         dtype: float type of the rows; JAX's default if None. They are always added up in float64.
         batch_size: most structures at once; by default as many as fit in 256 MB.
-        progress: whether to show a progress bar.
+        progress: whether to show a bar on a terminal; or a function, which is called with a text now and then.
 
     Returns:
         The :class:`LinearFit`.
@@ -243,7 +252,8 @@ def fit_linear(
 
     forces, stresses = of_folds(force_factors, 1), of_folds(stress_factors, 2)
     if choosing:
-        used, validation, penalty = choose_weights(table, forces, constant, base, stresses=stresses)
+        with counted(len(STRENGTHS) + 2, progress, "ridge", "choosing weights") as tick:
+            used, validation, penalty = choose_weights(table, forces, constant, base, stresses=stresses, tick=tick)
         solver = penalised(penalty, validation.strength) if solver is None else solver
     solver = least_squares() if solver is None else solver
     stack = _stack(table, [*enumerate(forces), *enumerate(stresses)], constant, used)

@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxpot.batch import Result, batch, evaluate
 from jaxpot.batch.checks import checked_dtype, checked_params
+from jaxpot.batch.progress import Progress, counted
 from jaxpot.engine import DescriptorPotential, DesignRows
 from jaxpot.evaluation import Evaluation, Params, cast_params
 from jaxpot.fit.dataset import Dataset
@@ -187,7 +188,7 @@ def rows_of(
     stress: bool = False,
     dtype: Any = None,
     batch_size: int | None = None,
-    progress: bool = False,
+    progress: Progress = False,
 ) -> Iterator[Rows]:
     """Computes the rows of all frames in batches of equal shape, not in the order of the data set.
 
@@ -199,7 +200,7 @@ def rows_of(
         stress: whether to make rows for the stress.
         dtype: float type of the evaluation; JAX's default if None.
         batch_size: most structures at once; by default as many as fit in 256 MB.
-        progress: whether to show a progress bar.
+        progress: whether to show a bar on a terminal; or a function, which is called with a text now and then.
 
     Yields:
         :class:`Rows`, one frame after another.
@@ -221,7 +222,7 @@ def rows_of(
     compute, offset = problem.rows(stress), problem.offset()
     if offset is not None:
         _check_linear(problem, batches[0], stress)
-    with _bar(len(dataset), progress) as advance:
+    with counted(len(dataset), progress, "structure", "rows of the fit") as tick:
         for one in batches:
             found: Any = jax.device_get(compute(one.system, one.neighbors))
             fixed: Any = None if offset is None else jax.device_get(offset(one.system, one.neighbors))
@@ -229,7 +230,7 @@ def rows_of(
                 if index < len(dataset):
                     own, rest = jax.tree.map(lambda x, k=place: np.asarray(x[k], np.float64), (found, fixed))
                     yield _rows(dataset, index, own, rest, alone[index], reference, stress)
-                    advance()
+                    tick()
 
 
 def _rows(
@@ -295,21 +296,3 @@ def _check_linear(problem: LinearProblem, one: Any, stress: bool) -> None:
             raise ValueError(
                 f"{problem.potential.name} is not linear in {problem.names[0]} ...; fit it by gradients instead"
             )
-
-
-class _bar:
-    """A progress bar, or none."""
-
-    def __init__(self, total: int, shown: bool) -> None:
-        self._bar: Any = None
-        if shown:
-            from tqdm import tqdm
-
-            self._bar = tqdm(total=total, desc="rows of the fit", unit=" structures", leave=False)
-
-    def __enter__(self) -> Callable[[], None]:
-        return lambda: None if self._bar is None else self._bar.update()
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.linalg
 
+from jaxpot.batch.progress import Tick, silent
 from jaxpot.fit.linear.factor import Factor
 
 __all__ = ["EnergyRows", "Validation", "Weights", "choose_weights"]
@@ -102,6 +103,7 @@ def choose_weights(
     factors: Sequence[float] = FACTORS,
     strengths: Sequence[float] = STRENGTHS,
     stresses: Sequence[Factor] = (),
+    tick: Tick = silent,
 ) -> tuple[Weights, Validation, np.ndarray]:
     """Chooses weights of the energies and the strength of the ridge, by cross-validation on the training data.
 
@@ -124,6 +126,7 @@ def choose_weights(
         factors: the factors to try.
         strengths: the strengths to try.
         stresses: weighted stress rows, one factor a fold; they are fitted, but do not influence the choice.
+        tick: called after each strength.
 
     Returns:
         The weights, the result of the cross-validation, and the penalty [columns] of squared coefficients.
@@ -163,6 +166,7 @@ def choose_weights(
                 best = (score, factor * force_error / spread, factor, strength, found, force_error)
             if not count or not len(errors):
                 break  # energies or forces alone: all factors give the same fit
+        tick()
     assert best is not None
     chosen = best[1]
     groups = {}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from jaxpot.io.errors import FileFormatError, warn
+from jaxpot.io.h5md import is_hdf5, read_h5md
 from jaxpot.io.structure_files.by_ase import read_by_ase
 from jaxpot.io.structure_files.elements import is_element
 from jaxpot.io.structure_files.fitsnap import is_fitsnap, read_fitsnap
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["FORMATS", "UNITS", "FileKind", "files_in", "read_frames"]
 
 HEAD = 16384  # bytes that are read to recognise a file
-FORMATS = ("lammps-data", "lammps-dump", "runner", "fitsnap")  # formats besides those of ASE
+FORMATS = ("lammps-data", "lammps-dump", "runner", "fitsnap", "h5md")  # formats besides those of ASE
 UNITS = {
     "metal": "Å and eV", "atomic": "Bohr and Hartree", "real": "Å and kcal/mol"
 }  # fmt: skip
@@ -35,7 +36,7 @@ class FileKind(NamedTuple):
 
     Attributes:
         format: ASE's name of the format, or ``"lammps-data"``, ``"lammps-data/STYLE"`` (of atoms), ``"lammps-dump"``,
-            ``"runner"``, ``"fitsnap"``; None recognises it.
+            ``"runner"``, ``"fitsnap"``, ``"h5md"``; None recognises it.
         types: chemical symbols of numbered atom types, in the order of the numbers.
         units: ``"metal"``, ``"atomic"`` or ``"real"``, for ``input.data`` and dumps.
 
@@ -68,8 +69,8 @@ def read_frames(path: str | os.PathLike[str], kind: FileKind | None = None) -> I
     """Reads the structures in a file, with their labels.
 
     Args:
-        path: the file: any that ASE reads, a LAMMPS data file or text dump, an ``input.data`` of RuNNer or n2p2, or a
-            JSON file of FitSNAP, recognised by content or by name.
+        path: the file: any that ASE reads, a LAMMPS data file or text dump, an H5MD trajectory, an ``input.data`` of
+            RuNNer or n2p2, or a JSON file of FitSNAP, recognised by content or by name.
         kind: what the file itself leaves open.
 
     Yields:
@@ -120,6 +121,8 @@ def _read(path: Path, kind: FileKind) -> Iterator[Atoms]:
             return read_runner(path, kind.units)
         case "fitsnap":
             return read_fitsnap(path)
+        case "h5md":
+            return read_h5md(path)
     return read_by_ase(path, kind.format, kind.types)
 
 
@@ -134,7 +137,8 @@ def _unpacked(path: Path) -> bytes:
 
 def _recognised(head: bytes) -> str:
     for name, is_it in (
-        ("lammps-dump", is_lammps_dump), ("runner", is_runner), ("fitsnap", is_fitsnap), ("lammps-data", is_lammps_data)
+        ("h5md", is_hdf5), ("lammps-dump", is_lammps_dump), ("runner", is_runner), ("fitsnap", is_fitsnap),
+        ("lammps-data", is_lammps_data),
     ):  # fmt: skip
         if is_it(head):
             return name

@@ -1,0 +1,5 @@
+"""``python -m jaxpot``, the program ``jaxpot``."""
+
+from jaxpot.cli import main
+
+main()

@@ -1,5 +1,0 @@
-"""``python -m jaxpot.cli``."""
-
-from jaxpot.cli import main
-
-main()
