@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -49,12 +50,11 @@ def check(potential: Potential, system: System, neighbors: Neighbors | None) -> 
             f"{potential.name}: a {type(neighbors).__name__} stands where neighbours belong; "
             "pass jaxpot.neighbor_list(potential).allocate(system)"
         )
-    known = not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((system.species, system.extras)))
-    species = system.species if known and system.species.ndim == 1 else None
+    species = system.species if _known((system.species, system.extras)) and system.species.ndim == 1 else None
     check_needed(potential.name, potential.needs, system.extras, species, potential.elements)
     if potential.cutoff > 0:
         check_list(potential.name, potential.cutoff, system, neighbors)
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((_geometry(system), neighbors))):
+    if not _known((_geometry(system), neighbors)):
         return
     if potential.elements is not None and system.species.ndim == 1:
         wrong = np.flatnonzero(np.asarray(system.species) >= len(potential.elements))
@@ -105,16 +105,19 @@ def check_list(name: str, cutoff: float, system: System, neighbors: Neighbors | 
 
 
 def guarded(
-    function: Callable[[Any, System, Any], T],
-    potential: Potential,
+    function: Callable[[Any, Any, System, Any], T],
+    potential: Any,
     params: Any,
     system: System,
     neighbors: Neighbors | None,
 ) -> T:
-    """``function(params, system, neighbors)``, with an error or NaN where system and list cannot be used.
+    """``function(potential, params, system, neighbors)``, with an error or NaN where system and list cannot be used.
+
+    It is one compiled program for each shape, also outside of ``jax.jit``, where the loops and branches of a formula
+    would otherwise be compiled again in every call.
 
     Args:
-        function: of the potential.
+        function: defined at the top level of a module, since the program is kept under this function.
         potential: to be evaluated.
         params: of the potential.
         system: atoms and cell.
@@ -126,10 +129,29 @@ def guarded(
 
     Raises:
         TypeError: see :func:`check`.
-        ValueError: see :func:`check`.
+        ValueError: see :func:`check`; or params that the formula refuses.
         UnusableListError: see :func:`check`.
     """
     check(potential, system, neighbors)
+    found = _program(function, potential)(params, system, neighbors)
+    if _known((params, system, neighbors, found)) and any(np.isnan(leaf).any() for leaf in _floats(found)):
+        # step by step, where the formula's own checks know the numbers of params and say what is wrong with them
+        function(potential, params, system, neighbors)
+    return found
+
+
+def _program(function: Callable[..., T], potential: Any) -> Callable[..., T]:
+    """The compiled function of one potential, kept with the potential."""
+    kept: dict[Any, Any] = potential.__dict__.setdefault("_programs", {})
+    if function not in kept:
+        kept[function] = jax.jit(functools.partial(_or_nan, function, potential))
+    program: Callable[..., T] = kept[function]
+    return program
+
+
+def _or_nan(
+    function: Callable[..., T], potential: Any, params: Any, system: System, neighbors: Neighbors | None
+) -> T:
     fixed: Any = jax.lax.stop_gradient((system, neighbors))
     if neighbors is None:
         right = jnp.isfinite(fixed[0].positions).all()
@@ -138,7 +160,16 @@ def guarded(
     if potential.elements is not None:
         right &= jnp.all(fixed[0].species < len(potential.elements))
     # what goes in is multiplied too: a pair that is left out has no derivative that a factor on the result could change
-    return nan_unless(right, function(nan_unless(right, params), nan_unless(right, system), neighbors))
+    return nan_unless(right, function(potential, nan_unless(right, params), nan_unless(right, system), neighbors))
+
+
+def _known(tree: Any) -> bool:
+    """Whether no number of a pytree is traced."""
+    return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
+
+
+def _floats(tree: Any) -> list[np.ndarray]:
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(tree) if jnp.issubdtype(jnp.result_type(leaf), jnp.floating)]
 
 
 def nan_unless(right: jax.Array, tree: T) -> T:

@@ -82,7 +82,7 @@ class Potential:
             UnusableListError: the list has overflowed or is out of date, or a number is not finite.
             ValueError: a list, species or data that do not fit the potential.
         """
-        return guarded(self.unchecked.energies, self, params, system, neighbors)
+        return guarded(_energies, self, params, system, neighbors)
 
     def evaluate(self, params: Params, system: System, neighbors: Neighbors | None) -> Evaluation:
         """Energies, forces and virial in one pass.
@@ -99,7 +99,7 @@ class Potential:
             UnusableListError: the list has overflowed or is out of date, or a number is not finite.
             ValueError: a list, species or data that do not fit the potential.
         """
-        return guarded(self.unchecked.evaluate, self, params, system, neighbors)
+        return guarded(_evaluation, self, params, system, neighbors)
 
     def with_file(self, file: Any) -> Potential:
         """The same potential with additional content of its file, such as comments, in ``spec.file``.
@@ -127,6 +127,14 @@ class Potential:
 
     def __repr__(self) -> str:
         return f"Potential({self.name!r}, cutoff={self.cutoff:g}, elements={self.elements})"
+
+
+def _energies(potential: Potential, params: Params, system: System, neighbors: Neighbors) -> jax.Array:
+    return potential.unchecked.energies(params, system, neighbors)
+
+
+def _evaluation(potential: Potential, params: Params, system: System, neighbors: Neighbors) -> Evaluation:
+    return potential.unchecked.evaluate(params, system, neighbors)
 
 
 def _made(spec: Spec) -> Potential:

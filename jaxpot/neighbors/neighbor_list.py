@@ -130,10 +130,8 @@ def neighbor_list(
         return allocated(system, None if all_centers else chosen, neighbors.plan, all_centers)
 
     def update(system: System, neighbors: Neighbors, centers: jax.Array | None = None) -> Neighbors:
-        fresh = is_complete(system, neighbors)
-        if centers is not None:
-            fresh &= jnp.all(centers == neighbors.is_center)
-        return jax.lax.cond(fresh, lambda s, n, c: n, _rebuild, system, neighbors, centers)
+        check_fit(system, neighbors)
+        return _updated(system, neighbors, centers)
 
     def rebuild(system: System, neighbors: Neighbors, centers: jax.Array | None = None) -> Neighbors:
         check_fit(system, neighbors)
@@ -161,6 +159,15 @@ def _cutoffs_of(of: float | Sequence[float] | HasRanges) -> tuple[float, ...]:
     return tuple(distinct)
 
 
+@jax.jit  # outside of a user's jit, the branches would be compiled again in every call
+def _updated(system: System, neighbors: Neighbors, centers: jax.Array | None) -> Neighbors:
+    fresh = is_complete(system, neighbors)
+    if centers is not None:
+        fresh &= jnp.all(centers == neighbors.is_center)
+    return jax.lax.cond(fresh, lambda s, n, c: n, _rebuild, system, neighbors, centers)
+
+
+@jax.jit
 def _rebuild(system: System, neighbors: Neighbors, centers: jax.Array | None) -> Neighbors:
     system = jax.lax.stop_gradient(system)
     is_center = neighbors.is_center if centers is None else jnp.asarray(centers, bool)
