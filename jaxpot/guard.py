@@ -149,9 +149,7 @@ def _program(function: Callable[..., T], potential: Any) -> Callable[..., T]:
     return program
 
 
-def _or_nan(
-    function: Callable[..., T], potential: Any, params: Any, system: System, neighbors: Neighbors | None
-) -> T:
+def _or_nan(function: Callable[..., T], potential: Any, params: Any, system: System, neighbors: Neighbors | None) -> T:
     fixed: Any = jax.lax.stop_gradient((system, neighbors))
     if neighbors is None:
         right = jnp.isfinite(fixed[0].positions).all()

@@ -208,7 +208,7 @@ def _movable(place: int, structure: System | Atoms) -> np.ndarray:
         if not isinstance(constraint, FixAtoms):
             raise ValueError(
                 f"structure {place}: the constraint {type(constraint).__name__} cannot be kept, only FixAtoms; remove "
-                "it, or relax with ASE's optimisers and jaxpot.interop.ase.Calculator"
+                "it, or relax with ASE's optimisers and jaxpot.calculator"
             )
         movable[constraint.get_indices()] = False
     return movable
