@@ -10,9 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxpot.errors import UnusableListError
+from jaxpot.errors import UnusableListError, misplaced
 from jaxpot.extras import check_needed
 from jaxpot.neighbors import Neighbors, problem, usable
+from jaxpot.neighbors.validity import check_system_type
 from jaxpot.system import System
 
 if TYPE_CHECKING:
@@ -37,19 +38,10 @@ def check(potential: Potential, system: System, neighbors: Neighbors | None) -> 
             the potential needs and the system lacks.
         UnusableListError: the list has overflowed or is out of date, or a number is not finite.
     """
-    if not isinstance(system, System):
-        what = type(system).__name__
-        remedy = (
-            "make one with jaxpot.System.from_ase(atoms, potential.elements)"
-            if what == "Atoms"
-            else "the order is (params, system, neighbors)"
-        )
-        raise TypeError(f"{potential.name}: a {what} stands where a jaxpot.System belongs; {remedy}")
+    check_system_type(system, potential.name, "the order is (params, system, neighbors)")
     if neighbors is not None and not isinstance(neighbors, Neighbors):
-        raise TypeError(
-            f"{potential.name}: a {type(neighbors).__name__} stands where neighbours belong; "
-            "pass jaxpot.neighbor_list(potential).allocate(system)"
-        )
+        remedy = "pass jaxpot.neighbor_list(potential).allocate(system)"
+        raise misplaced(potential.name, neighbors, "a list of neighbours", remedy)
     species = system.species if _known((system.species, system.extras)) and system.species.ndim == 1 else None
     check_needed(potential.name, potential.needs, system.extras, species, potential.elements)
     if potential.cutoff > 0:
@@ -133,11 +125,22 @@ def guarded(
         UnusableListError: see :func:`check`.
     """
     check(potential, system, neighbors)
+    _check_numbers(potential.name, params)
     found = _program(function, potential)(params, system, neighbors)
     if _known((params, system, neighbors, found)) and any(np.isnan(leaf).any() for leaf in _floats(found)):
         # step by step, where the formula's own checks know the numbers of params and say what is wrong with them
         function(potential, params, system, neighbors)
     return found
+
+
+def _check_numbers(name: str, params: Any) -> None:
+    """Raise where params hold what is no number, such as arguments in another order."""
+    if isinstance(params, System | Neighbors):
+        raise misplaced(name, params, "a pytree of params", "the order is (params, system, neighbors)")
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        if not isinstance(leaf, jax.Array | np.ndarray | np.generic | bool | int | float | complex):
+            where = f"params{jax.tree_util.keystr(path)}"
+            raise misplaced(name, leaf, f"a number of {where}", "the order is (params, system, neighbors)")
 
 
 def _program(function: Callable[..., T], potential: Any) -> Callable[..., T]:

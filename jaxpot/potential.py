@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxpot.errors import misplaced
 from jaxpot.evaluation import Evaluation, Functions, Outputs, Params, cast_params
 from jaxpot.extras import add_results
 from jaxpot.guard import guarded
@@ -16,7 +17,17 @@ from jaxpot.neighbors import Neighbors
 from jaxpot.spec import Spec, potential_kind
 from jaxpot.system import System
 
-__all__ = ["Potential", "add", "all_ranges", "common_elements", "list_of_part", "no_init", "prepare", "with_params"]
+__all__ = [
+    "Potential",
+    "add",
+    "all_ranges",
+    "check_potential",
+    "common_elements",
+    "list_of_part",
+    "no_init",
+    "prepare",
+    "with_params",
+]
 
 
 def no_init(*_: Any) -> Params:
@@ -159,6 +170,7 @@ def prepare(potential: Potential, params: Params, dtype: Any = None) -> Any:
         >>> ready["sigma"].dtype == jnp.result_type(float)
         True
     """
+    check_potential("prepare", potential, "the order is (potential, params)")
     return potential.prepare(params, jnp.dtype(jnp.result_type(float) if dtype is None else dtype))
 
 
@@ -211,6 +223,18 @@ def add(*potentials: Potential) -> Potential:
     )
 
 
+def check_potential(owner: str, potential: Any, order: str) -> None:
+    """Raise TypeError where something else stands in the place of a potential.
+
+    Args:
+        owner: the function that was called.
+        potential: what was given.
+        order: the order of its arguments.
+    """
+    if not isinstance(potential, Potential):
+        raise misplaced(owner, potential, "a potential", order)
+
+
 def all_ranges(potentials: tuple[Potential, ...]) -> tuple[float, ...]:
     """The distinct cutoffs of all parts, in descending order."""
     return tuple(sorted({r for p in potentials for r in p.ranges}, reverse=True))
@@ -226,9 +250,7 @@ def common_elements(name: str, potentials: tuple[Potential, ...]) -> tuple[str, 
     if not potentials:
         raise ValueError(f"{name} needs at least one potential")
     for p in potentials:
-        if not isinstance(p, Potential):
-            what = type(p).__name__
-            raise TypeError(f"{name}: a {what} stands where a potential belongs; pass potentials one after the other")
+        check_potential(name, p, "pass potentials one after the other")
     known = {p.elements for p in potentials if p.elements is not None}
     if len(known) > 1:
         raise ValueError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxpot.errors import misplaced
 from jaxpot.extras import alike_data, check_data, declared, pad_data
 
 if TYPE_CHECKING:
@@ -112,9 +114,14 @@ class System:
             The :class:`System`.
 
         Raises:
+            TypeError: something else than one ``Atoms`` or a sequence of symbols.
             ValueError: an atom's element is not among ``elements``, there are several elements and no ``elements``, or
                 as in :meth:`create`.
         """
+        if not hasattr(atoms, "get_chemical_symbols"):
+            raise misplaced("System.from_ase", atoms, "an Atoms", _instead_of_atoms(atoms))
+        if isinstance(elements, str) or not isinstance(elements, Sequence | None):
+            raise misplaced("System.from_ase", elements, "a sequence of symbols", "give elements=potential.elements")
         species: Any = 0
         several = sorted(set(atoms.get_chemical_symbols()))
         if elements is None and len(several) > 1:
@@ -219,6 +226,17 @@ class System:
         return f"System({lead}{shape[-2] if len(shape) > 1 else '?'} atoms, pbc {periodic}{named})"
 
 
+def _instead_of_atoms(given: Any) -> str:
+    """What to write, where something else than an ``Atoms`` was given."""
+    if isinstance(given, str | os.PathLike):
+        return "read the file first, with ase.io.read"
+    if isinstance(given, System):
+        return "it needs no conversion"
+    if isinstance(given, list | tuple) and given and hasattr(given[0], "get_chemical_symbols"):
+        return "make one system of each: [System.from_ase(atoms, elements) for atoms in ...]"
+    return "the order is (atoms, elements)"
+
+
 def _on_device(tree: Any) -> bool:
     """Whether numbers are known and at least one is an array of JAX."""
     leaves = jax.tree.leaves(tree)
@@ -274,6 +292,11 @@ def stack_systems(systems: Sequence[System]) -> System:
         >>> jaxpot.stack_systems(pair).positions.shape
         (2, 3, 3)
     """
+    if not systems:
+        raise ValueError("stack_systems needs at least one system")
+    for system in systems:
+        if not isinstance(system, System):
+            raise misplaced("stack_systems", system, "a System", "make one with System.from_ase(atoms, elements)")
     if _on_device(systems):
         return jax.device_put(stack_systems([jax.tree.map(np.asarray, s) for s in systems]))
     atoms = max(s.positions.shape[0] for s in systems)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxpot.batch.checks import several_structures
 from jaxpot.batch.padding import Sizes, pad_system, resized, round_up, sizes_used, stacked_systems, to_device
 from jaxpot.batch.shapes import group
 from jaxpot.extras import blank_data
@@ -83,7 +84,7 @@ def batch(
         [0 1] (2, 3, 3) (2,)
         [2 3] (2, 52, 3) (2,)
     """
-    systems = list(systems)
+    systems = several_structures("batch", systems)
     if not systems:
         raise ValueError("batch needs at least one structure")
     for name, limit in (("max_shapes", max_shapes), ("batch_size", batch_size), ("max_slots", max_slots)):

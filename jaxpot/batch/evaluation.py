@@ -10,12 +10,19 @@ import jax
 import numpy as np
 
 from jaxpot.batch.batches import Batch, batches
-from jaxpot.batch.checks import check_system, checked_dtype, checked_params, explain_not_finite, not_finite
+from jaxpot.batch.checks import (
+    check_system,
+    checked_dtype,
+    checked_params,
+    explain_not_finite,
+    not_finite,
+    several_structures,
+)
 from jaxpot.batch.padding import Sizes, round_up
 from jaxpot.batch.shapes import Shapes
 from jaxpot.evaluation import Evaluation, Params
 from jaxpot.extras import declared
-from jaxpot.potential import Potential
+from jaxpot.potential import Potential, check_potential
 from jaxpot.spec import once_for_each
 from jaxpot.system import System
 
@@ -83,11 +90,10 @@ def evaluate(
         >>> [f"{r.energy:.4f}" for r in results]
         ['-0.0104', '0.0000']
     """
-    if isinstance(structures, System) or hasattr(structures, "get_chemical_symbols"):
-        raise TypeError("evaluate takes several structures and got one; pass [structure] and take the first result")
+    check_potential("evaluate", potential, "the order is (potential, params, structures)")
+    structures = several_structures("evaluate", structures)
     kind = checked_dtype(dtype)
     params = checked_params(params, kind)
-    structures = list(structures)
     if not structures:
         return []
     systems = [_system(k, structure, potential, kind) for k, structure in enumerate(structures)]
@@ -120,8 +126,8 @@ def _system(place: int, structure: System | Atoms, potential: Potential, dtype: 
         system = structure.replace(**host)
         check_system(potential, system)
         return system
-    except ValueError as error:
-        raise ValueError(f"structure {place}: {error}") from error
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"structure {place}: {error}") from error
 
 
 def _result(where: str, structure: System | Atoms, system: System, b: Batch, place: int, found: Any) -> Result:

@@ -16,7 +16,7 @@ from jaxpot.batch.padding import Sizes, pad_system, resized, sizes_used, to_devi
 from jaxpot.batch.shapes import Shapes
 from jaxpot.evaluation import Evaluation
 from jaxpot.neighbors import Neighbors, neighbor_list
-from jaxpot.potential import Params, Potential
+from jaxpot.potential import Params, Potential, check_potential
 from jaxpot.spec import once_for_each
 from jaxpot.system import System
 
@@ -45,11 +45,7 @@ class Calculator(AseCalculator):
         extras: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        if not isinstance(potential, Potential):
-            raise TypeError(
-                f"calculator: a {type(potential).__name__} stands where a potential belongs; the order is "
-                "calculator(potential, params)"
-            )
+        check_potential("calculator", potential, "the order is (potential, params)")
         self.potential = potential
         self.dtype = checked_dtype(dtype)
         self.params = checked_params(params, self.dtype)

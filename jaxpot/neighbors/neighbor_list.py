@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxpot.errors import misplaced
 from jaxpot.neighbors import allocation, rebuild
 from jaxpot.neighbors.neighbors import ROUNDING, Neighbors
 from jaxpot.neighbors.plan import Plan
@@ -76,6 +77,9 @@ class NeighborList(NamedTuple):
     reallocate: Update
     rebuild: Update
 
+    def __repr__(self) -> str:
+        return f"NeighborList({', '.join(self._fields)})"
+
 
 def neighbor_list(
     of: float | Sequence[float] | HasRanges,
@@ -111,6 +115,10 @@ def neighbor_list(
         6
     """
     cutoffs = _cutoffs_of(of)
+    if not isinstance(skin, int | float | np.number | None):
+        raise misplaced(
+            "neighbor_list", skin, "the skin", "the list of a system is neighbor_list(potential).allocate(system)"
+        )
     skin = 0.1 * cutoffs[0] if skin is None else float(skin)
     if not (math.isfinite(skin) and skin >= 0):
         raise ValueError(f"the skin must be a length in Å and not negative, got {skin}")

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxpot.batch.checks import check_system, checked_dtype, checked_params
+from jaxpot.batch.checks import check_system, checked_dtype, checked_params, several_structures
 from jaxpot.evaluation import Params
-from jaxpot.potential import Potential, prepare
+from jaxpot.potential import Potential, check_potential, prepare
 from jaxpot.simulate.cells import CELLS, CellMode
 from jaxpot.simulate.relaxation_batch import Aim
 from jaxpot.simulate.relaxation_groups import groups_of
@@ -109,6 +109,7 @@ def relax(
         >>> abs(volumes[1] - volumes[0]) < 0.01 * volumes[0], found[0].converged, found[1].converged
         (True, True, True)
     """
+    check_potential("relax", potential, "the order is (potential, params, structures)")
     check_limits(force_tolerance, max_steps, batch_size)
     if cell not in CELLS:
         raise ValueError(f"cell must be one of {', '.join(CELLS)}, got {cell!r}")
@@ -119,7 +120,7 @@ def relax(
     kind = checked_dtype(dtype)
     ready = prepare(potential, checked_params(params, kind), kind)
     several = not (isinstance(structures, System) or hasattr(structures, "get_chemical_symbols"))
-    given: list[Any] = list(structures) if several else [structures]  # type: ignore[arg-type]
+    given: list[Any] = several_structures("relax", structures) if several else [structures]
     systems = [_system(k, one, potential, kind, cell, pressure) for k, one in enumerate(given)]
     movable = [_movable(k, one) for k, one in enumerate(given)]
     aim = Aim(force_tolerance, stress_tolerance, pressure, max_steps)
@@ -192,8 +193,8 @@ def _system(
                 )
             if pressure and not system.pbc.all():
                 raise ValueError("a pressure acts on cells that repeat in all three directions; leave it out")
-    except ValueError as error:
-        raise ValueError(f"structure {place}: {error}") from error
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"structure {place}: {error}") from error
     return system
 
 
