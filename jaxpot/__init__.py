@@ -29,6 +29,7 @@ from jaxpot.engine import (
 from jaxpot.errors import JaxpotError, UnusableListError
 from jaxpot.evaluation import Evaluation, Functions, Outputs, Prepared
 from jaxpot.heads import DesignHead, ElementHead, FlaxHead, Head, LinearHead, NetworkHead
+from jaxpot.interop.calculator import calculator
 from jaxpot.io.errors import FileFormatError
 from jaxpot.io.load import load, save
 from jaxpot.io.mmff94 import MolecularModel, mmff94
@@ -93,6 +94,7 @@ __all__ = [
     "available",
     "batch",
     "buckingham",
+    "calculator",
     "chain",
     "committee",
     "descriptor",

@@ -5,10 +5,13 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
+
+from jaxpot.errors import misplaced
 from jaxpot.evaluation import Evaluation, Functions, Outputs, Params
 from jaxpot.extras import add_results, multiply_results
 from jaxpot.neighbors import Neighbors
-from jaxpot.potential import Potential, all_ranges, common_elements, part_of_sum, with_params
+from jaxpot.potential import Potential, all_ranges, check_potential, common_elements, part_of_sum, with_params
 from jaxpot.spec import potential_kind
 from jaxpot.system import System
 
@@ -32,9 +35,9 @@ def scale(potential: Potential, factor: float) -> Potential:
         '0.5 * lennard_jones'
     """
 
-    if not isinstance(potential, Potential):
-        what = type(potential).__name__
-        raise TypeError(f"scale: a {what} stands where a potential belongs; it is the first argument")
+    check_potential("scale", potential, "the order is (potential, factor)")
+    if not isinstance(factor, int | float | np.number):
+        raise misplaced("scale", factor, "a factor", "pass a number, and add potentials with +")
 
     def outputs(params: Params, system: System, neighbors: Neighbors) -> Outputs:
         found = potential.unchecked.outputs(params, system, neighbors)

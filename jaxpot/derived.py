@@ -7,8 +7,9 @@ from collections.abc import Callable
 import jax
 
 from jaxpot.evaluation import Params
+from jaxpot.guard import check
 from jaxpot.neighbors import Neighbors
-from jaxpot.potential import Potential
+from jaxpot.potential import Potential, check_potential
 from jaxpot.system import System
 
 __all__ = [
@@ -32,6 +33,7 @@ def atomic_energies(potential: Potential) -> Callable[[Params, System, Neighbors
     Returns:
         A pure function; padded atoms have energy 0.
     """
+    check_potential("atomic_energies", potential, "the order is atomic_energies(potential)(params, system, neighbors)")
     return potential.atomic_energies
 
 
@@ -53,6 +55,7 @@ def energy(potential: Potential) -> Callable[[Params, System, Neighbors], jax.Ar
         >>> print(f"{jaxpot.energy(potential)(params, system, neighbors):.4f}")
         -0.0104
     """
+    check_potential("energy", potential, "the order is energy(potential)(params, system, neighbors)")
 
     def function(params: Params, system: System, neighbors: Neighbors) -> jax.Array:
         return potential.atomic_energies(params, system, neighbors).sum()
@@ -69,6 +72,9 @@ def energy_and_forces(potential: Potential) -> Callable[[Params, System, Neighbo
     Returns:
         A pure function.
     """
+    check_potential(
+        "energy_and_forces", potential, "the order is energy_and_forces(potential)(params, system, neighbors)"
+    )
 
     def function(params: Params, system: System, neighbors: Neighbors) -> tuple[jax.Array, jax.Array]:
         result = potential.evaluate(params, system, neighbors)
@@ -86,6 +92,7 @@ def forces(potential: Potential) -> Callable[[Params, System, Neighbors], jax.Ar
     Returns:
         A pure function.
     """
+    check_potential("forces", potential, "the order is forces(potential)(params, system, neighbors)")
 
     def function(params: Params, system: System, neighbors: Neighbors) -> jax.Array:
         return potential.evaluate(params, system, neighbors).forces
@@ -102,6 +109,7 @@ def virial(potential: Potential) -> Callable[[Params, System, Neighbors], jax.Ar
     Returns:
         A pure function; unlike the stress it is defined without a cell.
     """
+    check_potential("virial", potential, "the order is virial(potential)(params, system, neighbors)")
 
     def function(params: Params, system: System, neighbors: Neighbors) -> jax.Array:
         return potential.evaluate(params, system, neighbors).virial
@@ -122,6 +130,7 @@ def stress(potential: Potential) -> Callable[[Params, System, Neighbors], jax.Ar
     Returns:
         A pure function.
     """
+    check_potential("stress", potential, "the order is stress(potential)(params, system, neighbors)")
 
     def function(params: Params, system: System, neighbors: Neighbors) -> jax.Array:
         return potential.evaluate(params, system, neighbors).virial / system.volume
@@ -140,6 +149,11 @@ def energy_forces_and_stress(
     Returns:
         A pure function; eV, [atoms, 3] eV/Å, [3, 3] eV/Å^3 in ASE's sign.
     """
+    check_potential(
+        "energy_forces_and_stress",
+        potential,
+        "the order is energy_forces_and_stress(potential)(params, system, neighbors)",
+    )
 
     def function(params: Params, system: System, neighbors: Neighbors) -> tuple[jax.Array, jax.Array, jax.Array]:
         result = potential.evaluate(params, system, neighbors)
@@ -157,8 +171,11 @@ def hessian(potential: Potential) -> Callable[[Params, System, Neighbors], jax.A
     Returns:
         A pure function, for systems whose dense Hessian fits in memory.
     """
+    check_potential("hessian", potential, "the order is hessian(potential)(params, system, neighbors)")
 
     def function(params: Params, system: System, neighbors: Neighbors) -> jax.Array:
+        check(potential, system, neighbors)
+
         def gradient(positions: jax.Array) -> jax.Array:
             return -potential.evaluate(params, system.replace(positions=positions), neighbors).forces
 

@@ -152,7 +152,7 @@ def check_data(extras: Mapping[str, Any], atoms: int, dtype: Any) -> dict[str, A
         if not np.isfinite(array).all():
             raise ValueError(f"{name} holds a number that is not finite; repair it")
         kind = extra.dtype or (dtype if array.dtype.kind in "fiu" else array.dtype)
-        found[name] = jnp.asarray(array, kind)
+        found[name] = jax.device_put(array.astype(kind))  # numpy converts: nothing is compiled for each number of atoms
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -9,9 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxpot.errors import UnusableListError
+from jaxpot.errors import UnusableListError, misplaced
 from jaxpot.extras import check_needed
 from jaxpot.neighbors import Neighbors, problem, usable
+from jaxpot.neighbors.validity import check_system_type
 from jaxpot.system import System
 
 if TYPE_CHECKING:
@@ -36,25 +38,15 @@ def check(potential: Potential, system: System, neighbors: Neighbors | None) -> 
             the potential needs and the system lacks.
         UnusableListError: the list has overflowed or is out of date, or a number is not finite.
     """
-    if not isinstance(system, System):
-        what = type(system).__name__
-        remedy = (
-            "make one with jaxpot.System.from_ase(atoms, potential.elements)"
-            if what == "Atoms"
-            else "the order is (params, system, neighbors)"
-        )
-        raise TypeError(f"{potential.name}: a {what} stands where a jaxpot.System belongs; {remedy}")
+    check_system_type(system, potential.name, "the order is (params, system, neighbors)")
     if neighbors is not None and not isinstance(neighbors, Neighbors):
-        raise TypeError(
-            f"{potential.name}: a {type(neighbors).__name__} stands where neighbours belong; "
-            "pass jaxpot.neighbor_list(potential).allocate(system)"
-        )
-    known = not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((system.species, system.extras)))
-    species = system.species if known and system.species.ndim == 1 else None
+        remedy = "pass jaxpot.neighbor_list(potential).allocate(system)"
+        raise misplaced(potential.name, neighbors, "a list of neighbours", remedy)
+    species = system.species if _known((system.species, system.extras)) and system.species.ndim == 1 else None
     check_needed(potential.name, potential.needs, system.extras, species, potential.elements)
     if potential.cutoff > 0:
         check_list(potential.name, potential.cutoff, system, neighbors)
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((_geometry(system), neighbors))):
+    if not _known((_geometry(system), neighbors)):
         return
     if potential.elements is not None and system.species.ndim == 1:
         wrong = np.flatnonzero(np.asarray(system.species) >= len(potential.elements))
@@ -105,16 +97,19 @@ def check_list(name: str, cutoff: float, system: System, neighbors: Neighbors | 
 
 
 def guarded(
-    function: Callable[[Any, System, Any], T],
-    potential: Potential,
+    function: Callable[[Any, Any, System, Any], T],
+    potential: Any,
     params: Any,
     system: System,
     neighbors: Neighbors | None,
 ) -> T:
-    """``function(params, system, neighbors)``, with an error or NaN where system and list cannot be used.
+    """``function(potential, params, system, neighbors)``, with an error or NaN where system and list cannot be used.
+
+    It is one compiled program for each shape, also outside of ``jax.jit``, where the loops and branches of a formula
+    would otherwise be compiled again in every call.
 
     Args:
-        function: of the potential.
+        function: defined at the top level of a module, since the program is kept under this function.
         potential: to be evaluated.
         params: of the potential.
         system: atoms and cell.
@@ -126,10 +121,38 @@ def guarded(
 
     Raises:
         TypeError: see :func:`check`.
-        ValueError: see :func:`check`.
+        ValueError: see :func:`check`; or params that the formula refuses.
         UnusableListError: see :func:`check`.
     """
     check(potential, system, neighbors)
+    _check_numbers(potential.name, params)
+    found = _program(function, potential)(params, system, neighbors)
+    if _known((params, system, neighbors, found)) and any(np.isnan(leaf).any() for leaf in _floats(found)):
+        # step by step, where the formula's own checks know the numbers of params and say what is wrong with them
+        function(potential, params, system, neighbors)
+    return found
+
+
+def _check_numbers(name: str, params: Any) -> None:
+    """Raise where params hold what is no number, such as arguments in another order."""
+    if isinstance(params, System | Neighbors):
+        raise misplaced(name, params, "a pytree of params", "the order is (params, system, neighbors)")
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        if not isinstance(leaf, jax.Array | np.ndarray | np.generic | bool | int | float | complex):
+            where = f"params{jax.tree_util.keystr(path)}"
+            raise misplaced(name, leaf, f"a number of {where}", "the order is (params, system, neighbors)")
+
+
+def _program(function: Callable[..., T], potential: Any) -> Callable[..., T]:
+    """The compiled function of one potential, kept with the potential."""
+    kept: dict[Any, Any] = potential.__dict__.setdefault("_programs", {})
+    if function not in kept:
+        kept[function] = jax.jit(functools.partial(_or_nan, function, potential))
+    program: Callable[..., T] = kept[function]
+    return program
+
+
+def _or_nan(function: Callable[..., T], potential: Any, params: Any, system: System, neighbors: Neighbors | None) -> T:
     fixed: Any = jax.lax.stop_gradient((system, neighbors))
     if neighbors is None:
         right = jnp.isfinite(fixed[0].positions).all()
@@ -138,7 +161,16 @@ def guarded(
     if potential.elements is not None:
         right &= jnp.all(fixed[0].species < len(potential.elements))
     # what goes in is multiplied too: a pair that is left out has no derivative that a factor on the result could change
-    return nan_unless(right, function(nan_unless(right, params), nan_unless(right, system), neighbors))
+    return nan_unless(right, function(potential, nan_unless(right, params), nan_unless(right, system), neighbors))
+
+
+def _known(tree: Any) -> bool:
+    """Whether no number of a pytree is traced."""
+    return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
+
+
+def _floats(tree: Any) -> list[np.ndarray]:
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(tree) if jnp.issubdtype(jnp.result_type(leaf), jnp.floating)]
 
 
 def nan_unless(right: jax.Array, tree: T) -> T:

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxpot.errors import misplaced
 from jaxpot.evaluation import Evaluation, Functions, Outputs, Params, cast_params
 from jaxpot.extras import add_results
 from jaxpot.guard import guarded
@@ -16,7 +17,17 @@ from jaxpot.neighbors import Neighbors
 from jaxpot.spec import Spec, potential_kind
 from jaxpot.system import System
 
-__all__ = ["Potential", "add", "all_ranges", "common_elements", "no_init", "part_of_sum", "prepare", "with_params"]
+__all__ = [
+    "Potential",
+    "add",
+    "all_ranges",
+    "check_potential",
+    "common_elements",
+    "no_init",
+    "part_of_sum",
+    "prepare",
+    "with_params",
+]
 
 
 def no_init(*_: Any) -> Params:
@@ -82,7 +93,7 @@ class Potential:
             UnusableListError: the list has overflowed or is out of date, or a number is not finite.
             ValueError: a list, species or data that do not fit the potential.
         """
-        return guarded(self.unchecked.energies, self, params, system, neighbors)
+        return guarded(_energies, self, params, system, neighbors)
 
     def evaluate(self, params: Params, system: System, neighbors: Neighbors | None) -> Evaluation:
         """Energies, forces and virial in one pass.
@@ -99,7 +110,7 @@ class Potential:
             UnusableListError: the list has overflowed or is out of date, or a number is not finite.
             ValueError: a list, species or data that do not fit the potential.
         """
-        return guarded(self.unchecked.evaluate, self, params, system, neighbors)
+        return guarded(_evaluation, self, params, system, neighbors)
 
     def with_file(self, file: Any) -> Potential:
         """The same potential with additional content of its file, such as comments, in ``spec.file``.
@@ -129,6 +140,14 @@ class Potential:
         return f"Potential({self.name!r}, cutoff={self.cutoff:g}, elements={self.elements})"
 
 
+def _energies(potential: Potential, params: Params, system: System, neighbors: Neighbors) -> jax.Array:
+    return potential.unchecked.energies(params, system, neighbors)
+
+
+def _evaluation(potential: Potential, params: Params, system: System, neighbors: Neighbors) -> Evaluation:
+    return potential.unchecked.evaluate(params, system, neighbors)
+
+
 def _made(spec: Spec) -> Potential:
     return spec.build()
 
@@ -151,6 +170,7 @@ def prepare(potential: Potential, params: Params, dtype: Any = None) -> Any:
         >>> ready["sigma"].dtype == jnp.result_type(float)
         True
     """
+    check_potential("prepare", potential, "the order is (potential, params)")
     return potential.prepare(params, jnp.dtype(jnp.result_type(float) if dtype is None else dtype))
 
 
@@ -201,6 +221,18 @@ def add(*potentials: Potential) -> Potential:
     )
 
 
+def check_potential(owner: str, potential: Any, order: str) -> None:
+    """Raise TypeError where something else stands in the place of a potential.
+
+    Args:
+        owner: the function that was called.
+        potential: what was given.
+        order: the order of its arguments.
+    """
+    if not isinstance(potential, Potential):
+        raise misplaced(owner, potential, "a potential", order)
+
+
 def all_ranges(potentials: tuple[Potential, ...]) -> tuple[float, ...]:
     """The distinct cutoffs of all parts, in descending order."""
     return tuple(sorted({r for p in potentials for r in p.ranges}, reverse=True))
@@ -229,9 +261,7 @@ def common_elements(name: str, potentials: tuple[Potential, ...]) -> tuple[str, 
     if not potentials:
         raise ValueError(f"{name} needs at least one potential")
     for p in potentials:
-        if not isinstance(p, Potential):
-            what = type(p).__name__
-            raise TypeError(f"{name}: a {what} stands where a potential belongs; pass potentials one after the other")
+        check_potential(name, p, "pass potentials one after the other")
     known = {p.elements for p in potentials if p.elements is not None}
     if len(known) > 1:
         raise ValueError(

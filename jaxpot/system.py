@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxpot.errors import misplaced
 from jaxpot.extras import alike_data, check_data, declared, pad_data
 
 if TYPE_CHECKING:
@@ -74,7 +76,7 @@ class System:
             ValueError: shapes do not fit, a value is not finite, a species is below -1, the periodic lattice vectors
                 span no volume, or a name of ``extras`` is not declared.
         """
-        dtype = jnp.dtype(dtype) if dtype is not None else jnp.result_type(float)
+        dtype = jnp.result_type(float) if dtype is None else jnp.asarray(0.0, dtype).dtype
         positions = np.asarray(positions)
         if positions.ndim != 2 or positions.shape[1] != 3:
             raise ValueError(f"positions must have shape [atoms, 3], got {list(positions.shape)}")
@@ -86,10 +88,10 @@ class System:
         periodic = np.broadcast_to(np.asarray(np.any(cell) if pbc is None else pbc, dtype=bool), (3,))
         check_geometry(positions, cell, periodic)
         species = np.broadcast_to(_checked_species(species), positions.shape[:1])
-        return cls(
-            jnp.asarray(positions, dtype), jnp.asarray(species), jnp.asarray(cell, dtype), jnp.asarray(periodic),
-            check_data(extras or {}, len(positions), dtype),
-        )  # fmt: skip
+        data = check_data(extras or {}, len(positions), dtype)
+        # numpy converts: an operation of JAX would be compiled for every number of atoms
+        arrays = jax.device_put((positions.astype(dtype), species, cell.astype(dtype), periodic))
+        return cls(arrays[0], arrays[1], arrays[2], arrays[3], data)
 
     @classmethod
     def from_ase(
@@ -112,9 +114,14 @@ class System:
             The :class:`System`.
 
         Raises:
+            TypeError: something else than one ``Atoms`` or a sequence of symbols.
             ValueError: an atom's element is not among ``elements``, there are several elements and no ``elements``, or
                 as in :meth:`create`.
         """
+        if not hasattr(atoms, "get_chemical_symbols"):
+            raise misplaced("System.from_ase", atoms, "an Atoms", _instead_of_atoms(atoms))
+        if isinstance(elements, str) or not isinstance(elements, Sequence | None):
+            raise misplaced("System.from_ase", elements, "a sequence of symbols", "give elements=potential.elements")
         species: Any = 0
         several = sorted(set(atoms.get_chemical_symbols()))
         if elements is None and len(several) > 1:
@@ -185,6 +192,8 @@ class System:
     def pad(self, atoms: int) -> System:
         """The same system with padded atoms (species -1) appended, up to a total of ``atoms``.
 
+        Known numbers are padded on the host, so nothing is compiled for each number of atoms; NumPy arrays stay such.
+
         Args:
             atoms: number of atoms after padding.
 
@@ -197,9 +206,12 @@ class System:
         extra = atoms - self.positions.shape[0]
         if extra < 0:
             raise ValueError(f"cannot pad {self.positions.shape[0]} atoms to {atoms}")
+        if _on_device(self):
+            return jax.device_put(jax.tree.map(np.asarray, self).pad(atoms))
+        numpy = np if isinstance(self.positions, np.ndarray) else jnp
         return self.replace(
-            positions=jnp.pad(self.positions, ((0, extra), (0, 0))),
-            species=jnp.pad(self.species, (0, extra), constant_values=-1),
+            positions=numpy.pad(self.positions, ((0, extra), (0, 0))),
+            species=numpy.pad(self.species, (0, extra), constant_values=-1),
             extras=pad_data(self.extras, self.positions.shape[0], atoms),
         )
 
@@ -212,6 +224,25 @@ class System:
         except (jax.errors.TracerArrayConversionError, TypeError):
             periodic = "traced"
         return f"System({lead}{shape[-2] if len(shape) > 1 else '?'} atoms, pbc {periodic}{named})"
+
+
+def _instead_of_atoms(given: Any) -> str:
+    """What to write, where something else than an ``Atoms`` was given."""
+    if isinstance(given, str | os.PathLike):
+        return "read the file first, with ase.io.read"
+    if isinstance(given, System):
+        return "it needs no conversion"
+    if isinstance(given, list | tuple) and given and hasattr(given[0], "get_chemical_symbols"):
+        return "make one system of each: [System.from_ase(atoms, elements) for atoms in ...]"
+    return "the order is (atoms, elements)"
+
+
+def _on_device(tree: Any) -> bool:
+    """Whether numbers are known and at least one is an array of JAX."""
+    leaves = jax.tree.leaves(tree)
+    return any(isinstance(leaf, jax.Array) for leaf in leaves) and not any(
+        isinstance(leaf, jax.core.Tracer) for leaf in leaves
+    )
 
 
 def _checked_species(species: Any) -> np.ndarray:
@@ -261,8 +292,16 @@ def stack_systems(systems: Sequence[System]) -> System:
         >>> jaxpot.stack_systems(pair).positions.shape
         (2, 3, 3)
     """
+    if not systems:
+        raise ValueError("stack_systems needs at least one system")
+    for system in systems:
+        if not isinstance(system, System):
+            raise misplaced("stack_systems", system, "a System", "make one with System.from_ase(atoms, elements)")
+    if _on_device(systems):
+        return jax.device_put(stack_systems([jax.tree.map(np.asarray, s) for s in systems]))
     atoms = max(s.positions.shape[0] for s in systems)
     padded = [s.pad(atoms) for s in systems]
     extras = alike_data([s.extras for s in padded])
     whole = [s.replace(extras=data) for s, data in zip(padded, extras, strict=True)]
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *whole)
+    numpy = np if isinstance(whole[0].positions, np.ndarray) else jnp
+    return jax.tree.map(lambda *leaves: numpy.stack(leaves), *whole)

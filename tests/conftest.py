@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +63,21 @@ class Precision:
 def precision() -> Precision:
     """float64 with the tolerances against LAMMPS, or float32 with those against float64."""
     return Precision("float32", 1e-5, 1e-4) if FLOAT32 else Precision("float64", 1e-10, 1e-8)
+
+
+COMPILED: list[str] = []  # names of the programs that were compiled, or taken from the folder of compiled programs
+jax.monitoring.register_event_duration_secs_listener(
+    lambda event, _, **facts: (
+        event == "/jax/core/compile/backend_compile_duration" and COMPILED.append(str(facts.get("fun_name")))
+    )
+)
+
+
+@pytest.fixture
+def compilations() -> Iterator[list[str]]:
+    """The names of the programs that XLA compiles during the test, in order; clear the list to count anew."""
+    COMPILED.clear()
+    yield COMPILED
 
 
 @pytest.fixture(scope="session")

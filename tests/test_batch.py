@@ -13,8 +13,8 @@ import pytest
 from ase import Atoms
 
 import jaxpot
-from jaxpot.batch.batches import group
 from jaxpot.batch.padding import Sizes, pad_system, round_up, sizes_used
+from jaxpot.batch.shapes import COMPILING, Shapes, group
 from tests import structures
 from tests.conftest import FLOAT32, Precision
 from tests.neighbors.reference import as_cell, listed
@@ -59,7 +59,9 @@ def single(system: jaxpot.System) -> jaxpot.Evaluation:
 
 
 @pytest.mark.parametrize(
-    "limits", [{}, {"max_shapes": 2, "batch_size": 2}, {"max_shapes": 1, "max_slots": 3000}], ids=str
+    "limits",
+    [{}, {"evaluations": 1e4}, {"max_shapes": 2, "batch_size": 2}, {"max_shapes": 1, "max_slots": 3000}],
+    ids=str,
 )
 def test_batches_give_what_single_structures_give(
     potential: jaxpot.Potential, precision: Precision, limits: dict[str, int]
@@ -108,7 +110,7 @@ def test_training_on_a_batch_compiles_once_a_shape_and_has_the_right_gradient(
 
     gradient = jax.jit(jax.grad(loss))
     params = jax.tree.map(jnp.asarray, PARAMS)
-    batches = jaxpot.batch(systems, CUTOFF, max_shapes=2, batch_size=3)
+    batches = jaxpot.batch(systems, CUTOFF, max_shapes=2, batch_size=3, evaluations=1000)
     total = jax.tree.map(lambda *parts: sum(parts), *[gradient(params, b) for b in batches])
     assert traces == 2
     assert len(batches) > 2
@@ -186,9 +188,33 @@ def test_grouping_wastes_little_and_keeps_to_the_limit() -> None:
             for k in members:
                 assert all(have >= need for have, need in zip(shape, sizes[k], strict=True))
     clusters = [Sizes(8, 20, 0)] * 50 + [Sizes(9, 22, 0)] * 50 + [Sizes(100, 60, 0)] * 3
-    assert [len(members) for _, members in group(clusters, 2)] == [100, 3]
+    assert [len(members) for _, members in group(clusters, 2, evaluations=100)] == [100, 3]
     few = [Sizes(*row) for row in itertools.product((4, 40), (10, 30), (0,))]
-    assert group(few, 4) == [(size, [k]) for k, size in enumerate(few)]
+    assert group(few, 4, evaluations=1e6) == [(size, [k]) for k, size in enumerate(few)]
+
+
+def test_another_shape_pays_where_it_saves_more_padding_than_it_takes_to_compile() -> None:
+    small, large = Sizes(10, 50, 0), Sizes(100, 50, 0)
+    members = 2 * COMPILING // (large.cost - small.cost)
+    assert len(group([small] * members + [large], 4)) == 2
+    assert len(group([small] * (members // 4) + [large], 4)) == 1
+    assert len(group([small] * (members // 4) + [large], 4, evaluations=4)) == 2
+    assert len(group([small] * members + [large], 1)) == 1
+    assert group([], 4) == []
+
+
+def test_shapes_of_a_sequence_cost_at_most_a_compilation_more_than_they_save() -> None:
+    shapes, small, large = Shapes(), Sizes(10, 50, 0), Sizes(100, 50, 0)
+    first = shapes.fitting(large)
+    assert all(have >= need for have, need in zip(first, large, strict=True))
+    padded = 0
+    while (found := shapes.fitting(small)) == first:
+        padded += first.cost - small.cost
+    assert COMPILING < padded < 1.1 * COMPILING
+    assert found.cost < 1.3 * small.cost
+    assert shapes.fitting(small) == found
+    assert shapes.fitting(large) == first
+    assert len({shapes.fitting(Sizes(atoms, 40, 0)) for atoms in range(2, 200)} - {first, found}) <= 2
 
 
 def test_equal_structures_share_one_shape_without_waste() -> None:

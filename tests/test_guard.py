@@ -146,7 +146,7 @@ def test_wrong_arguments_are_told_apart() -> None:
         jaxpot.energy(potential)(params, atoms, neighbors)
     with pytest.raises(TypeError, match=r"the order is \(params, system, neighbors\)"):
         jaxpot.energy(potential)(system, params, neighbors)
-    with pytest.raises(TypeError, match="stands where neighbours belong"):
+    with pytest.raises(TypeError, match="stands where a list of neighbours belongs"):
         jaxpot.energy(potential)(params, system, jaxpot.neighbor_list(4.0))
 
 
@@ -159,7 +159,7 @@ def test_wrong_arguments_of_lists_are_told_apart() -> None:
             attempt()
     with pytest.raises(TypeError, match="the system is the first argument"):
         lists.update(neighbors, system)
-    with pytest.raises(TypeError, match="stands where neighbours belong; pass what allocate has returned"):
+    with pytest.raises(TypeError, match="stands where a list of neighbours belongs; pass what allocate has returned"):
         lists.update(system, lists)
 
 

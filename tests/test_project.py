@@ -36,7 +36,7 @@ LAYERS = [
 ]
 # Modules whose names people import from them, not from the top level.
 USED_BY_NAME = [
-    *("interop.ase", "interop.jax_md", "simulate", "simulate.differentiable", "plot", "testing", "cli", "cli.md"),
+    *("interop.jax_md", "simulate", "simulate.differentiable", "plot", "testing", "cli", "cli.md"),
 ]
 HEAVY = ["ase", "flax", "jax_md", "matplotlib", "numba", "optax", "rdkit", "scipy.optimize", "vesin"]
 

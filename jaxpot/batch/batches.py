@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from jaxpot.batch.checks import several_structures
 from jaxpot.batch.padding import Sizes, pad_system, resized, round_up, sizes_used, stacked_systems, to_device
+from jaxpot.batch.shapes import group
 from jaxpot.extras import blank_data
 from jaxpot.neighbors import Neighbors, neighbor_list
 from jaxpot.potential import Potential
 from jaxpot.system import System
 
-__all__ = ["Batch", "batch", "group"]
-
-DISTINCT = 64  # largest number of sizes that are merged pair by pair; more are first merged with adjacent ones
+__all__ = ["Batch", "batch", "batches"]
 
 
 class Batch(NamedTuple):
@@ -47,11 +47,13 @@ def batch(
     max_shapes: int = 4,
     batch_size: int | None = None,
     max_slots: int | None = None,
+    evaluations: float = 1,
 ) -> list[Batch]:
     """Unequal structures, padded and stacked to a few shapes.
 
     Numbers of atoms, neighbours and periodic images are rounded up to geometric buckets (at most an eighth more). Then
-    the two buckets whose union wastes least are joined, until ``max_shapes`` are left. Evaluate a batch with
+    the two buckets whose union wastes least are joined, again and again: more than one shape is left only where it
+    saves more padding than it takes to compile a program. Evaluate a batch with
     ``jax.vmap(jaxpot.energy(potential), (None, 0, 0))(params, b.system, b.neighbors)``. Take some of its structures,
     as in a random batch of a training step, with ``jax.tree.map(lambda leaf: leaf[chosen], b)``.
 
@@ -64,6 +66,7 @@ def batch(
             shape have the same size; the last one is filled with padding structures.
         max_slots: largest number of slots for neighbours in one batch, which bounds memory; a single structure may have
             more.
+        evaluations: how often each structure will be evaluated; the more often, the more shapes pay.
 
     Returns:
         One :class:`Batch` or more for each shape; every structure occurs once.
@@ -76,17 +79,33 @@ def batch(
         >>> potential, params = jaxpot.lennard_jones(cutoff=8.5), {"epsilon": 0.0104, "sigma": 3.4}
         >>> chains = [jaxpot.System.create([[0.0, 0.0, 4.0 * z] for z in range(n)]) for n in (2, 3, 50, 52)]
         >>> energies = jax.vmap(jaxpot.energy(potential), (None, 0, 0))
-        >>> for b in jaxpot.batch(chains, potential, max_shapes=2):
+        >>> for b in jaxpot.batch(chains, potential, evaluations=1000):
         ...     print(b.indices, b.system.positions.shape, energies(params, b.system, b.neighbors).shape)
         [0 1] (2, 3, 3) (2,)
         [2 3] (2, 52, 3) (2,)
     """
-    systems = list(systems)
+    systems = several_structures("batch", systems)
     if not systems:
         raise ValueError("batch needs at least one structure")
     for name, limit in (("max_shapes", max_shapes), ("batch_size", batch_size), ("max_slots", max_slots)):
         if limit is not None and limit < 1:
             raise ValueError(f"{name} must be at least 1, got {limit}")
+    return batches(
+        systems, of, skin, max_shapes, batch_size, max_slots, evaluations, lambda shape, number: (shape, number)
+    )
+
+
+def batches(
+    systems: Sequence[System],
+    of: float | Potential,
+    skin: float,
+    max_shapes: int,
+    batch_size: int | None,
+    max_slots: int | None,
+    evaluations: float,
+    enlarged: Callable[[Sizes, int], tuple[Sizes, int]],
+) -> list[Batch]:
+    """:func:`batch`, with ``(shape, number) -> (shape, number)`` for shapes and numbers of structures to pad to."""
     if (of.cutoff if isinstance(of, Potential) else of) > 0:
         allocate = neighbor_list(of, skin, capacity_multiplier=1.0).allocate
         lists: list[Neighbors] | None = [allocate(system) for system in systems]
@@ -94,44 +113,16 @@ def batch(
     else:
         lists = None
         sizes = [Sizes(round_up(s.positions.shape[0]), 1, 0) for s in systems]
-    batches = []
-    for shape, members in group(sizes, max_shapes):
+    made = []
+    for shape, members in group(sizes, max_shapes, evaluations):
         most = len(members) if batch_size is None else batch_size
         if max_slots is not None:
             most = min(most, max(max_slots // (shape.centers * shape.capacity), 1))
-        number = math.ceil(len(members) / most)
-        size = math.ceil(len(members) / number)
+        size = math.ceil(len(members) / math.ceil(len(members) / most))
+        room, number = enlarged(shape, size)
         for chosen in (members[k : k + size] for k in range(0, len(members), size)):
-            batches.append(_stacked(systems, lists, chosen, shape, size))
-    return batches
-
-
-def group(sizes: Sequence[Sizes], max_shapes: int) -> list[tuple[Sizes, list[int]]]:
-    """At most ``max_shapes`` shapes, smallest first, with the indices of their members; chosen for little padding."""
-    by_size: dict[Sizes, list[int]] = {}
-    for k, size in enumerate(sizes):
-        by_size.setdefault(size, []).append(k)
-    order = sorted(by_size)
-    together = -(-len(order) // DISTINCT)
-    groups = [order[k : k + together] for k in range(0, len(order), together)]
-    members = [[m for size in some for m in by_size[size]] for some in groups]
-    shapes = [Sizes(*np.max(some, axis=0).tolist()) for some in groups]
-    while len(shapes) > max_shapes:
-        waste = {
-            (a, b): (len(members[a]) + len(members[b])) * _union(shapes[a], shapes[b]).cost
-            - len(members[a]) * shapes[a].cost
-            - len(members[b]) * shapes[b].cost
-            for a in range(len(shapes))
-            for b in range(a)
-        }
-        a, b = min(waste, key=waste.__getitem__)
-        shapes[b], members[b] = _union(shapes[a], shapes[b]), members[b] + members[a]
-        del shapes[a], members[a]
-    return sorted((shape, sorted(some)) for shape, some in zip(shapes, members, strict=True))
-
-
-def _union(a: Sizes, b: Sizes) -> Sizes:
-    return Sizes(*(max(pair) for pair in zip(a, b, strict=True)))
+            made.append(_stacked(systems, lists, chosen, room, number))
+    return made
 
 
 def _stacked(

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxpot.errors import misplaced
 from jaxpot.evaluation import Params
 from jaxpot.extras import check_needed
 from jaxpot.neighbors import Neighbors
 from jaxpot.potential import Potential
 from jaxpot.system import System
 
-__all__ = ["check_system", "checked_dtype", "checked_params", "explain_not_finite", "not_finite"]
+__all__ = ["check_system", "checked_dtype", "checked_params", "explain_not_finite", "not_finite", "several_structures"]
 
 CLOSE = 0.5  # Å; atoms closer than this are reported as the cause of a non-finite energy
 
@@ -44,6 +46,20 @@ def checked_params(params: Params, dtype: np.dtype) -> Params:
         return jax.device_put(values.astype(dtype)) if jnp.issubdtype(values.dtype, jnp.floating) else leaf
 
     return jax.tree_util.tree_map_with_path(check, params)
+
+
+def several_structures(owner: str, structures: Any) -> list[Any]:
+    """A sequence of structures as a list; TypeError where it is none.
+
+    Args:
+        owner: the function that was called.
+        structures: what was given.
+    """
+    if isinstance(structures, System) or hasattr(structures, "get_chemical_symbols"):
+        raise TypeError(f"{owner} takes several structures and got one; pass [structure] and take the first result")
+    if isinstance(structures, str | os.PathLike) or not isinstance(structures, Iterable):
+        raise misplaced(owner, structures, "a sequence of structures", "read files first, with ase.io.read(path, ':')")
+    return list(structures)
 
 
 def check_system(potential: Potential, system: System) -> None:

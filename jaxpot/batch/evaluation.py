@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
 
-from jaxpot.batch.batches import Batch, batch
-from jaxpot.batch.checks import check_system, checked_dtype, checked_params, explain_not_finite, not_finite
+from jaxpot.batch.batches import Batch, batches
+from jaxpot.batch.checks import (
+    check_system,
+    checked_dtype,
+    checked_params,
+    explain_not_finite,
+    not_finite,
+    several_structures,
+)
 from jaxpot.batch.named_data import data_of
+from jaxpot.batch.padding import Sizes, round_up
+from jaxpot.batch.shapes import Shapes
 from jaxpot.evaluation import Evaluation, Params
 from jaxpot.extras import declared
-from jaxpot.potential import Potential
+from jaxpot.potential import Potential, check_potential
 from jaxpot.spec import once_for_each
 from jaxpot.system import System
 
@@ -61,7 +71,7 @@ def evaluate(
         structures: :class:`System`, or ASE ``Atoms``, whose positions, elements, cell and pbc are used, and the data
             that the potential needs, such as their initial charges (:func:`jaxpot.batch.named_data.data_of`).
         dtype: float type of the evaluation; JAX's default if None.
-        max_shapes: largest number of compilations.
+        max_shapes: largest number of shapes, and so of compilations. Later calls use the same compiled programs.
         max_slots: largest number of neighbour slots evaluated at once, which bounds memory.
 
     Returns:
@@ -82,17 +92,22 @@ def evaluate(
         >>> [f"{r.energy:.4f}" for r in results]
         ['-0.0104', '0.0000']
     """
-    if isinstance(structures, System) or hasattr(structures, "get_chemical_symbols"):
-        raise TypeError("evaluate takes several structures and got one; pass [structure] and take the first result")
+    check_potential("evaluate", potential, "the order is (potential, params, structures)")
+    structures = several_structures("evaluate", structures)
     kind = checked_dtype(dtype)
     params = checked_params(params, kind)
-    structures = list(structures)
     if not structures:
         return []
     systems = [_system(k, structure, potential, kind) for k, structure in enumerate(structures)]
     results: list[Result | None] = [None] * len(systems)
-    for b in batch(systems, potential, max_shapes=max_shapes, max_slots=max_slots):
-        found: Any = jax.device_get(_evaluator(potential)(params, b.system, b.neighbors))
+    program, shapes = _evaluator(potential)
+
+    def enlarged(shape: Sizes, number: int) -> tuple[Sizes, int]:
+        number = round_up(number)
+        return shapes[number].fitting(shape, number), number
+
+    for b in batches(systems, potential, 0.0, max_shapes, None, max_slots, 1, enlarged):
+        found: Any = jax.device_get(program(params, b.system, b.neighbors))
         for place, k in enumerate(np.asarray(b.indices)):
             if k < len(systems):
                 results[k] = _result(f"structure {k}: ", structures[k], systems[k], b, place, found)
@@ -100,9 +115,9 @@ def evaluate(
 
 
 @once_for_each
-def _evaluator(potential: Potential) -> Callable[..., Evaluation]:
-    """The compiled evaluation, kept so that calls of :func:`evaluate` compile once per potential and shape."""
-    return jax.jit(jax.vmap(potential.evaluate, (None, 0, 0)))
+def _evaluator(potential: Potential) -> tuple[Callable[..., Evaluation], dict[int, Shapes]]:
+    """The compiled evaluation and its shapes by number of structures, so that later calls find the same programs."""
+    return jax.jit(jax.vmap(potential.evaluate, (None, 0, 0))), collections.defaultdict(Shapes)
 
 
 def _system(place: int, structure: System | Atoms, potential: Potential, dtype: np.dtype) -> System:
@@ -113,8 +128,8 @@ def _system(place: int, structure: System | Atoms, potential: Potential, dtype: 
         system = structure.replace(**host)
         check_system(potential, system)
         return system
-    except ValueError as error:
-        raise ValueError(f"structure {place}: {error}") from error
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"structure {place}: {error}") from error
 
 
 def _result(where: str, structure: System | Atoms, system: System, b: Batch, place: int, found: Any) -> Result:

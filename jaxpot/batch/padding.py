@@ -10,11 +10,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxpot.extras import alike_data, pad_data
 from jaxpot.neighbors import Neighbors
 from jaxpot.neighbors.allocation import BLOCK
 from jaxpot.neighbors.plan import Plan, Range
-from jaxpot.system import System
+from jaxpot.system import System, stack_systems
 
 __all__ = ["Sizes", "pad_neighbors", "pad_system", "resized", "round_up", "sizes_used", "stacked_systems", "to_device"]
 
@@ -208,14 +207,8 @@ def lengthened(values: Any, length: int, fill: float) -> Any:
 
 
 def pad_system(system: System, atoms: int) -> System:
-    """``system.pad(atoms)`` with numpy leaves, so that nothing is compiled for sizes that occur once."""
-    host = jax.tree.map(np.asarray, system)
-    return dataclasses.replace(
-        host,
-        positions=lengthened(host.positions, atoms, 0),
-        species=lengthened(host.species, atoms, -1),
-        extras=pad_data(host.extras, len(host.species), atoms),
-    )
+    """``system.pad(atoms)`` with numpy leaves."""
+    return jax.tree.map(np.asarray, system).pad(atoms)
 
 
 def stacked_systems(systems: Sequence[System], atoms: int) -> System:
@@ -228,10 +221,7 @@ def stacked_systems(systems: Sequence[System], atoms: int) -> System:
     Returns:
         A :class:`System` whose leaves have a leading axis [structures].
     """
-    padded = [pad_system(system, atoms) for system in systems]
-    extras = alike_data([system.extras for system in padded])
-    whole = [dataclasses.replace(system, extras=data) for system, data in zip(padded, extras, strict=True)]
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *whole)
+    return stack_systems([pad_system(system, atoms) for system in systems])
 
 
 def to_device(tree: Any) -> Any:

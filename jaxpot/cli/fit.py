@@ -133,8 +133,8 @@ def _fit_snap(options: SnapOptions) -> None:
     save(f"{stem}.snapcoeff", potential, fitted.params)
     _write_script(stem, symbols, options.zbl)
     parts = {"train": train} | ({} if test is None else {"test": test})
-    # all in one call: a compilation takes longer than the evaluation of all structures with some padding
-    results = iter(evaluate(*fitted.total, [atoms for part in parts.values() for atoms in part.atoms], max_shapes=2))
+    # all in one call, for the fewest compilations
+    results = iter(evaluate(*fitted.total, [atoms for part in parts.values() for atoms in part.atoms]))
     found = {name: list(itertools.islice(results, len(part))) for name, part in parts.items()}
     lap("evaluation of all structures")
     tables = {name: errors(part, found[name]) for name, part in parts.items()}

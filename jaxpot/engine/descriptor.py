@@ -67,11 +67,7 @@ class DescriptorPotential(Potential):
         Raises:
             UnusableListError: the list has overflowed or is out of date, or a number is not finite.
         """
-
-        def found(params: Params, system: System, neighbors: Neighbors) -> jax.Array:
-            return descriptor_values(self.descriptor, system, neighbors, split(params)[0])
-
-        return guarded(found, self, params, system, neighbors)
+        return guarded(_values, self, params, system, neighbors)
 
     def design(self, system: System, neighbors: Neighbors, params: Params = None) -> DesignRows:
         """The design rows of a structure: energy, forces and virial as linear functions of the head's coefficients.
@@ -88,18 +84,22 @@ class DescriptorPotential(Potential):
             ValueError: the head is not linear in coefficients.
             UnusableListError: the list has overflowed or is out of date, or a number is not finite.
         """
-        head = self.head
-        if not isinstance(head, DesignHead):
+        if not isinstance(self.head, DesignHead):
             raise ValueError(
-                f"{self.name}: a {type(head).__name__} is not linear in coefficients and has no design rows; "
+                f"{self.name}: a {type(self.head).__name__} is not linear in coefficients and has no design rows; "
                 "train it by gradients"
             )
+        return guarded(_design, self, params, system, neighbors)
 
-        def found(params: Params, system: System, neighbors: Neighbors) -> DesignRows:
-            numbers, rest = split(cast_params(params, system.positions.dtype))
-            return design_rows(self.descriptor, head, system, neighbors, numbers, rest)
 
-        return guarded(found, self, params, system, neighbors)
+def _values(potential: DescriptorPotential, params: Params, system: System, neighbors: Neighbors) -> jax.Array:
+    return descriptor_values(potential.descriptor, system, neighbors, split(params)[0])
+
+
+def _design(potential: DescriptorPotential, params: Params, system: System, neighbors: Neighbors) -> DesignRows:
+    numbers, rest = split(cast_params(params, system.positions.dtype))
+    head: Any = potential.head  # a DesignHead
+    return design_rows(potential.descriptor, head, system, neighbors, numbers, rest)
 
 
 def split(params: Params) -> tuple[Any, Params]:

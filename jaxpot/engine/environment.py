@@ -13,6 +13,7 @@ from jaxpot.engine.memory import atoms_at_once
 from jaxpot.engine.rows import (
     Rows,
     checked_range,
+    checked_result,
     edges_of,
     preparation,
     ready,
@@ -82,7 +83,12 @@ def environment_potential(
         1.4238
     """
     cutoff, elements = checked_range(name, cutoff, elements)
-    many = energy if together else jax.vmap(energy, (None, 0))
+    where = f"{name}: energy(params, environment)"
+
+    def many(params: Params, environment: Environment) -> jax.Array:
+        if together:
+            return checked_result(where, energy(params, environment), environment.own_species.shape)
+        return jax.vmap(lambda p, one: checked_result(where, energy(p, one), ()), (None, 0))(params, environment)
 
     def gathered(params: Params, system: System, neighbors: Neighbors) -> tuple[Formula, Rows, Blocks]:
         rows = rows_of(system, neighbors, needs)

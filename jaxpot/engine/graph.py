@@ -14,6 +14,7 @@ from jaxpot.engine.rows import (
     Edges,
     Rows,
     checked_range,
+    checked_result,
     edges_of,
     per_atom,
     preparation,
@@ -193,7 +194,7 @@ def graph_potential(
         def of_edges(x: jax.Array, y: jax.Array, z: jax.Array) -> jax.Array:
             edges = (x, y, z, layout.mask)
             graph = Graph(layout.species, layout.real, edges, layout.slots, layout.block, data)
-            each = energies(params, graph)
+            each = checked_result(f"{name}: energies(params, graph)", energies(params, graph), layout.species.shape)
             return to_atoms(each, system, neighbors)
 
         return layout, of_edges

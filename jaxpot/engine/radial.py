@@ -18,11 +18,13 @@ from jaxpot.engine.rows import (
     Edges,
     Rows,
     checked_range,
+    checked_result,
     edges_of,
     map_blocks,
     preparation,
     ready,
     real_centers,
+    returned,
     rows_of,
     take,
     to_atoms,
@@ -72,7 +74,8 @@ def pair_potential(
     """
 
     def contributions(params: Params, distances: jax.Array, species: PairSpecies) -> tuple[jax.Array, ...]:
-        return (0.5 * energy(jax.tree.map(species.pair, params), distances),)
+        found = energy(jax.tree.map(species.pair, params), distances)
+        return (0.5 * checked_result(f"{name}: energy(params, distances)", found, distances.shape),)
 
     return radial_potential(contributions, None, cutoff, elements, name, init)
 
@@ -123,7 +126,19 @@ def radial_potential(
     """
     cutoff, elements = checked_range(name, cutoff, elements)
     count = 1 if elements is None else len(elements)
-    formula = RadialFormula(contributions, atom_energy, cutoff, count)
+
+    def terms_of(params: Params, distances: jax.Array, species: PairSpecies) -> tuple[jax.Array, ...]:
+        found, where = contributions(params, distances, species), f"{name}: contributions(params, distances, species)"
+        if not isinstance(found, tuple | list):
+            raise TypeError(f"{where} must return a tuple of arrays, one for each sum, and returned {returned(found)}")
+        return tuple(checked_result(f"a term of {where}", one, distances.shape) for one in found)
+
+    def embedded(params: Params, sums: tuple[jax.Array, ...], species: jax.Array) -> jax.Array:
+        where = f"{name}: atom_energy(params, sums, species)"
+        found: jax.Array = checked_result(where, atom_energy(params, sums, species), sums[0].shape)  # type: ignore
+        return found
+
+    formula = RadialFormula(terms_of, None if atom_energy is None else embedded, cutoff, count)
 
     def species_of(rows: Rows, own: jax.Array, mine: dict[str, jax.Array], slots: jax.Array) -> PairSpecies:
         data = {name: (mine[name][:, None], take(rows.data[name], slots)) for name in needs}
@@ -133,7 +148,7 @@ def radial_potential(
         return PairSpecies(own[:, None], take(rows.species, slots), count, data)
 
     def masked_sums(params: Params, edges: Edges, pair: PairSpecies) -> tuple[jax.Array, ...]:
-        terms = contributions(params, edges.distances, pair)
+        terms = terms_of(params, edges.distances, pair)
         return tuple(jnp.where(edges.mask, t, 0.0).sum(axis=1) for t in terms)
 
     def centers(rows: Rows, neighbors: Neighbors) -> tuple[Any, ...]:

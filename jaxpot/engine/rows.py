@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from jaxpot.errors import misplaced
 from jaxpot.evaluation import Prepared, cast_params
 from jaxpot.neighbors import Neighbors
 from jaxpot.system import System
@@ -30,6 +32,8 @@ __all__ = [
 ]
 
 BLOCK = 4096  # atoms whose edges are in memory at once; lists of more atoms come in whole blocks
+
+NUMBERS = (jax.Array, np.ndarray, np.generic, int, float)  # what a formula may return
 
 
 class Rows(NamedTuple):
@@ -58,10 +62,42 @@ class Edges(NamedTuple):
 
 def checked_range(name: str, cutoff: float, elements: Sequence[str] | None) -> tuple[float, tuple[str, ...] | None]:
     """Cutoff and elements of a new potential; ValueError unless the cutoff is a positive length."""
+    if not isinstance(cutoff, int | float | np.number):
+        raise misplaced(name, cutoff, "the cutoff", "the formula comes first, then the cutoff in Å")
     cutoff = float(cutoff)
     if not 0 < cutoff < float("inf"):
         raise ValueError(f"{name}: the cutoff must be a positive length in Å, got {cutoff}")
     return cutoff, None if elements is None else tuple(elements)
+
+
+def checked_result(where: str, found: Any, shape: tuple[int, ...]) -> Any:
+    """What a formula returned; an error where it is not one array of the given shape.
+
+    Args:
+        where: the formula, for the message.
+        found: what it returned.
+        shape: wanted.
+
+    Returns:
+        ``found``.
+
+    Raises:
+        TypeError: it is a tuple, None or another object.
+        ValueError: it has another shape.
+    """
+    wanted = f"{where} must return one array of shape {list(shape)}, and returned {returned(found)}"
+    if not isinstance(found, NUMBERS):
+        raise TypeError(wanted)
+    if jnp.shape(found) != shape:
+        raise ValueError(wanted)
+    return found
+
+
+def returned(found: Any) -> str:
+    """What a formula returned, in words."""
+    if isinstance(found, NUMBERS):
+        return f"one of shape {list(jnp.shape(found))}"
+    return f"a tuple of {len(found)}" if isinstance(found, tuple) else type(found).__name__
 
 
 def ready(prepare: Callable[[Any, Any], Any] | None, params: Any, dtype: Any) -> Any:

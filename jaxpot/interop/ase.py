@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -14,44 +13,23 @@ from ase.calculators.calculator import PropertyNotImplementedError, all_changes
 
 from jaxpot.batch.checks import check_system, checked_dtype, checked_params, explain_not_finite, not_finite
 from jaxpot.batch.padding import Sizes, pad_system, resized, sizes_used, to_device
+from jaxpot.batch.shapes import Shapes
+from jaxpot.evaluation import Evaluation
 from jaxpot.neighbors import Neighbors, neighbor_list
-from jaxpot.potential import Params, Potential
+from jaxpot.potential import Params, Potential, check_potential
+from jaxpot.spec import once_for_each
 from jaxpot.system import System
 
 __all__ = ["Calculator"]
 
 VOIGT = ((0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1))  # xx, yy, zz, yz, xz, xy
-ROOM = 1.1  # ratio of the size of a new list to what it needs, so that the next lists fit too
 
 
 class Calculator(AseCalculator):
-    """ASE calculator of a potential: energy, free_energy, energies, forces, and stress where the cell has a volume.
+    """The calculator that :func:`jaxpot.calculator` makes and documents.
 
-    Cell, positions, species, periodicity and number of atoms may change between calls. Structures are padded to a few
-    shapes, so that compilation is repeated only when a structure does not fit the earlier shapes. The neighbour list is
-    rebuilt only when atoms have moved or the cell has strained so much that a pair may be missing.
-
-    Args:
-        potential: any potential.
-        params: its parameters; floats are cast to ``dtype``.
-        skin: Å, extra radius of the neighbour list; a tenth of the cutoff by default.
-        dtype: float type of the evaluation; JAX's default (float32 unless x64 is enabled) if None.
-        extras: named data of the structures that the potential needs, such as ``system.extras`` of a molecule with its
-            topology; see :mod:`jaxpot.extras`.
-
-    Raises:
-        ValueError: the params do not fit the potential or hold NaN, an element is unknown, or a structure makes no
-            sense.
-        FloatingPointError: an energy or force is not finite; the message names the atom.
-
-    Example:
-        >>> import jaxpot
-        >>> from ase.build import bulk
-        >>> from jaxpot.interop.ase import Calculator
-        >>> argon = bulk("Ar", a=5.3, cubic=True)
-        >>> argon.calc = Calculator(jaxpot.lennard_jones(cutoff=8.5), {"epsilon": 0.0104, "sigma": 3.4})
-        >>> argon.get_forces().shape, argon.get_stress().shape
-        ((4, 3), (6,))
+    The neighbour list is rebuilt only when atoms have moved or the cell has strained so much that a pair may be
+    missing.
     """
 
     name = "jaxpot"
@@ -67,18 +45,17 @@ class Calculator(AseCalculator):
         extras: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
+        check_potential("calculator", potential, "the order is (potential, params)")
         self.potential = potential
         self.dtype = checked_dtype(dtype)
         self.params = checked_params(params, self.dtype)
         self._list = neighbor_list(potential, skin, capacity_multiplier=1.0) if potential.cutoff > 0 else None
         self.extras = dict(extras or {})
-        # this class checks lists itself, in double precision
-        self._evaluate = jax.jit(potential.unchecked.evaluate)
+        self._evaluate, self._shapes = _evaluator(potential)
         self._radii = (potential.cutoff, 0.1 * potential.cutoff if skin is None else float(skin))
-        self._shapes: list[Sizes] = []
         self._sizes = Sizes(0, 0, 0)
+        self._fresh: Neighbors | None = None  # the list as it was made, and padded to the present sizes
         self._neighbors: Neighbors | None = None
-        self._completion = np.zeros((3, 3))
         self._reference: _Geometry | None = None  # the geometry that the list was made for
         self._fits = False
         if not potential.needs:
@@ -132,20 +109,26 @@ class Calculator(AseCalculator):
 
     def _prepare(self, system: System) -> None:
         """Makes sure that shape and neighbour list fit the system."""
-        atoms = system.positions.shape[0]
         if self._list is None:
-            self._sizes = _shape_for(Sizes(atoms, 1, 0), self._shapes)
+            self._sizes = self._shapes.fitting(Sizes(system.positions.shape[0], 1, 0))
             return
         new = _Geometry(
             np.asarray(system.positions, np.float64), np.asarray(system.cell, np.float64), np.asarray(system.pbc)
         )
-        if self._reference is not None and not _is_stale(self._reference, new, self._completion, self._radii):
-            return
-        fresh = self._list.allocate(system)
-        self._sizes = _shape_for(sizes_used(fresh), self._shapes)
-        self._neighbors = to_device(resized(fresh, self._sizes))
-        self._completion = np.asarray(fresh.completion, np.float64)
-        self._reference = new
+        old, fresh = self._reference, self._fresh
+        if old is None or fresh is None or _is_stale(old, new, np.asarray(fresh.completion, np.float64), self._radii):
+            self._fresh, self._neighbors, self._reference = self._list.allocate(system), None, new
+            self._need = sizes_used(self._fresh)
+        assert self._fresh is not None and self._need is not None
+        sizes = self._shapes.fitting(self._need)
+        if self._neighbors is None or sizes != self._sizes:
+            self._sizes, self._neighbors = sizes, to_device(resized(self._fresh, sizes))
+
+
+@once_for_each
+def _evaluator(potential: Potential) -> tuple[Callable[..., Evaluation], Shapes]:
+    """The compiled evaluation and its shapes; lists are checked by the calculator, in double precision."""
+    return jax.jit(potential.unchecked.evaluate), Shapes()
 
 
 class _Geometry(NamedTuple):
@@ -169,15 +152,3 @@ def _is_stale(old: _Geometry, new: _Geometry, completion: np.ndarray, radii: tup
     moved = np.linalg.norm(new.positions - old.positions @ deformation, axis=1).max(initial=0.0)
     cutoff, skin = radii
     return not np.linalg.norm(np.linalg.inv(deformation), 2) * (cutoff + 2 * moved) < cutoff + skin
-
-
-def _shape_for(need: Sizes, shapes: list[Sizes]) -> Sizes:
-    """The smallest earlier shape that is large enough and at most twice as costly as needed; otherwise a new one."""
-    room = Sizes(need.atoms, *(math.ceil(number * ROOM) for number in need[1:])).rounded()
-    fitting = [s for s in shapes if all(have >= want for have, want in zip(s, need, strict=True))]
-    best = min(fitting, key=lambda s: s.cost, default=room)
-    if best.cost <= 2 * room.cost:
-        room = best
-    if room not in shapes:
-        shapes.append(room)
-    return room

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxpot.interop.jax_md_energy import strained_energy
-from jaxpot.interop.jax_md_space import NeighborState, Space, box_of, strain_of
+from jaxpot.interop.jax_md_space import NeighborState, Space, box_of, matching, strain_of
 from jaxpot.neighbors import neighbor_list
 from jaxpot.neighbors.allocation import NATIVE_FROM_IN_RUNS
 from jaxpot.potential import Params, Potential
@@ -142,13 +142,12 @@ def energy_fn(
         >>> f"{energy(R, neighbor=neighbor):.4f}, {-jax.grad(energy)(R, neighbor=neighbor)[0, 2]:.4f}"
         '-0.0104, -0.0009'
     """
-    space = Space(box, fractional_coordinates, pbc)
     energy = strained_energy(potential)
+    matched = matching(potential, Space(box, fractional_coordinates, pbc), species, extras, sparse_capacity)
 
     def function(R: jax.Array, neighbor: Any = None, perturbation: Any = None, **kwargs: Any) -> jax.Array:
         params_now, box_now = kwargs.pop("params", None), box_of(kwargs)
-        system = space.system(R, species, box_now).with_extras(**extras or {})
-        system, neighbors, valid = space.matched(neighbor, system, box_now, potential, sparse_capacity)
+        system, neighbors, valid = matched(R, neighbor, box_now)
         strain = strain_of(perturbation, system.positions.dtype)
         value = energy(params if params_now is None else params_now, system, strain, neighbors)
         # multiplied by NaN, not replaced by NaN, so that the forces are NaN too
@@ -194,12 +193,11 @@ def force_fn(
         >>> f"{force(R, neighbor=neighbor_fn(potential).allocate(R))[0, 2]:.4f}"
         '-0.0009'
     """
-    space = Space(box, fractional_coordinates, pbc)
+    matched = matching(potential, Space(box, fractional_coordinates, pbc), species, extras, sparse_capacity)
 
     def function(R: jax.Array, neighbor: Any = None, **kwargs: Any) -> jax.Array:
         params_now, box_now = kwargs.pop("params", None), box_of(kwargs)
-        system = space.system(R, species, box_now).with_extras(**extras or {})
-        system, neighbors, valid = space.matched(neighbor, system, box_now, potential, sparse_capacity)
+        system, neighbors, valid = matched(R, neighbor, box_now)
         forces = potential.evaluate(params if params_now is None else params_now, system, neighbors).forces
         return forces * jnp.where(valid, 1.0, jnp.nan).astype(forces.dtype)
 

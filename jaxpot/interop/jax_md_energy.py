@@ -59,6 +59,7 @@ def strained_energy(potential: Potential) -> Energy:
     ) -> jax.Array:
         return potential.atomic_energies(params, strained(positions, cell, strain, system), neighbors).sum()
 
+    @jax.jit
     def strained(positions: jax.Array, cell: jax.Array, strain: jax.Array, system: System) -> System:
         return system.replace(positions=positions + positions @ strain, cell=cell + cell @ strain)
 

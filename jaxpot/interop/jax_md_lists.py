@@ -14,7 +14,7 @@ from jaxpot.neighbors.allocation import BLOCK
 from jaxpot.neighbors.plan import Plan
 from jaxpot.system import System
 
-__all__ = ["check_box", "from_jax_md"]
+__all__ = ["check_box", "check_jax_md_list", "from_jax_md"]
 
 
 def check_box(box: Any, cutoff: float) -> None:
@@ -41,6 +41,30 @@ def check_box(box: Any, cutoff: float) -> None:
         )
 
 
+def check_jax_md_list(neighbor: Any, capacity: int | None) -> None:
+    """Raise ValueError where something is no list of jax-md, or is a sparse list that does not fit; traced is fine.
+
+    Args:
+        neighbor: what stands in the place of a ``jax_md.partition.NeighborList``.
+        capacity: as of :func:`from_jax_md`.
+    """
+    if not hasattr(neighbor, "format") or not hasattr(neighbor, "idx"):
+        raise ValueError(
+            f"neighbor must come from jaxpot.interop.jax_md.neighbor_fn or jax_md.partition.neighbor_list, "
+            f"got {type(neighbor).__name__}"
+        )
+    if neighbor.format.name == "Dense" or isinstance(neighbor.idx, jax.core.Tracer):
+        return
+    atoms, (other, center) = neighbor.reference_position.shape[0], np.asarray(neighbor.idx)
+    edges = len(other)
+    if neighbor.format.name == "OrderedSparse":
+        other, center, edges = np.concatenate([other, center]), np.concatenate([center, other]), 2 * edges
+    real = (other < atoms) & (center < atoms) & (other != center)
+    most = int(np.bincount(center[real]).max(initial=0))
+    if most > (_capacity(edges, atoms) if capacity is None else capacity):
+        raise ValueError(f"an atom has {most} neighbours; pass sparse_capacity={int(most * 1.2)} or more")
+
+
 def from_jax_md(neighbor: Any, system: System, cutoff: float, capacity: int | None) -> tuple[Neighbors, jax.Array]:
     """Converts a jax-md list for a system, and chooses the images from the present positions.
 
@@ -55,14 +79,9 @@ def from_jax_md(neighbor: Any, system: System, cutoff: float, capacity: int | No
         the box is narrower than twice the cutoff, or ``capacity`` is too small.
 
     Raises:
-        ValueError: the list was made for another number of atoms or a smaller cutoff, or ``neighbor`` is not a list.
+        ValueError: the list was made for another number of atoms.
     """
     atoms = system.positions.shape[0]
-    if not hasattr(neighbor, "format") or not hasattr(neighbor, "idx"):
-        raise ValueError(
-            f"neighbor must come from jaxpot.interop.jax_md.neighbor_fn or jax_md.partition.neighbor_list, "
-            f"got {type(neighbor).__name__}"
-        )
     if neighbor.reference_position.shape[0] != atoms:
         raise ValueError(
             f"the list was made for {neighbor.reference_position.shape[0]} atoms, but there are {atoms} positions; "
@@ -90,8 +109,7 @@ def _dense(neighbor: Any, atoms: int, capacity: int | None) -> tuple[jax.Array, 
     other, center = neighbor.idx
     if neighbor.format.name == "OrderedSparse":  # every pair once
         other, center = jnp.concatenate([other, center]), jnp.concatenate([center, other])
-    if capacity is None:
-        capacity = min(atoms, 8 * math.ceil((1.5 * other.shape[0] / max(atoms, 1) + 8) / 8))
+    capacity = _capacity(other.shape[0], atoms) if capacity is None else capacity
     real = (other < atoms) & (center < atoms) & (other != center)
     center = jnp.where(real, center, atoms)
     order = jnp.argsort(center, stable=True)
@@ -99,10 +117,13 @@ def _dense(neighbor: Any, atoms: int, capacity: int | None) -> tuple[jax.Array, 
     first = jnp.searchsorted(center, jnp.arange(atoms + 1, dtype=center.dtype))
     rank = jnp.arange(center.shape[0]) - first[center]
     most = jnp.max(first[1:] - first[:-1], initial=0)
-    if not isinstance(most, jax.core.Tracer) and int(most) > capacity:
-        raise ValueError(f"an atom has {int(most)} neighbours; pass sparse_capacity={int(most * 1.2)} or more")
     table = jnp.full((atoms, capacity), atoms, jnp.int32)
     return table.at[center, rank].set(other.astype(jnp.int32), mode="drop"), most <= capacity
+
+
+def _capacity(edges: int, atoms: int) -> int:
+    """Slots for neighbours of one atom, somewhat more than the average number."""
+    return min(atoms, 8 * math.ceil((1.5 * edges / max(atoms, 1) + 8) / 8))
 
 
 def _rows(others: jax.Array, fractional: jax.Array, system: System, cutoff: float) -> Neighbors:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxpot.interop.jax_md_lists import check_box, from_jax_md
+from jaxpot.interop.jax_md_lists import check_box, check_jax_md_list, from_jax_md
 from jaxpot.neighbors import Neighbors
 from jaxpot.neighbors.plan import complete_cell
 from jaxpot.potential import Potential
 from jaxpot.simulate.lists import Lists
 from jaxpot.system import System
 
-__all__ = ["NeighborState", "Space", "box_of", "strain_of"]
+__all__ = ["NeighborState", "Space", "box_of", "matching", "strain_of"]
 
 # arguments that jax-md's integrators pass to every function, and that an energy does not use
 PASSED_ON = frozenset({"kT", "dt", "t", "pressure", "rng", "mass"})
@@ -113,8 +113,6 @@ class Space(NamedTuple):
                     f"{potential.name} needs neighbours: pass neighbor=neighbor_fn(potential, box=...).allocate(R)"
                 )
             return system, None, jnp.ones((), bool)
-        if isinstance(neighbor, NeighborState):
-            neighbor = neighbor.neighbors
         if isinstance(neighbor, Neighbors):
             system = self.unwrapped(system, neighbor)
             return system, neighbor, ~neighbor.overflow & _complete(system, neighbor, potential.cutoff)
@@ -122,8 +120,39 @@ class Space(NamedTuple):
             raise ValueError(
                 f"jax-md's lists repeat in all directions or in none, got pbc={self.pbc}; use those of neighbor_fn"
             )
-        check_box(self.box if box is None else box, potential.cutoff)
         return system, *from_jax_md(neighbor, system, potential.cutoff, sparse_capacity)
+
+
+def matching(
+    potential: Potential, space: Space, species: Any, extras: Mapping[str, Any] | None, sparse_capacity: int | None
+) -> Callable[[jax.Array, Any, Any], tuple[System, Any, jax.Array]]:
+    """:meth:`Space.matched` of positions, a list and a box, compiled; what is known is checked before.
+
+    Args:
+        potential: to be evaluated.
+        space: box and kind of coordinates.
+        species: of the atoms.
+        extras: named data of the system.
+        sparse_capacity: slots for neighbours of one atom when a sparse list is converted.
+
+    Returns:
+        ``(R, neighbor, box) -> system, neighbors, whether they may be used``.
+    """
+
+    @jax.jit
+    def compiled(R: jax.Array, neighbor: Any, box: Any) -> tuple[System, Any, jax.Array]:
+        system = space.system(R, species, box).with_extras(**extras or {})
+        return space.matched(neighbor, system, box, potential, sparse_capacity)
+
+    def matched(R: jax.Array, neighbor: Any, box: Any) -> tuple[System, Any, jax.Array]:
+        if isinstance(neighbor, NeighborState):
+            neighbor = neighbor.neighbors
+        elif not (neighbor is None or isinstance(neighbor, Neighbors)):
+            check_jax_md_list(neighbor, sparse_capacity)
+            check_box(space.box if box is None else box, potential.cutoff)
+        return compiled(R, neighbor, box)
+
+    return matched
 
 
 def _complete(system: System, neighbors: Neighbors, cutoff: float) -> jax.Array:

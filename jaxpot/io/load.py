@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
+from jaxpot.errors import misplaced
 from jaxpot.evaluation import Params
 from jaxpot.io.eam import EAM_STYLES, has_eam_content, has_eam_name, load_eam, save_eam
 from jaxpot.io.ensemble_files import has_ensemble, load_ensemble, save_ensemble
@@ -15,7 +16,7 @@ from jaxpot.io.n2p2 import N2P2_STYLES, is_n2p2, load_n2p2, save_n2p2
 from jaxpot.io.native import NATIVE_STYLES, is_native, load_native, save_native
 from jaxpot.io.network_exports import EXPORT_STYLES, has_export_content, has_export_name, load_export
 from jaxpot.io.snap import SNAP_STYLES, has_snap_content, has_snap_name, load_snap, save_snap
-from jaxpot.potential import Potential
+from jaxpot.potential import Potential, check_potential
 from jaxpot.potentials.committee import Committee
 from jaxpot.spec import kind_of
 
@@ -129,7 +130,14 @@ def load(
         raise ValueError(f"elements is {elements!r}; give a sequence of symbols such as [{elements!r}]")
     if isinstance(path, str) and _is_name_of_set(path):
         return _load_published(path, elements, style, cutoff)
-    paths: list[Path] = [path] if isinstance(path, str | os.PathLike) else list(path)
+    several = (
+        isinstance(path, Iterable) and not isinstance(path, str | os.PathLike) and not hasattr(path, "get_positions")
+    )
+    paths: list[Path] = list(path) if several else [path]  # type: ignore[arg-type, list-item]
+    for one in paths:
+        if not isinstance(one, str | os.PathLike):
+            remedy = "give the path of a file or directory, several, or the name of a published set"
+            raise misplaced("load", one, "a path", remedy)
     if not paths:
         raise ValueError("no files given; name at least one")
     for one in paths:
@@ -170,10 +178,9 @@ def save(path: Path, potential: Potential, params: Params, style: str | None = N
         >>> jaxpot.load("argon/")[0]
         Potential('lennard_jones', cutoff=8.5, elements=None)
     """
-    if not isinstance(potential, Potential):
-        raise TypeError(
-            f"a {type(potential).__name__} stands where a potential belongs; the order is (path, potential, params)"
-        )
+    check_potential("save", potential, "the order is (path, potential, params)")
+    if not isinstance(path, str | os.PathLike):
+        raise misplaced("save", path, "a path", "the order is (path, potential, params)")
     form = next((f for f in FORMATS if f.save is not None and f.holds(potential)), None)
     if style in NATIVE_STYLES:
         form = None

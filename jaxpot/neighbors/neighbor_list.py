@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxpot.errors import misplaced
 from jaxpot.neighbors import allocation, rebuild
 from jaxpot.neighbors.neighbors import ROUNDING, Neighbors
 from jaxpot.neighbors.plan import Plan
@@ -76,6 +77,9 @@ class NeighborList(NamedTuple):
     reallocate: Update
     rebuild: Update
 
+    def __repr__(self) -> str:
+        return f"NeighborList({', '.join(self._fields)})"
+
 
 def neighbor_list(
     of: float | Sequence[float] | HasRanges,
@@ -111,6 +115,10 @@ def neighbor_list(
         6
     """
     cutoffs = _cutoffs_of(of)
+    if not isinstance(skin, int | float | np.number | None):
+        raise misplaced(
+            "neighbor_list", skin, "the skin", "the list of a system is neighbor_list(potential).allocate(system)"
+        )
     skin = 0.1 * cutoffs[0] if skin is None else float(skin)
     if not (math.isfinite(skin) and skin >= 0):
         raise ValueError(f"the skin must be a length in Å and not negative, got {skin}")
@@ -130,10 +138,8 @@ def neighbor_list(
         return allocated(system, None if all_centers else chosen, neighbors.plan, all_centers)
 
     def update(system: System, neighbors: Neighbors, centers: jax.Array | None = None) -> Neighbors:
-        fresh = is_complete(system, neighbors)
-        if centers is not None:
-            fresh &= jnp.all(centers == neighbors.is_center)
-        return jax.lax.cond(fresh, lambda s, n, c: n, _rebuild, system, neighbors, centers)
+        check_fit(system, neighbors)
+        return _updated(system, neighbors, centers)
 
     def rebuild(system: System, neighbors: Neighbors, centers: jax.Array | None = None) -> Neighbors:
         check_fit(system, neighbors)
@@ -161,6 +167,15 @@ def _cutoffs_of(of: float | Sequence[float] | HasRanges) -> tuple[float, ...]:
     return tuple(distinct)
 
 
+@jax.jit  # outside of a user's jit, the branches would be compiled again in every call
+def _updated(system: System, neighbors: Neighbors, centers: jax.Array | None) -> Neighbors:
+    fresh = is_complete(system, neighbors)
+    if centers is not None:
+        fresh &= jnp.all(centers == neighbors.is_center)
+    return jax.lax.cond(fresh, lambda s, n, c: n, _rebuild, system, neighbors, centers)
+
+
+@jax.jit
 def _rebuild(system: System, neighbors: Neighbors, centers: jax.Array | None) -> Neighbors:
     system = jax.lax.stop_gradient(system)
     is_center = neighbors.is_center if centers is None else jnp.asarray(centers, bool)

@@ -61,6 +61,23 @@ class Neighbors:
     plan: Plan = dataclasses.field(metadata={"static": True})
     narrower: tuple[jax.Array, ...] = ()
 
+    def __repr__(self) -> str:
+        shape = self.rows.shape
+        lead = f"{shape[0]} x " if len(shape) == 3 else ""
+        more = "".join(f", {one.cutoff:g} Å" for one in self.plan.narrower)
+        return (
+            f"Neighbors({lead}{self.row_of_atom.shape[-1]} atoms, cutoff {self.cutoff:g} Å{more}, "
+            f"skin {self.plan.skin:.3g} Å, {self.capacity} slots{self._state()})"
+        )
+
+    def _state(self) -> str:
+        """The number of pairs, or that the list has overflowed, where this is known."""
+        if any(isinstance(leaf, jax.core.Tracer) for leaf in (self.rows, self.overflow)):
+            return ", traced"
+        if np.any(np.asarray(self.overflow)):
+            return ", overflowed"
+        return f", {int((np.asarray(self.rows) < self.source.shape[-1]).sum())} pairs"
+
     @property
     def cutoff(self) -> float:
         """Cutoff for which the list is complete, without the skin, Å."""

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxpot.errors import misplaced
 from jaxpot.neighbors.neighbors import Neighbors
 from jaxpot.neighbors.plan import complete_cell
 from jaxpot.system import System
@@ -73,24 +74,27 @@ def is_complete(system: System, neighbors: Neighbors, ranges: tuple[float, ...] 
     return (most >= 0) & jnp.all(fine)
 
 
-def check_system_type(system: System) -> None:
-    """Raise TypeError where something else stands in the place of the system."""
+def check_system_type(
+    system: System, owner: str = "neighbor_list", order: str = "the system is the first argument"
+) -> None:
+    """Raise TypeError where something else stands in the place of the system.
+
+    Args:
+        system: what was given.
+        owner: whose argument it is.
+        order: what to do, unless it is an ``Atoms`` of ASE.
+    """
     if not isinstance(system, System):
-        what = type(system).__name__
-        remedy = (
-            "make one with jaxpot.System.from_ase(atoms, potential.elements)"
-            if what == "Atoms"
-            else "the system is the first argument"
-        )
-        raise TypeError(f"neighbor_list: a {what} stands where a jaxpot.System belongs; {remedy}")
+        atoms = hasattr(system, "get_chemical_symbols")
+        remedy = "make one with jaxpot.System.from_ase(atoms, potential.elements)" if atoms else order
+        raise misplaced(owner, system, "a jaxpot.System", remedy)
 
 
 def check_fit(system: System, neighbors: Neighbors) -> None:
     """Raise where a list has the wrong shape or type for a system, or the arguments are others; all are static."""
     check_system_type(system)
     if not isinstance(neighbors, Neighbors):
-        what = type(neighbors).__name__
-        raise TypeError(f"neighbor_list: a {what} stands where neighbours belong; pass what allocate has returned")
+        raise misplaced("neighbor_list", neighbors, "a list of neighbours", "pass what allocate has returned")
     if system.positions.shape != neighbors.reference_positions.shape:
         raise ValueError(
             f"the list was allocated for positions of shape {list(neighbors.reference_positions.shape)}, got "

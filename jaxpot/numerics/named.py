@@ -44,7 +44,17 @@ def named_parameters(
         # jit sorts the keys of a dict, so the message lists the known names in the order of the formula
         known = [n for n in (*required, *optional) if n in params]
         got = [*known, *(str(n) for n in params if n not in known)]
-        raise ValueError(f"{owner} takes params with {expected}; got {', '.join(got) or 'none'}")
+        faults = [
+            f"{', '.join(str(n) for n in names)} {'is' if len(names) == 1 else 'are'} {fault}"
+            for names, fault in (
+                ([n for n in required if n not in params], "missing"),
+                ([n for n in params if n not in (*required, *optional)], "unknown"),
+            )
+            if names
+        ]
+        raise ValueError(
+            f"{owner} takes params with {expected}; got {', '.join(got) or 'none'}: {' and '.join(faults)}"
+        )
     return {name: jnp.asarray(params[name], dtype) for name in (*required, *optional) if name in params}
 
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxpot.batch.checks import check_system, checked_dtype, checked_params
+from jaxpot.batch.checks import check_system, checked_dtype, checked_params, several_structures
 from jaxpot.batch.named_data import data_of
 from jaxpot.batch.progress import Progress, counted
 from jaxpot.evaluation import Params
-from jaxpot.potential import Potential, prepare
+from jaxpot.potential import Potential, check_potential, prepare
 from jaxpot.simulate.cells import CELLS, CellMode
 from jaxpot.simulate.relaxation_batch import Aim
 from jaxpot.simulate.relaxation_groups import groups_of
@@ -111,6 +111,7 @@ def relax(
         >>> abs(volumes[1] - volumes[0]) < 0.01 * volumes[0], found[0].converged, found[1].converged
         (True, True, True)
     """
+    check_potential("relax", potential, "the order is (potential, params, structures)")
     check_limits(force_tolerance, max_steps, batch_size)
     if cell not in CELLS:
         raise ValueError(f"cell must be one of {', '.join(CELLS)}, got {cell!r}")
@@ -121,7 +122,7 @@ def relax(
     kind = checked_dtype(dtype)
     ready = prepare(potential, checked_params(params, kind), kind)
     several = not (isinstance(structures, System) or hasattr(structures, "get_chemical_symbols"))
-    given: list[Any] = list(structures) if several else [structures]  # type: ignore[arg-type]
+    given: list[Any] = several_structures("relax", structures) if several else [structures]
     checked = [_system(k, one, potential, kind, cell, pressure) for k, one in enumerate(given)]
     systems = [system for system, _ in checked]
     movable = [_movable(k, one) for k, one in enumerate(given)]
@@ -188,8 +189,8 @@ def _system(
                 )
             if pressure and not system.pbc.all():
                 raise ValueError("a pressure acts on cells that repeat in all three directions; leave it out")
-    except ValueError as error:
-        raise ValueError(f"structure {place}: {error}") from error
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"structure {place}: {error}") from error
     return system, opened
 
 
@@ -204,7 +205,7 @@ def _movable(place: int, structure: System | Atoms) -> np.ndarray:
         if not isinstance(constraint, FixAtoms):
             raise ValueError(
                 f"structure {place}: the constraint {type(constraint).__name__} cannot be kept, only FixAtoms; remove "
-                "it, or relax with ASE's optimisers and jaxpot.interop.ase.Calculator"
+                "it, or relax with ASE's optimisers and jaxpot.calculator"
             )
         movable[constraint.get_indices()] = False
     return movable

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 import jax
 import numpy as np
 
-from jaxpot.batch.batches import group
 from jaxpot.batch.padding import Sizes, round_up, sizes_used, stacked_systems
+from jaxpot.batch.shapes import group
 from jaxpot.neighbors import NeighborList, Neighbors, blank, neighbor_list
 from jaxpot.neighbors.allocation import NATIVE_FROM_IN_RUNS
 from jaxpot.neighbors.plan import Plan
@@ -24,7 +24,6 @@ CACHED_SLOTS = 1 << 18  # neighbour slots of a batch whose arrays stay in a proc
 ACCELERATOR_SLOTS = 1 << 24
 MOST_WIDTH = 64
 ACCELERATOR_WIDTH = 1024
-COMPILING = 1 << 20  # slots of neighbours that are relaxed in the time in which a program is compiled
 ROOM = 1.25  # by which the lists' sizes exceed what the first structures need
 MOST_SLOTS = 1 << 28  # of one structure; a list that needs more is that of a structure that has collapsed
 
@@ -62,14 +61,14 @@ def groups_of(
     few = [k for k, system in enumerate(systems) if len(system.species) <= ALONE]
     if potential.cutoff == 0:
         sizes = [Sizes(round_up(len(systems[k].species)), 1, 0) for k in few]
-        shapes = [(shape.atoms, [few[m] for m in members]) for shape, members in _few_shapes(sizes, max_shapes)]
+        shapes = [(shape.atoms, [few[m] for m in members]) for shape, members in group(sizes, max_shapes)]
         for atoms, members in [*shapes, *((len(systems[k].species), [k]) for k in alone)]:
             whole = stacked([systems[k] for k in members], [movable[k] for k in members], atoms)
             yield members, width_for(atoms), whole
         return
     small = neighbor_list(potential, skin, ROOM, native_from=ALONE)
     found = {k: small.allocate(systems[k]) for k in few}
-    for shape, members in _few_shapes([sizes_used(found[k]).rounded() for k in few], max_shapes):
+    for shape, members in group([sizes_used(found[k]).rounded() for k in few], max_shapes):
         chosen = [few[m] for m in members]
         atoms = shape.atoms if len(chosen) > 1 else len(systems[chosen[0]].species)
         plan = functools.reduce(_union, [_any_cell(found[k].plan, atoms) for k in chosen])
@@ -94,21 +93,6 @@ def groups_of(
                 grow=functools.partial(_grown, large),
             ),
         )
-
-
-def _few_shapes(sizes: Sequence[Sizes], max_shapes: int) -> list[tuple[Sizes, list[int]]]:
-    """As few shapes as possible, more only where they save more work than it takes to compile a program."""
-    best = group(sizes, 1) if sizes else []
-    for number in range(2, max_shapes + 1):
-        finer = group(sizes, number)
-        if _work(best) - _work(finer) < COMPILING:
-            break
-        best = finer
-    return best
-
-
-def _work(groups: Sequence[tuple[Sizes, list[int]]]) -> int:
-    return sum(shape.cost * len(members) for shape, members in groups)
 
 
 def stacked(systems: Sequence[System], movable: Sequence[np.ndarray], atoms: int) -> Group:

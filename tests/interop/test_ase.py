@@ -96,13 +96,17 @@ def test_one_calculator_for_changing_structures_compiles_per_bucket() -> None:
     atoms.extend(Atoms("Ar", positions=[[2.0, 2.0, 2.0]]))
     atoms.get_forces()
     assert traces[0] == once
-    # another bucket, once; the first one is still there
+    # a smaller structure takes the same program, a larger one another; the first one is still there
     primitive = structures.primitive(["Ar"], 5.3)
     primitive.calc = calc
     primitive.get_forces()
+    assert traces[0] == once
+    larger = structures.crystal(["Ar"], 5.3, repeat=(3, 3, 3), seed=1)
+    larger.calc = calc
+    larger.get_forces()
     assert once < traces[0] <= 2 * once + 4
     twice = traces[0]
-    for other in (atoms, primitive, atoms):
+    for other in (atoms, primitive, larger, atoms):
         other.positions += 0.01
         other.get_forces()
     assert traces[0] == twice

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxpot.batch.batches import group
 from jaxpot.batch.padding import Sizes, fixed_plan, pad_system, resized, round_up, sizes_used
 from jaxpot.batch.progress import Progress, counted
+from jaxpot.batch.shapes import group
 from jaxpot.fit.frame import Frame
 from jaxpot.io.arrays import open_npy
 from jaxpot.neighbors import Neighbors, blank, neighbor_list
@@ -26,6 +26,7 @@ __all__ = ["Counts", "Examples", "Features", "TrainingData", "open_data", "prepa
 
 STORE = "store.json"
 VERSION = 3
+EPOCHS = 100  # evaluations of a structure, by which shapes are chosen; not a setting, so that a training can be resumed
 
 # (system, neighbors) -> pytree of arrays, computed once for each structure and stored with it. The shapes of system and
 # neighbors determine the shapes of the arrays.
@@ -167,7 +168,7 @@ def prepare_data(
             memory.append((system, neighbors))
     if not sizes:
         raise ValueError("there are no structures to train on; give at least one")
-    groups = group(sizes, max_shapes)
+    groups = group(sizes, max_shapes, EPOCHS)
     place = {k: (b, at) for b, (_, members) in enumerate(groups) for at, k in enumerate(members)}
     buckets: list[Any] = [None] * len(groups)
     with counted(len(sizes), progress, "structure", "preparing") as tick:

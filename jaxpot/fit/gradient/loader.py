@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxpot.fit.gradient.data import Examples, TrainingData
@@ -40,7 +39,7 @@ class Loader:
         self.sizes = [min(batch_size, math.ceil(len(b) / divisor) * divisor) for b in data.buckets]
         self.place = place or (lambda batch: jax.tree.map(jax.device_put, batch))
         self.resident = (divisor == 1 and not data.on_disk) if resident is None else resident
-        self._kept = [jax.tree.map(jnp.asarray, b) for b in data.buckets] if self.resident else data.buckets
+        self._kept = [jax.device_put(b) for b in data.buckets] if self.resident else data.buckets
         self._take = jax.jit(_filled)
 
     def __len__(self) -> int:

@@ -216,9 +216,7 @@ def rows_of(
     largest = max(len(s.positions) for s in systems)
     if batch_size is None:
         batch_size = max(BUDGET // (largest * 3 * problem.columns * dtype.itemsize * 4), 1)
-    # one compilation takes longer than the evaluation of some padding
-    shapes = 1 if largest * len(systems) < 3 * sum(len(s.positions) for s in systems) else 2
-    batches = batch(systems, potential, max_shapes=shapes, batch_size=batch_size)
+    batches = batch(systems, potential, batch_size=batch_size)
     compute, offset = problem.rows(stress), problem.offset()
     if offset is not None:
         _check_linear(problem, batches[0], stress)
