@@ -20,6 +20,7 @@ from jaxpot.engine import (
     Environment,
     Graph,
     PairSpecies,
+    angular_potential,
     descriptor_potential,
     environment_potential,
     graph_potential,
@@ -37,6 +38,9 @@ from jaxpot.neighbors import NeighborList, Neighbors, neighbor_list
 from jaxpot.parameters import PublishedSet, available, published
 from jaxpot.potential import Potential, add, prepare
 from jaxpot.potentials.adp import adp
+from jaxpot.potentials.angular.stillinger_weber import stillinger_weber
+from jaxpot.potentials.angular.tersoff import tersoff
+from jaxpot.potentials.angular.tersoff_mod import tersoff_mod
 from jaxpot.potentials.buckingham import buckingham
 from jaxpot.potentials.committee import committee
 from jaxpot.potentials.dtnn import dtnn
@@ -90,6 +94,7 @@ __all__ = [
     "UnusableListError",
     "add",
     "adp",
+    "angular_potential",
     "atomic_energies",
     "available",
     "batch",
@@ -133,9 +138,12 @@ __all__ = [
     "schnet",
     "snap",
     "stack_systems",
+    "stillinger_weber",
     "stress",
     "sutton_chen",
     "sutton_chen_mixing",
+    "tersoff",
+    "tersoff_mod",
     "virial",
     "wang_frenkel",
     "zbl",

@@ -1,6 +1,7 @@
 """The engine: turns formulas of pairs, environments and graphs, and descriptors with heads, into potentials."""
 
 from jaxpot.descriptors.environment import Environment
+from jaxpot.engine.angular import Edge, Lookup, angular_potential
 from jaxpot.engine.descriptor import (
     DescriptorPotential,
     Slopes,
@@ -17,10 +18,13 @@ from jaxpot.engine.species import PairSpecies
 __all__ = [
     "DescriptorPotential",
     "DesignRows",
+    "Edge",
     "Environment",
     "Graph",
+    "Lookup",
     "PairSpecies",
     "Slopes",
+    "angular_potential",
     "descriptor_potential",
     "descriptor_slopes",
     "descriptor_values",

@@ -12,10 +12,10 @@ import jax.numpy as jnp
 from jaxpot.descriptors.descriptor import Descriptor
 from jaxpot.descriptors.environment import Environment
 from jaxpot.engine.design import DesignRows, design_rows
-from jaxpot.engine.environment import (
+from jaxpot.engine.environment import environment_potential
+from jaxpot.engine.environment_blocks import (
     Blocks,
     blocks_of,
-    environment_potential,
     environments_of,
     in_few_slots,
     map_environments,

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxpot.descriptors.descriptor import Descriptor
-from jaxpot.engine.environment import Blocks, blocks_of, environments_of
+from jaxpot.engine.environment_blocks import Blocks, blocks_of, environments_of
 from jaxpot.engine.rows import rows_of
 from jaxpot.heads.linear import DesignHead
 from jaxpot.neighbors import Neighbors

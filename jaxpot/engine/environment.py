@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jaxpot.descriptors.environment import Environment
-from jaxpot.engine.memory import atoms_at_once
-from jaxpot.engine.rows import (
-    Rows,
-    checked_range,
-    checked_result,
-    edges_of,
-    preparation,
-    ready,
-    real_centers,
-    rows_of,
-    take,
-    to_atoms,
-    vectors_of,
+from jaxpot.engine.environment_blocks import (
+    Blocks,
+    blocks_of_lists,
+    collected,
+    environments_of,
+    in_few_slots,
+    map_environments,
 )
+from jaxpot.engine.rows import Rows, checked_range, checked_result, preparation, ready, rows_of, to_atoms
 from jaxpot.evaluation import Evaluation, Functions, Outputs, Params
 from jaxpot.neighbors import Neighbors
 from jaxpot.potential import Potential, no_init
 from jaxpot.system import System
 
-__all__ = ["Blocks", "blocks_of", "environment_potential", "environments_of", "map_environments"]
+__all__ = ["environment_functions", "environment_potential"]
 
-Formula = Callable[[Environment], Any]  # of many atoms
+Formula = Callable[[tuple[Environment, ...]], jax.Array]  # of many atoms
 
 BLOCK = 64  # atoms whose environments are in memory at once, so that temporaries of most formulas stay in cache
 
@@ -90,191 +85,88 @@ def environment_potential(
             return checked_result(where, energy(params, environment), environment.own_species.shape)
         return jax.vmap(lambda p, one: checked_result(where, energy(p, one), ()), (None, 0))(params, environment)
 
-    def gathered(params: Params, system: System, neighbors: Neighbors) -> tuple[Formula, Rows, Blocks]:
-        rows = rows_of(system, neighbors, needs)
-        params = ready(prepare, params, system.positions.dtype)
-
-        def formula(environment: Environment) -> jax.Array:
-            return many(params, environment)
-
-        return formula, rows, blocks_of(formula, rows, system, neighbors, block)
-
-    def outputs(params: Params, system: System, neighbors: Neighbors) -> Outputs:
-        formula, rows, blocks = gathered(params, system, neighbors)
-
-        def of_block(one: Blocks) -> tuple[jax.Array]:
-            return (formula(environments_of(rows, one, cutoff)),)
-
-        found = map_environments(in_few_slots(of_block, rows, cutoff, neighbors), blocks)
-        return Outputs(to_atoms(found[0], system, neighbors))
-
-    def evaluate(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
-        formula, rows, blocks = gathered(params, system, neighbors)
-
-        def of_block(one: Blocks) -> tuple[jax.Array, ...]:
-            environment = environments_of(rows, one, cutoff)
-
-            def of_edges(x: jax.Array, y: jax.Array, z: jax.Array) -> jax.Array:
-                return formula(environment.moved(x, y, z))
-
-            each, pull = jax.vjp(of_edges, environment.x, environment.y, environment.z)
-            # dE/d(edge), [3, atoms, neighbors]; padding has no energy
-            gradient = jnp.where(environment.mask[None], jnp.stack(pull(jnp.ones_like(each))), 0.0)
-            edges = jnp.stack([environment.x, environment.y, environment.z])
-            # as a product of matrices, since XLA would otherwise compute the gradient again for each component
-            virial = gradient.reshape(3, -1) @ edges.reshape(3, -1).T
-            return (each, *gradient, virial[None])
-
-        few = in_few_slots(of_block, rows, cutoff, neighbors, by_slot=(1, 2, 3))
-        each, gx, gy, gz, virials = map_environments(few, blocks)
-        virial = virials.sum(axis=0)
-        return Evaluation(
-            to_atoms(each, system, neighbors),
-            jnp.stack([_collect(g, system, neighbors) for g in (gx, gy, gz)], axis=1),
-            0.5 * (virial + virial.T),
-        )
-
-    return Potential(
-        name,
-        cutoff,
-        elements,
-        Functions(outputs, evaluate),
-        init or no_init,
-        prepare=preparation(prepare),
-        needs=frozenset(needs),
-    )
+    functions = environment_functions(lambda params, around: many(params, *around), (cutoff,), block, prepare, needs)
+    init, wanted = init or no_init, frozenset(needs)
+    return Potential(name, cutoff, elements, functions, init, prepare=preparation(prepare), needs=wanted)
 
 
-class Blocks(NamedTuple):
-    """Centers in blocks, all [blocks, atoms of a block, ...]; without the first axis, one block of them."""
-
-    slots: jax.Array
-    x: jax.Array
-    y: jax.Array
-    z: jax.Array
-    species: jax.Array
-    real: jax.Array
-    data: dict[str, jax.Array]
-
-
-def blocks_of(formula: Formula, rows: Rows, system: System, neighbors: Neighbors, most: int) -> Blocks:
-    """The centers of a list in blocks for a formula: as many at once as fit in the memory, but at most ``most``.
-
-    The last block is padded.
-    """
-    number = neighbors.rows.shape[0]
-    fit = atoms_at_once(formula, _shapes(rows, neighbors), most)
-    size = -(-number // -(-number // fit))  # blocks of equal size need the least padding
-    missing = -number % size
-    real = real_centers(system, neighbors)
-
-    def split(values: jax.Array, fill: Any) -> jax.Array:
-        padding = [(0, missing)] + [(0, 0)] * (values.ndim - 1)
-        return jnp.pad(values, padding, constant_values=fill).reshape(-1, size, *values.shape[1:])
-
-    return Blocks(
-        slots=split(neighbors.rows, neighbors.source.shape[0]),
-        x=split(rows.x[:number], 0),
-        y=split(rows.y[:number], 0),
-        z=split(rows.z[:number], 0),
-        species=split(rows.species[:number], 0),
-        real=split(real, False),
-        data={name: split(values[:number], 0) for name, values in rows.data.items()},
-    )
-
-
-def _shapes(rows: Rows, neighbors: Neighbors) -> Environment:
-    """The shapes of the environments of all centers of a list."""
-    edges, centers = neighbors.rows.shape, neighbors.rows.shape[:1]
-
-    def like(values: jax.Array, shape: tuple[int, ...], dtype: Any = None) -> Any:
-        return jax.ShapeDtypeStruct((*shape, *values.shape[1:]), dtype or values.dtype)
-
-    lengths, species = like(rows.x, edges), like(rows.species, edges)
-    data = {name: like(values, edges) for name, values in rows.data.items()}
-    own_data = {name: like(values, centers) for name, values in rows.data.items()}
-    mask, own_species = like(rows.x, edges, bool), like(rows.species, centers)
-    return Environment(lengths, lengths, lengths, lengths, species, own_species, mask, data, own_data)
-
-
-def environments_of(rows: Rows, block: Blocks, cutoff: float) -> Environment:
-    """The environments of a block of atoms, [atoms, neighbors]; slots without a neighbour have a substitute edge."""
-    x, y, z, distances, mask = edges_of(rows, (block.x, block.y, block.z), block.slots, cutoff, block.real)
-    data = {name: take(values, block.slots) for name, values in rows.data.items()}
-    return Environment(x, y, z, distances, take(rows.species, block.slots), block.species, mask, data, block.data)
-
-
-def in_few_slots(
-    function: Callable[[Blocks], tuple[jax.Array, ...]],
-    rows: Rows,
-    cutoff: float,
-    neighbors: Neighbors,
-    by_slot: tuple[int, ...] = (),
-) -> Callable[[Blocks], tuple[jax.Array, ...]]:
-    """``function`` of blocks, evaluated without the slots whose neighbours are only within the skin.
-
-    The neighbours within the cutoff are moved to the first ``neighbors.plan.inside`` slots, and only these slots are
-    evaluated. Where an atom of a block has more neighbours within the cutoff, all slots are evaluated.
+def environment_functions(
+    energy: Callable[[Params, tuple[Environment, ...]], jax.Array],
+    cutoffs: tuple[float, ...],
+    block: int = BLOCK,
+    prepare: Callable[[Params, Any], Any] | None = None,
+    needs: Sequence[str] = (),
+) -> Functions:
+    """The functions of a potential E = sum_i e(environments of i), where parts of e may have cutoffs of their own.
 
     Args:
-        function: of a block; its results have the atoms along the first axis, or no such axis.
-        rows: of the list.
-        cutoff: Å, of the formula.
-        neighbors: the list.
-        by_slot: places of the results that are [atoms, slots]; they are 0 in slots that are not evaluated.
+        energy: ``(params, environments) -> [atoms]`` energies of a block of atoms, from one environment for each
+            cutoff, whose arrays are [atoms, neighbors].
+        cutoffs: Å, in descending order. Slots that only the skin fills are left out for the last one.
+        block: largest number of atoms of a block.
+        prepare: as in :func:`environment_potential`.
+        needs: as in :func:`environment_potential`.
 
     Returns:
-        The function with the same results.
+        The :class:`Functions`.
     """
-    capacity, width = neighbors.rows.shape[1], neighbors.plan.inside
-    if not 0 < width < capacity:
-        return function
+    last = len(cutoffs) - 1
 
-    def narrowed(block: Blocks) -> tuple[jax.Array, ...]:
-        near = vectors_of(rows, (block.x, block.y, block.z), block.slots, cutoff)[3]
-        mask = jax.lax.stop_gradient(near & block.real[:, None])
-        place = jnp.cumsum(mask, axis=1, dtype=jnp.int32) - 1
-        atom = jnp.arange(len(mask))[:, None]
-        empty = jnp.full((len(mask), width), rows.x.shape[0] - 1, block.slots.dtype)
-        slots = empty.at[atom, jnp.where(mask, place, width)].set(block.slots, mode="drop")
+    def gathered(
+        params: Params, system: System, neighbors: Neighbors
+    ) -> tuple[Formula, Rows, list[Neighbors], tuple[Blocks, ...]]:
+        rows = rows_of(system, neighbors, needs)
+        params = ready(prepare, params, system.positions.dtype)
+        lists = [neighbors.within(cutoff) for cutoff in cutoffs]
 
-        def few() -> tuple[jax.Array, ...]:
-            found = list(function(block._replace(slots=slots)))
-            for k in by_slot:
-                wide = jnp.take_along_axis(found[k], jnp.clip(place, 0, width - 1), axis=1)
-                found[k] = jnp.where(mask, wide, 0.0)
-            return tuple(found)
+        def formula(environments: tuple[Environment, ...]) -> jax.Array:
+            return energy(params, environments)
 
-        return jax.lax.cond(_for_all(jnp.all(place[:, -1] < width)), few, lambda: function(block))
+        return formula, rows, lists, blocks_of_lists(formula, rows, system, lists, block)
 
-    return narrowed
+    def environments(rows: Rows, blocks: tuple[Blocks, ...]) -> tuple[Environment, ...]:
+        return tuple(environments_of(rows, one, cutoff) for one, cutoff in zip(blocks, cutoffs, strict=True))
 
+    def mapped(function: Any, rows: Rows, narrowest: Neighbors, blocks: tuple[Blocks, ...], by_slot: Any = ()) -> Any:
+        def few(several: tuple[Blocks, ...]) -> tuple[jax.Array, ...]:
+            *wide, block = several
+            return in_few_slots(lambda one: function((*wide, one)), rows, cutoffs[-1], narrowest, by_slot)(block)
 
-@jax.custom_batching.custom_vmap
-def _for_all(fits: jax.Array) -> jax.Array:
-    """A condition that under vmap is common to the batch, so that ``lax.cond`` does not evaluate both branches."""
-    return fits
+        return map_environments(few, blocks)
 
+    def outputs(params: Params, system: System, neighbors: Neighbors) -> Outputs:
+        formula, rows, lists, blocks = gathered(params, system, neighbors)
 
-@_for_all.def_vmap
-def _(size: int, batched: list[bool], fits: jax.Array) -> tuple[jax.Array, bool]:
-    return _for_all(jnp.all(fits, axis=0) if batched[0] else fits), False
+        def of_block(several: tuple[Blocks, ...]) -> tuple[jax.Array]:
+            return (formula(environments(rows, several)),)
 
+        return Outputs(to_atoms(mapped(of_block, rows, lists[-1], blocks)[0], system, neighbors))
 
-def map_environments(function: Callable[[Blocks], Any], blocks: Blocks) -> Any:
-    """``function`` of each block, with the results joined along the first axis.
+    def evaluate(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
+        formula, rows, lists, blocks = gathered(params, system, neighbors)
 
-    Reverse passes recompute a block instead of storing its temporaries, so the size of a block bounds the memory.
-    """
-    if blocks.slots.shape[0] == 1:
-        return function(jax.tree.map(lambda leaf: leaf[0], blocks))
-    found = jax.lax.map(jax.checkpoint(function), blocks)
-    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), found)
+        def of_block(several: tuple[Blocks, ...]) -> tuple[jax.Array, ...]:
+            around = environments(rows, several)
 
+            def of_edges(edges: list[tuple[jax.Array, ...]]) -> jax.Array:
+                return formula(tuple(one.moved(*edge) for one, edge in zip(around, edges, strict=True)))
 
-def _collect(gradient: jax.Array, system: System, neighbors: Neighbors) -> jax.Array:
-    """[atoms] one component of the forces from dE/d(edge) [centers, capacity]; an edge acts on both its atoms."""
-    gradient = gradient[: neighbors.rows.shape[0]]
-    pushed = jnp.zeros(neighbors.source.shape[0], gradient.dtype).at[neighbors.rows].add(gradient, mode="drop")
-    pulled = to_atoms(gradient.sum(axis=1), system, neighbors)
-    return pulled.at[neighbors.source].add(-pushed)
+            each, pull = jax.vjp(of_edges, [(one.x, one.y, one.z) for one in around])
+            found, virial = [], jnp.zeros((3, 3), each.dtype)
+            for one, slopes in zip(around, pull(jnp.ones_like(each))[0], strict=True):
+                # dE/d(edge), [3, atoms, neighbors]; padding has no energy
+                gradient = jnp.where(one.mask[None], jnp.stack(slopes), 0.0)
+                edges = jnp.stack([one.x, one.y, one.z])
+                # as a product of matrices, since XLA would otherwise compute the gradient again for each component
+                virial += gradient.reshape(3, -1) @ edges.reshape(3, -1).T
+                found += list(gradient)
+            return (each, virial[None], *found)
+
+        by_slot = tuple(2 + 3 * last + d for d in range(3))
+        each, virials, *found = mapped(of_block, rows, lists[-1], blocks, by_slot)
+        virial, forces = virials.sum(axis=0), jnp.zeros_like(system.positions)
+        for k, one in enumerate(lists):
+            forces += jnp.stack([collected(g, system, one) for g in found[3 * k : 3 * k + 3]], axis=1)
+        return Evaluation(to_atoms(each, system, neighbors), forces, 0.5 * (virial + virial.T))
+
+    return Functions(outputs, evaluate)

@@ -9,14 +9,12 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
-from jaxpot.descriptors.environment import Environment
-
 __all__ = ["BUDGET", "atoms_at_once", "numbers_of_one_atom"]
 
 BUDGET = 2**29  # bytes for the intermediate arrays of the atoms that are evaluated at once
 
 
-def atoms_at_once(formula: Callable[[Environment], Any], like: Environment, most: int) -> int:
+def atoms_at_once(formula: Callable[[Any], Any], like: Any, most: int) -> int:
     """The number of atoms whose intermediate arrays fit in the budget, at least 1.
 
     For example, a set of symmetry functions makes one array over all pairs of neighbours for each of its sums, so the
@@ -24,17 +22,17 @@ def atoms_at_once(formula: Callable[[Environment], Any], like: Environment, most
 
     Args:
         formula: of many environments, as it is evaluated for a block of atoms.
-        like: the environments of all atoms of a list, or their shapes, [atoms, neighbors].
+        like: the environments of all atoms of a list, or their shapes, [atoms, neighbors]; or several such.
         most: number of atoms of a block where memory does not matter.
 
     Returns:
         The number of atoms, at most ``most``.
     """
-    needed = numbers_of_one_atom(formula, like) * jnp.dtype(like.x.dtype).itemsize
+    needed = numbers_of_one_atom(formula, like) * jnp.dtype(jax.tree.leaves(like)[0].dtype).itemsize
     return max(min(most, BUDGET // max(needed, 1)), 1)
 
 
-def numbers_of_one_atom(formula: Callable[[Environment], Any], like: Environment) -> int:
+def numbers_of_one_atom(formula: Callable[[Any], Any], like: Any) -> int:
     """The numbers in all results of all operations on the environment of one atom.
 
     A reverse pass keeps about these numbers. XLA merges operations and then keeps fewer, so it is an upper bound for

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jaxpot.errors import misplaced
 from jaxpot.evaluation import Params
+from jaxpot.io.angular import (
+    ANGULAR_STYLES,
+    has_angular_content,
+    has_angular_name,
+    load_angular,
+    save_angular,
+)
 from jaxpot.io.eam import EAM_STYLES, has_eam_content, has_eam_name, load_eam, save_eam
 from jaxpot.io.ensemble_files import has_ensemble, load_ensemble, save_ensemble
 from jaxpot.io.errors import FileFormatError
@@ -36,15 +43,17 @@ class Format(NamedTuple):
         load: ``(paths, elements, style, cutoff) -> (potential, params)``; values that were not given are None.
         holds: ``(potential) -> bool``, whether ``save`` can write a potential.
         save: ``(path, potential, params, style)``; None for formats that are only read.
+        names_elements: whether files may call elements by any name, so that ``elements`` may be a mapping.
     """
 
     name: str
     styles: tuple[str, ...]
     has_name: Callable[[Path], bool]
     has_content: Callable[[Path], bool]
-    load: Callable[[Sequence[Path], Sequence[str] | None, str | None, float | None], tuple[Potential, Params]]
+    load: Callable[[Sequence[Path], Any, str | None, float | None], tuple[Potential, Params]]
     holds: Callable[[Potential], bool] = lambda potential: False
     save: Callable[[Path, Potential, Params, str | None], None] | None = None
+    names_elements: bool = False
 
 
 def _is_kind(*names: str) -> Callable[[Potential], bool]:
@@ -68,6 +77,16 @@ NATIVE = Format("jaxpot", NATIVE_STYLES, is_native, is_native, load_native)
 FORMATS: list[Format] = [
     Format("ensemble", (), has_ensemble, has_ensemble, _load_ensemble, _is_committee, _save_ensemble),
     Format("EAM/ADP", EAM_STYLES, has_eam_name, has_eam_content, load_eam, _is_kind("eam", "adp"), save_eam),
+    Format(
+        "SW/Tersoff",
+        ANGULAR_STYLES,
+        has_angular_name,
+        has_angular_content,
+        load_angular,
+        _is_kind("stillinger_weber", "tersoff", "tersoff_mod"),
+        save_angular,
+        names_elements=True,
+    ),
     Format("n2p2", N2P2_STYLES, is_n2p2, is_n2p2, load_n2p2, _is_kind("hdnnp"), save_n2p2),
     NATIVE,
     Format("exported network", EXPORT_STYLES, has_export_name, has_export_content, load_export),
@@ -77,7 +96,7 @@ FORMATS: list[Format] = [
 
 def load(
     path: Path | Sequence[Path],
-    elements: Sequence[str] | None = None,
+    elements: Sequence[str] | Mapping[str, str] | None = None,
     style: str | None = None,
     cutoff: float | None = None,
 ) -> tuple[Potential, Params]:
@@ -92,6 +111,11 @@ def load(
     ``"adp"``               ``.adp``                                     ``pair_style adp``
     ``"snap"``              ``.snapcoeff`` and ``.snapparam``, or        ``pair_style snap``, also overlaid
                             ``.snap``, which names them                  with ``zbl``
+    ``"sw"``, ``"sw/mod"``  ``.sw``, ``.sw.mod``                         the same ``pair_style``
+    ``"tersoff"``           ``.tersoff``                                 ``pair_style tersoff``
+    ``"tersoff/zbl"``       ``.tersoff.zbl``                             ``pair_style tersoff/zbl``
+    ``"tersoff/mod"``       ``.tersoff.mod``                             ``pair_style tersoff/mod``
+    ``"tersoff/mod/c"``     ``.tersoff.modc``                            ``pair_style tersoff/mod/c``
     ``"n2p2"``              a directory with ``input.nn`` (also RuNNer)  ``pair_style hdnnp``
     ``"safetensors"``       a directory that :func:`jaxpot.save` made
     ``"schnetpack"``        ``.npz``, exported SchNet
@@ -102,12 +126,16 @@ def load(
         path: a file or directory, a sequence of files that belong together, or the name of a published set such as
             ``"finnis_sinclair_1984:Fe"``, if no file has this name (:func:`jaxpot.available` lists the sets).
         elements: the elements to load, in the order of the species; by default all, in the order of the file. The same
-            holds for a published set that mixes elements.
+            holds for a published set that mixes elements. For files of angular potentials, which may name elements
+            freely, it may be a mapping such as ``{"Si": "Si(D)"}`` from symbols to the file's names.
         style: kind of file, as in the table or by LAMMPS's name; by default recognised by file name, then by content.
             Files of n2p2 are in Bohr and Hartree, unless comments in ``input.nn`` such as "# Length unit : Angstrom"
-            name other units; ``"n2p2/metal"`` and ``"n2p2/atomic"`` override both.
-        cutoff: Å; by default that of the file. Only a shorter one is possible, and it truncates abruptly. Some
-            published sets also take a cutoff.
+            name other units; ``"n2p2/metal"`` and ``"n2p2/atomic"`` override both. A file of an angular potential
+            whose entries for both ends of a pair, or both orders of an angle, differ by more than rounding is refused,
+            unless ``"/mean"`` is added, as in ``"tersoff/mean"``.
+        cutoff: Å; by default that of the file. Only a shorter one is possible, and it truncates abruptly. Angular
+            potentials, whose functions have ends of their own, take only a longer one, which leaves room for fits of
+            these ends. Some published sets also take a cutoff.
 
     Returns:
         The :class:`jaxpot.Potential` and its params, in JAX's default float type.
@@ -129,7 +157,7 @@ def load(
     if isinstance(elements, str):
         raise ValueError(f"elements is {elements!r}; give a sequence of symbols such as [{elements!r}]")
     if isinstance(path, str) and _is_name_of_set(path):
-        return _load_published(path, elements, style, cutoff)
+        return _load_published(path, None if elements is None else tuple(elements), style, cutoff)
     several = (
         isinstance(path, Iterable) and not isinstance(path, str | os.PathLike) and not hasattr(path, "get_positions")
     )
@@ -145,7 +173,10 @@ def load(
             raise ValueError(f"{one} is no file; a published set is loaded by itself, and added to others with +")
         if not os.path.exists(one):
             raise FileFormatError(one, None, "no such file", "check the name; jaxpot.available() lists published sets")
-    return _format_of(paths, style).load(paths, elements, style, cutoff)
+    form = _format_of(paths, style)
+    if isinstance(elements, Mapping) and not form.names_elements:
+        raise ValueError(f"{form.name} files name elements by their symbols; give elements=[...], not a mapping")
+    return form.load(paths, elements, style, cutoff)
 
 
 def save(path: Path, potential: Potential, params: Params, style: str | None = None) -> None:

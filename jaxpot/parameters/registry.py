@@ -6,16 +6,14 @@ import difflib
 from typing import Any
 
 from jaxpot.evaluation import Params
-from jaxpot.parameters import argon, finnis_sinclair, sutton_chen
+from jaxpot.parameters import angular, argon, finnis_sinclair, sutton_chen
 from jaxpot.parameters.published_set import PublishedSet
 from jaxpot.potential import Potential
 
 __all__ = ["PublishedSet", "available", "published"]
 
-_SETS = {
-    record.name: record
-    for record in sorted(argon.SETS + finnis_sinclair.SETS + sutton_chen.SETS, key=lambda record: record.name)
-}
+_ALL = [record for module in (angular, argon, finnis_sinclair, sutton_chen) for record in module.SETS]
+_SETS = {record.name: record for record in sorted(_ALL, key=lambda record: record.name)}
 
 
 class _Listing(list[PublishedSet]):

@@ -138,6 +138,47 @@ def sutton_chen() -> tuple[jaxpot.Potential, Params]:
     return jaxpot.sutton_chen(6.5, ("Cu", "Ag"), mode="switched", switch_from=5.0), params
 
 
+# Z. Q. Wang, D. Stroud and A. J. Markworth, Phys. Rev. B 40, 3129 (1989), with a weaker mixed angle
+CADMIUM_TELLURIDE = {
+    "epsilon": np.array([[[1.03, 0.9], [0.9, 1.03]], [[1.03, 0.9], [0.9, 1.03]]]),
+    "sigma": np.array([[2.51, 2.46], [2.46, 2.51]]),
+    "a": np.array(1.8),
+    "lambda": np.array(25.0),
+    "gamma": np.array([[1.2, 1.1], [1.15, 1.2]]),
+    "cos0": np.array([[[-0.3333, -0.3], [-0.3, -0.3333]], [[-0.3333, -0.3], [-0.3, -0.3333]]]),
+    "A": np.array([[5.1726, 7.0496], [7.0496, 8.1415]]),
+    "B": np.array([[0.8807, 0.6022], [0.6022, 0.6671]]),
+    "p": np.array(4.0),
+    "q": np.array(0.2),
+}
+
+
+@example(("Cd", "Te"), 6.48, structure="diamond")
+def stillinger_weber() -> tuple[jaxpot.Potential, Params]:
+    return jaxpot.stillinger_weber(4.9, ("Cd", "Te")), CADMIUM_TELLURIDE
+
+
+@example(("Si",), 5.43, structure="diamond")
+def stillinger_weber_switched() -> tuple[jaxpot.Potential, Params]:
+    _, params = jaxpot.load("stillinger_weber_1985:Si")
+    return jaxpot.stillinger_weber(4.0, ("Si",), angle_switch=(0.1, 0.7)), params
+
+
+@example(("Si", "C"), 4.5, structure="diamond")
+def tersoff_with_core() -> tuple[jaxpot.Potential, Params]:
+    _, params = jaxpot.load("tersoff_1989:Si-C")
+    charges = np.array([14.0, 6.0])
+    core = {"Z_i": charges, "Z_j": np.tile(charges, (2, 1)), "zbl_cut": 0.95, "zbl_slope": 5.0}
+    several = {"lambda3": np.array([0.9, 0.4]), "gamma": np.array([0.9, 1.1])}
+    return jaxpot.tersoff(3.4, ("Si", "C")), {**params, **several, **core}
+
+
+@example(("Si",), 5.43, structure="diamond")
+def tersoff_mod() -> tuple[jaxpot.Potential, Params]:
+    _, params = jaxpot.load("kumagai_2007:Si")
+    return jaxpot.tersoff_mod(3.6, ("Si",), power=3), {**params, "eta": 1.4, "c0": -0.006}
+
+
 def tables(count: int, n_r: int, cutoff: float) -> tuple[np.ndarray, ...]:
     """Smooth functions of distance, different for each pair of elements, which end at the cutoff."""
     r = np.linspace(0.0, cutoff, n_r)

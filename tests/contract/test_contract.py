@@ -20,7 +20,7 @@ from tests.contract.registry import EXAMPLES, Example
 SLOW = ("numba", "several_blocks", "gradient_through_a_run")
 VARIANTS = (
     *("lennard_jones_force_shifted", "lennard_jones_switched", "wang_frenkel_all_free", "finnis_sinclair", "eam_fs"),
-    "linear_in_symmetry_functions",
+    *("linear_in_symmetry_functions", "stillinger_weber_switched", "tersoff_mod"),
 )
 
 

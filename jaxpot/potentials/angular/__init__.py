@@ -1,0 +1,1 @@
+"""Potentials of angles and bond orders."""

@@ -1,0 +1,57 @@
+"""What Tersoff's potential and its modification share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxpot.numerics.safe import safe_power
+
+__all__ = ["Powers", "bounded_exp", "checked_powers", "in_step", "odd_power", "order"]
+
+Powers = Any  # 1 or 3, or a nested sequence of these, [species, species, species]
+
+LARGEST_EXPONENT = 69.0776  # of bounded_exp, LAMMPS's: e^69.0776 = 1e30
+
+
+def order(x: jax.Array, n: jax.Array, delta: jax.Array) -> jax.Array:
+    """The bond order (1 + x^n)^(-delta), which overflows for no x >= 0, and has finite derivatives at x = 0."""
+    large = x > 1
+    small = jnp.where(large, 1.0 / jnp.where(large, x, 1.0), x)
+    tail = jnp.where(large, jnp.where(large, x, 1.0) ** (-n * delta), 1.0)
+    return tail * (1.0 + safe_power(small, n)) ** -delta
+
+
+def in_step(r: jax.Array, middle: jax.Array, half: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """For functions that go from 1 to 0 between middle - half and middle + half.
+
+    Returns:
+        The place in between, from -1 to 1; whether there is such a place, which is not so where half is 0; and the step
+        function, for that case.
+    """
+    wide = half > 0
+    x = jnp.clip((r - middle) / jnp.where(wide, half, 1.0), -1.0, 1.0)
+    return x, wide, (r < middle).astype(r.dtype)
+
+
+def odd_power(x: jax.Array, power: jax.Array | int) -> jax.Array:
+    """x or x^3, for powers 1 and 3."""
+    if isinstance(power, int):
+        return x if power == 1 else x * x * x
+    return jnp.where(power == 1, x, x * x * x)
+
+
+def bounded_exp(x: jax.Array) -> jax.Array:
+    """exp(x) between 1e-30 and 1e30."""
+    return jnp.exp(jnp.clip(x, -LARGEST_EXPONENT, LARGEST_EXPONENT))
+
+
+def checked_powers(owner: str, power: Powers) -> Powers:
+    """Powers as a number, or as an int32 table [species, species, species]; ValueError where one is not 1 or 3."""
+    table = np.asarray(power)
+    if not np.isin(table, (1, 3)).all():
+        raise ValueError(f"{owner}: power must be 1 or 3, or a table of these; got {power}")
+    return int(table) if table.ndim == 0 else table.astype(np.int32)
