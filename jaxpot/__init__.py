@@ -38,9 +38,11 @@ from jaxpot.neighbors import NeighborList, Neighbors, neighbor_list
 from jaxpot.parameters import PublishedSet, available, published
 from jaxpot.potential import Potential, add, prepare
 from jaxpot.potentials.adp import adp
+from jaxpot.potentials.angular.edip import edip
 from jaxpot.potentials.angular.stillinger_weber import stillinger_weber
 from jaxpot.potentials.angular.tersoff import tersoff
 from jaxpot.potentials.angular.tersoff_mod import tersoff_mod
+from jaxpot.potentials.angular.vashishta import vashishta
 from jaxpot.potentials.buckingham import buckingham
 from jaxpot.potentials.committee import committee
 from jaxpot.potentials.dtnn import dtnn
@@ -106,6 +108,7 @@ __all__ = [
     "descriptor_potential",
     "dtnn",
     "eam",
+    "edip",
     "energy",
     "energy_and_forces",
     "energy_forces_and_stress",
@@ -144,6 +147,7 @@ __all__ = [
     "sutton_chen_mixing",
     "tersoff",
     "tersoff_mod",
+    "vashishta",
     "virial",
     "wang_frenkel",
     "zbl",

@@ -15,9 +15,11 @@ from jaxpot.io.angular_files import EV_OF_REAL, KINDS, AngularFile, Column, Entr
 from jaxpot.io.eam_files.writing import check_text, write_text
 from jaxpot.io.errors import FileFormatError, warn
 from jaxpot.potential import Potential
+from jaxpot.potentials.angular.edip import edip
 from jaxpot.potentials.angular.stillinger_weber import stillinger_weber
 from jaxpot.potentials.angular.tersoff import tersoff
 from jaxpot.potentials.angular.tersoff_mod import tersoff_mod
+from jaxpot.potentials.angular.vashishta import vashishta
 from jaxpot.spec import LEFT_OUT
 
 __all__ = ["ANGULAR_STYLES", "has_angular_content", "has_angular_name", "load_angular", "save_angular"]
@@ -69,7 +71,7 @@ def load_angular(
         for place, column in enumerate(kind.columns)
     }
     _compare(path, kind, tables, names, used, style is not None and style.endswith(MEAN))
-    for name in ("n", "eta"):
+    for name in ("n", "eta") if "n" in tables else ():
         if name in tables and not _of_pairs(tables[name]).all():
             raise FileFormatError(path, None, f"{name} is 0 for a pair", "it must be positive in entries i j j")
     params = {c.name: _table(c, tables[c.name], len(chosen)) for c in kind.columns if c.of in ("pair", "angle")}
@@ -128,9 +130,9 @@ def _compare(
         table = tables[column.name]
         if column.ends and column.name not in ("R", "D"):
             compared.append((column.name, _of_pairs(table), _of_pairs(table).T, ROUNDING))
-        if column.orders and column.name not in ("epsilon", "lambda"):
+        if column.orders and not (column.name in ("epsilon", "lambda") and "epsilon" in tables):
             compared.append((column.name, table, table.swapaxes(1, 2), ROUNDING))
-    if "lambda" in tables:
+    if "epsilon" in tables:  # of Stillinger and Weber's: only the product counts
         strength = tables["lambda"] * tables["epsilon"]
         compared.append(("lambda epsilon", strength, strength.swapaxes(1, 2), ROUNDING))
         strength = _of_pairs(tables["A"][:] * tables["epsilon"])
@@ -168,13 +170,23 @@ def _made(
     path: Path, kind: FileKind, elements: tuple[str, ...], tables: dict[str, np.ndarray], cutoff: float | None
 ) -> Potential:
     """The potential without params."""
-    range_ = _of_pairs(tables["a"] * tables["sigma"]) if "sigma" in tables else tables["R"] + tables["D"]
+    if kind.potential == "stillinger_weber":
+        range_ = _of_pairs(tables["a"] * tables["sigma"])
+    elif kind.potential in ("edip", "vashishta"):
+        range_ = _of_pairs(tables["a" if kind.potential == "edip" else "rc"])
+    else:
+        range_ = tables["R"] + tables["D"]
     longest = float(range_.max())
     if cutoff is not None and cutoff < longest:
         raise ValueError(f"the file's functions end at {longest:g} Å; cutoff={cutoff:g} would cut them off")
     cutoff = longest if cutoff is None else float(cutoff)
     if kind.potential == "stillinger_weber":
         return stillinger_weber(cutoff, elements, LAMMPS_SWITCH if kind.style == "sw/mod" else None)
+    if kind.potential == "edip":
+        return edip(cutoff, elements)
+    if kind.potential == "vashishta":
+        reach = float(_of_pairs(tables["r0"]).max())
+        return vashishta(cutoff, elements, min(cutoff, reach + (cutoff - longest)) if reach > 0 else None)
     power = next(tables[column.name] for column in kind.columns if column.of == "power").astype(int)
     powers: Any = int(power.flat[0]) if len(set(power.flat)) == 1 else power.tolist()
     factory = tersoff if kind.potential == "tersoff" else tersoff_mod
@@ -241,6 +253,8 @@ def _kind_to_write(path: Path, potential: Potential, params: Params, style: str 
                 path, None, f"shift is {arguments['shift']:g} Å, which no file holds",
                 "save the potential without it, and give LAMMPS's pair_style the word shift"
             )  # fmt: skip
+    elif name in ("edip", "vashishta"):
+        own = name
     else:
         own = "tersoff/mod/c" if "c0" in params else "tersoff/mod"
     if style not in (None, own):

@@ -96,6 +96,31 @@ _MOD = (
     *_pair("n"),
     *_angle("c1", "c2", "c3", "c4", "c5", signed=True),
 )
+_EDIP = (
+    *_pair("A", energy=True),
+    *_pair("B", "a", "c", "alpha", "beta"),
+    *_angle("eta", orders=True),
+    *_pair("gamma"),
+    *_angle("lambda", energy=True, orders=True),
+    *_angle("mu", orders=True),
+    *_pair("rho", "sigma"),
+    *_angle("Q0", orders=True),
+    *_angle("u1", "u2", "u3", "u4", signed=True, orders=True),
+)
+_VASHISHTA = (
+    *_pair("H", energy=True, ends=True),
+    *_pair("eta", ends=True),
+    *_pair("Z_i", "Z_j", signed=True),
+    *_pair("lambda1", ends=True),
+    *_pair("D", energy=True, ends=True),
+    *_pair("lambda4", ends=True),
+    *_pair("W", energy=True, ends=True),
+    *_pair("rc", ends=True),
+    *_angle("B", energy=True, orders=True),
+    *_pair("gamma", "r0"),
+    *_angle("C", orders=True),
+    *_angle("cos0", signed=True, orders=True),
+)
 _ZBL = (*_TERSOFF, *_pair("Z_i", "Z_j"), *_pair("zbl_cut", "zbl_slope", ends=True))
 _MODC = (*_MOD, *_pair("c0", energy=True, signed=True, ends=True))
 KINDS = (
@@ -105,6 +130,8 @@ KINDS = (
     FileKind("tersoff/zbl", ".tersoff.zbl", "tersoff", _ZBL),
     FileKind("tersoff/mod", ".tersoff.mod", "tersoff_mod", _MOD),
     FileKind("tersoff/mod/c", ".tersoff.modc", "tersoff_mod", _MODC),
+    FileKind("edip", ".edip", "edip", _EDIP),
+    FileKind("vashishta", ".vashishta", "vashishta", _VASHISHTA),
 )
 
 

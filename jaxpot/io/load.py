@@ -78,12 +78,12 @@ FORMATS: list[Format] = [
     Format("ensemble", (), has_ensemble, has_ensemble, _load_ensemble, _is_committee, _save_ensemble),
     Format("EAM/ADP", EAM_STYLES, has_eam_name, has_eam_content, load_eam, _is_kind("eam", "adp"), save_eam),
     Format(
-        "SW/Tersoff",
+        "SW/Tersoff/EDIP/Vashishta",
         ANGULAR_STYLES,
         has_angular_name,
         has_angular_content,
         load_angular,
-        _is_kind("stillinger_weber", "tersoff", "tersoff_mod"),
+        _is_kind("stillinger_weber", "tersoff", "tersoff_mod", "edip", "vashishta"),
         save_angular,
         names_elements=True,
     ),
@@ -116,6 +116,8 @@ def load(
     ``"tersoff/zbl"``       ``.tersoff.zbl``                             ``pair_style tersoff/zbl``
     ``"tersoff/mod"``       ``.tersoff.mod``                             ``pair_style tersoff/mod``
     ``"tersoff/mod/c"``     ``.tersoff.modc``                            ``pair_style tersoff/mod/c``
+    ``"edip"``              ``.edip``                                    ``pair_style edip/multi``
+    ``"vashishta"``         ``.vashishta``                               ``pair_style vashishta``
     ``"n2p2"``              a directory with ``input.nn`` (also RuNNer)  ``pair_style hdnnp``
     ``"safetensors"``       a directory that :func:`jaxpot.save` made
     ``"schnetpack"``        ``.npz``, exported SchNet

@@ -10,6 +10,7 @@ import numpy as np
 from jaxpot.evaluation import Params
 from jaxpot.parameters.published_set import PublishedSet
 from jaxpot.potential import Potential
+from jaxpot.potentials.angular.edip import edip
 from jaxpot.potentials.angular.stillinger_weber import stillinger_weber
 from jaxpot.potentials.angular.tersoff import tersoff
 from jaxpot.potentials.angular.tersoff_mod import tersoff_mod
@@ -44,6 +45,12 @@ KUMAGAI = {
     "c4": 1.0, "c5": 26.0,
 }  # fmt: skip
 
+JUSTO = {
+    "A": 7.9821730, "B": 1.5075463, "a": 3.1213820, "c": 2.5609104, "alpha": 3.1083847, "beta": 0.0070975,
+    "eta": 0.2523244, "gamma": 1.1247945, "lambda": 1.4533108, "mu": 0.6966326, "rho": 1.2085196, "sigma": 0.5774108,
+    "Q0": 312.1341346, "u1": -0.165799, "u2": 32.557, "u3": 0.286198, "u4": 0.66,
+}  # fmt: skip
+
 
 def _one(values: tuple[float, ...]) -> dict[str, float]:
     A, B, lambda1, lambda2, beta, n, c, d, cos0, R, S, lambda3 = values
@@ -76,6 +83,11 @@ def kumagai_2007(elements: tuple[str, ...], cutoff: float | None = None) -> tupl
     return tersoff_mod(_room(KUMAGAI["R"] + KUMAGAI["D"], cutoff), elements), dict(KUMAGAI)
 
 
+def justo_1998(elements: tuple[str, ...], cutoff: float | None = None) -> tuple[Potential, Params]:
+    """The environment-dependent potential of silicon."""
+    return edip(_room(JUSTO["a"], cutoff), elements), dict(JUSTO)
+
+
 def tersoff_1989(elements: tuple[str, ...], cutoff: float | None = None) -> tuple[Potential, Params]:
     """Tersoff's carbon, silicon and germanium, and their compounds by his mixing rules."""
     for one in elements:
@@ -103,6 +115,14 @@ def tersoff_1989(elements: tuple[str, ...], cutoff: float | None = None) -> tupl
 
 CUTOFF = "The functions have ends of their own; a larger cutoff leaves room for fits."
 SETS = [
+    PublishedSet(
+        name="justo_1998:Si",
+        elements=("Si",),
+        reference="J. F. Justo, M. Z. Bazant, E. Kaxiras, V. V. Bulatov and S. Yip, Phys. Rev. B 58, 2539 (1998)",
+        doi="10.1103/PhysRevB.58.2539",
+        note="EDIP, for bulk phases and defects of silicon. " + CUTOFF,
+        build=justo_1998,
+    ),
     PublishedSet(
         name="stillinger_weber_1985:Si",
         elements=("Si",),

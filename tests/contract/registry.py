@@ -179,6 +179,34 @@ def tersoff_mod() -> tuple[jaxpot.Potential, Params]:
     return jaxpot.tersoff_mod(3.6, ("Si",), power=3), {**params, "eta": 1.4, "c0": -0.006}
 
 
+@example(("Si",), 5.43, structure="diamond")
+def edip() -> tuple[jaxpot.Potential, Params]:
+    _, params = jaxpot.load("justo_1998:Si")
+    return jaxpot.edip(3.4, ("Si",)), params
+
+
+@example(("Si", "C"), 4.36, structure="diamond")
+def vashishta() -> tuple[jaxpot.Potential, Params]:
+    # P. Vashishta et al., J. Appl. Phys. 101, 103515 (2007), with shorter ranges, and angles of like atoms too
+    params = {
+        "H": np.array([[23.67291, 447.09026], [447.09026, 471.74538]]),
+        "eta": np.array([[7.0, 9.0], [9.0, 7.0]]),
+        "Z_i": np.array([1.201, -1.201]),
+        "Z_j": np.array([[1.201, -1.201], [1.201, -1.201]]),
+        "lambda1": np.array(5.0),
+        "D": np.array([[15.575, 7.7874], [7.7874, 0.0]]),
+        "lambda4": np.array(3.0),
+        "W": np.array([[0.0, 61.4694], [61.4694, 0.0]]),
+        "rc": np.array([[4.1, 4.2], [4.2, 4.0]]),
+        "B": np.array([[[2.0, 3.0], [3.0, 9.003]], [[9.003, 4.0], [4.0, 2.0]]]),
+        "gamma": np.array([[0.9, 1.0], [1.0, 1.1]]),
+        "r0": np.array([[2.8, 2.9], [2.9, 2.7]]),
+        "C": np.array(5.0),
+        "cos0": np.array(-1.0 / 3.0),
+    }
+    return jaxpot.vashishta(4.6, ("Si", "C"), triple_cutoff=3.2), params
+
+
 def tables(count: int, n_r: int, cutoff: float) -> tuple[np.ndarray, ...]:
     """Smooth functions of distance, different for each pair of elements, which end at the cutoff."""
     r = np.linspace(0.0, cutoff, n_r)

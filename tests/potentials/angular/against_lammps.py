@@ -23,6 +23,7 @@ from tests.oracles import lammps
 from tests.oracles.lammps import POTENTIALS
 
 SIZES = (20, 60, 1200)  # atoms, slots and rows that hold all structures of these tests
+NARROW = 40  # slots for angles with a cutoff of their own
 FLOAT64 = Precision("float64", 1e-9, 1e-8)  # eV an atom; relative to the largest force
 
 
@@ -62,7 +63,7 @@ def listed(potential: jaxpot.Potential, atoms: Atoms, dtype: str | None = None) 
     """System and list in the shape that all structures share, so that one program serves them."""
     system = jaxpot.System.from_ase(atoms, potential.elements, dtype=dtype)
     neighbors = jaxpot.neighbor_list(potential).allocate(system)
-    return system.pad(SIZES[0]), jaxpot.pad_neighbors(neighbors, *SIZES)
+    return system.pad(SIZES[0]), jaxpot.pad_neighbors(neighbors, *SIZES, narrower=[NARROW] * len(neighbors.narrower))
 
 
 def commands(style: str, path: Any, names: Sequence[str]) -> list[str]:
