@@ -55,6 +55,22 @@ for installed in "$extra" dev; do
 done
 touch $venv/.unfinished
 echo "installing jaxpot[$extra] for Python $present into $venv (some minutes the first time)"
-$venv/bin/python -m pip install --quiet --disable-pip-version-check -c "$constraints" --editable ".[$extra]"
+# pip says what it does in a log, of which a line is shown now and then, and all where it fails
+every=15
+log=$venv/install.log
+$venv/bin/python -m pip install --disable-pip-version-check --no-color --progress-bar off -c "$constraints" \
+    --editable ".[$extra]" >"$log" 2>&1 &
+installer=$!
+trap 'kill $installer 2>/dev/null; exit 130' INT TERM
+seconds=0
+while kill -0 $installer 2>/dev/null; do
+    sleep 1
+    seconds=$((seconds + 1))
+    if [ $((seconds % every)) -eq 0 ]; then echo "  $seconds s: $(tail -n 1 "$log" | cut -c 1-100)"; fi
+done
+if ! wait $installer; then
+    cat "$log" >&2
+    exit 1
+fi
 printf '%s' "$stamp" >"$venv/.installed-$extra"
 rm $venv/.unfinished
