@@ -78,12 +78,14 @@ def _draw(files: RunFiles, atoms: int) -> list[Path]:
 
     from jaxpot.plot import plot_radial_distribution, plot_thermo
 
-    pictures = [plot_thermo(read_thermo(files.thermo), files.folder / "thermo.png", atoms=atoms)]
+    drawn = {"thermo.png": plot_thermo(read_thermo(files.thermo), atoms=atoms)}
     frames = read(files.trajectory, index=":")
     if frames[-1].pbc.all():
         last = frames[len(frames) // 2 :][-20:]
-        pictures.append(plot_radial_distribution(last, files.folder / "rdf.png"))
-    return pictures
+        drawn["rdf.png"] = plot_radial_distribution(last)
+    for name, figure in drawn.items():
+        figure.savefig(files.folder / name)
+    return [files.folder / name for name in drawn]
 
 
 def _check_folder(output: Path, files: RunFiles, resume: bool, force: bool) -> None:
