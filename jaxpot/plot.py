@@ -33,7 +33,7 @@ __all__ = [
 
 BLUE, ORANGE, GREEN, RED, PURPLE, GREY = "#2a6fbb", "#d9822b", "#4a9d5b", "#b5342a", "#8560a8", "#7a7a7a"
 COLORS = (BLUE, ORANGE, GREEN, RED, PURPLE, GREY)
-STYLE = {
+STYLE: Any = {
     "axes.grid": True,
     "axes.spines.right": False,
     "axes.spines.top": False,
@@ -209,8 +209,11 @@ def plot_parity(
         axes.set_title(f"MAE {mean:.3g}, RMSE {root:.3g} {unit}".rstrip(), fontsize=10)
     figure = _of(panels[0])
     if any(kinds):
-        place = {"loc": "outside lower center", "ncols": 6} if ax is None else {}
-        (figure if ax is None else axes).legend(*axes.get_legend_handles_labels(), **place, fontsize=8, frameon=False)
+        handles, labels = axes.get_legend_handles_labels()
+        if ax is None:
+            figure.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=8, frameon=False)
+        else:
+            axes.legend(handles, labels, fontsize=8, frameon=False)
     if title:
         figure.suptitle(title, fontsize=11)
     return figure

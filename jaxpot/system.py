@@ -90,8 +90,8 @@ class System:
         species = np.broadcast_to(_checked_species(species), positions.shape[:1])
         data = check_data(extras or {}, len(positions), dtype)
         # numpy converts: an operation of JAX would be compiled for every number of atoms
-        arrays = jax.device_put((positions.astype(dtype), species, cell.astype(dtype), periodic))
-        return cls(*arrays, data)
+        arrays = (positions.astype(dtype), species, cell.astype(dtype), periodic)
+        return cls(*map(jax.device_put, arrays), extras=data)
 
     @classmethod
     def from_ase(
