@@ -1,19 +1,21 @@
 """Pictures of runs (energies in time, radial distribution function), fits, trainings and uncertainties.
 
-matplotlib is imported when a picture is drawn, and needs no display, because all pictures are files.
+Every ``plot_`` function draws a new figure, or draws into axes of yours with ``ax=``, and returns the figure; write it
+to a file with ``figure.savefig(path)``. matplotlib is imported when a picture is drawn, and needs no display.
+:func:`use_style` gives other pictures the same style.
 """
 
 from __future__ import annotations
 
-import os
+import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     from ase import Atoms
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from jaxpot.uncertainty.calibration import Reliability
@@ -26,9 +28,39 @@ __all__ = [
     "plot_spread",
     "plot_thermo",
     "radial_distribution",
+    "use_style",
 ]
 
-BLUE, ORANGE, GREY, RED = "#2a6fbb", "#d9822b", "#7a7a7a", "#b5342a"
+BLUE, ORANGE, GREEN, RED, PURPLE, GREY = "#2a6fbb", "#d9822b", "#4a9d5b", "#b5342a", "#8560a8", "#7a7a7a"
+COLORS = (BLUE, ORANGE, GREEN, RED, PURPLE, GREY)
+STYLE: Any = {
+    "axes.grid": True,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": 11,
+    "figure.constrained_layout.use": True,
+    "grid.alpha": 0.3,
+    "legend.fontsize": 9,
+    "legend.frameon": False,
+}
+
+
+def use_style(dpi: float = 70) -> None:
+    """Draws all further pictures of matplotlib's ``pyplot`` in the style of this module, as the notebooks do.
+
+    Args:
+        dpi: pixels an inch.
+
+    Example:
+        >>> import matplotlib.pyplot as plt
+        >>> use_style()
+        >>> plt.rcParams["axes.grid"]
+        True
+    """
+    import matplotlib.pyplot as plt
+    from cycler import cycler
+
+    plt.rcParams.update(STYLE | {"axes.prop_cycle": cycler(color=COLORS), "figure.dpi": dpi})
 
 
 def radial_distribution(
@@ -76,52 +108,53 @@ def radial_distribution(
 
 
 def plot_radial_distribution(
-    frames: Sequence[Atoms], path: str | os.PathLike[str], r_max: float = 8.0, title: str = ""
-) -> Path:
+    frames: Sequence[Atoms], r_max: float = 8.0, title: str = "", ax: Axes | None = None
+) -> Figure:
     """Draws the radial distribution function of frames.
 
     Args:
         frames: as for :func:`radial_distribution`.
-        path: the file; its ending chooses the format.
         r_max: Å.
         title: title of the picture.
+        ax: axes to draw into; a new figure by default.
 
     Returns:
-        The path.
+        The figure.
     """
     r, g, neighbors = radial_distribution(frames, r_max)
-    figure = _figure(7.0, 4.2)
-    axes = figure.add_subplot()
+    [axes] = _panels(7.0, 4.2, ax)
     axes.axhline(1.0, color=GREY, linewidth=0.8, linestyle=":")
     axes.plot(r, g, color=BLUE, linewidth=1.6)
     axes.set(xlabel="distance r (Å)", ylabel="g(r)", xlim=(0, r_max), ylim=(0, None))
     axes.set_title(title or f"Radial distribution function, mean of {len(frames)} frames", fontsize=11)
     other = axes.twinx()
+    other.grid(visible=False)
+    other.spines["top"].set_visible(False)
     other.plot(r, neighbors, color=ORANGE, linewidth=1.0, linestyle="--")
     other.set_ylabel("neighbours within r", color=ORANGE)
     other.set_ylim(0, 2.0 * float(np.interp(0.6 * r_max, r, neighbors)) or 1.0)
-    return _saved(figure, path)
+    return _of(axes)
 
 
-def plot_thermo(columns: dict[str, Any], path: str | os.PathLike[str], title: str = "", atoms: int = 1) -> Path:
+def plot_thermo(columns: dict[str, Any], title: str = "", atoms: int = 1, ax: Sequence[Axes] | None = None) -> Figure:
     """Draws energies, temperature and pressure in time, and volume and density where they change.
 
     Args:
         columns: columns of a ``thermo.csv``, from :func:`jaxpot.simulate.output.read_thermo`.
-        path: the file; its ending chooses the format.
         title: title of the picture.
         atoms: number of atoms; energies and volume are shown per atom.
+        ax: axes of the panels (energy, temperature, pressure where known, and volume and density where they change) to
+            draw into; a new figure by default.
 
     Returns:
-        The path.
+        The figure.
     """
     time = columns["time_ps"]
     pressure, volume = columns["pressure_bar"], columns["volume_A3"]
     periodic = bool(np.isfinite(pressure).any())
     moving = periodic and np.nanmax(volume) - np.nanmin(volume) > 1e-9 * np.nanmax(volume)
     number = 5 if moving else 3 if periodic else 2
-    figure = _figure(7.5, (1.9 if moving else 2.4) * number)
-    panels = figure.subplots(number, 1, sharex=True)
+    panels = _panels(7.5, (1.9 if moving else 2.4) * number, ax, number, 1)
     for name, label, color in (("potential_eV", "potential", BLUE), ("kinetic_eV", "kinetic", ORANGE)):
         panels[0].plot(time, 1e3 * (columns[name] - columns[name][0]) / atoms, color=color, linewidth=1.2, label=label)
     conserved = columns["conserved_eV"] if np.isfinite(columns["conserved_eV"]).any() else columns["total_eV"]
@@ -145,62 +178,71 @@ def plot_thermo(columns: dict[str, Any], path: str | os.PathLike[str], title: st
             axes.ticklabel_format(useOffset=False)
     panels[-1].set_xlabel("time (ps)")
     panels[0].set_title(title, fontsize=11)
-    return _saved(figure, path)
+    return _of(panels[0])
 
 
 def plot_parity(
     reference: dict[str, Any],
     found: dict[str, Any],
-    groups: dict[str, Any],
-    path: str | os.PathLike[str],
+    groups: dict[str, Any] | None = None,
     title: str = "",
-) -> Path:
+    ax: Sequence[Axes] | None = None,
+) -> Figure:
     """Draws predictions against labels, one panel for each quantity and one colour for each group.
 
     Args:
         reference: labels by quantity, such as ``"energy (eV/atom)"``, [values].
         found: predictions by quantity, [values].
-        groups: name of the group of each value, by quantity, [values].
-        path: the file; its ending chooses the format.
+        groups: name of the group of each value, by quantity, [values]; one colour for all if None.
         title: title of the picture.
+        ax: axes, one for each quantity to draw into; a new figure by default.
 
     Returns:
-        The path.
+        The figure.
     """
     names = [name for name, values in reference.items() if len(values)]
-    figure = _figure(4.4 * len(names), 4.4)
+    groups = {name: [""] * len(reference[name]) for name in names} if groups is None else groups
+    panels = _panels(4.4 * len(names), 4.4, ax, 1, len(names))
     kinds = list(dict.fromkeys(group for name in names for group in groups[name]))
-    colors = [BLUE, ORANGE, "#4a9d5b", RED, "#8560a8", GREY]
-    for axes, name in zip(np.atleast_1d(figure.subplots(1, len(names))), names, strict=True):
+    for axes, name in zip(panels, names, strict=True):
         own = np.asarray(groups[name])
         x, y = np.asarray(reference[name]), np.asarray(found[name])
         ends = [min(x.min(), y.min()), max(x.max(), y.max())]
         axes.plot(ends, ends, color="black", linewidth=0.8)
         for k, kind in enumerate(kinds):
             some = own == kind
-            axes.plot(x[some], y[some], ".", markersize=3, color=colors[k % len(colors)], label=kind or None)
+            axes.plot(x[some], y[some], ".", markersize=3, color=COLORS[k % len(COLORS)], label=kind or None)
         error = np.abs(x - y)
         axes.set(xlabel=f"reference {name}", ylabel=f"potential {name}", aspect="equal")
-        axes.set_title(f"MAE {error.mean():.4g}, RMSE {np.sqrt((error**2).mean()):.4g}", fontsize=10)
+        unit = " ".join(re.findall(r"\((.*)\)", name))  # of "energy (eV/atom)"
+        mean, root = error.mean(), np.sqrt((error**2).mean())
+        axes.set_title(f"MAE {mean:.3g}, RMSE {root:.3g} {unit}".rstrip(), fontsize=10)
+    figure = _of(panels[0])
     if any(kinds):
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=8, frameon=False)
-    figure.suptitle(title, fontsize=11)
-    return _saved(figure, path)
+        handles, labels = axes.get_legend_handles_labels()
+        if ax is None:
+            figure.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=8, frameon=False)
+        else:
+            axes.legend(handles, labels, fontsize=8, frameon=False)
+    if title:
+        figure.suptitle(title, fontsize=11)
+    return figure
 
 
-def plot_learning_curve(history: dict[str, np.ndarray], path: str | os.PathLike[str], title: str = "") -> Path:
+def plot_learning_curve(history: dict[str, np.ndarray], title: str = "", ax: Sequence[Axes] | None = None) -> Figure:
     """Draws the errors of energies and forces of each epoch, on training and validation data.
+
+    A circle marks the validation minimum of each.
 
     Args:
         history: the history in a :class:`jaxpot.fit.TrainResult`; each member of an ensemble has its own line.
-        path: the file; its ending chooses the format.
         title: title of the picture.
+        ax: two axes, for energies and for forces to draw into; a new figure by default.
 
     Returns:
-        The path.
+        The figure.
     """
-    figure = _figure(8.0, 3.4)
-    panels = figure.subplots(1, 2)
+    panels = _panels(8.0, 3.4, ax, 1, 2)
     for axes, kind, factor, label in (
         (panels[0], "energy", 1e3, "energy RMSE (meV/atom)"),
         (panels[1], "forces", 1e3, "force RMSE (meV/Å)"),
@@ -213,26 +255,28 @@ def plot_learning_curve(history: dict[str, np.ndarray], path: str | os.PathLike[
                 if known.any():
                     axes.plot(epochs[known, m], values[known, m], color=color, linewidth=1.1,
                               alpha=1.0 if values.shape[1] == 1 else 0.5, label=part if m == 0 else None)  # fmt: skip
+                if known.any() and part == "validation":
+                    least = np.nanargmin(values[:, m])
+                    axes.plot(epochs[least, m], values[least, m], "o", color=color, fillstyle="none", clip_on=False)
         axes.set(xlabel="epoch", ylabel=label, yscale="log")
         if axes.get_legend_handles_labels()[0]:
             axes.legend(fontsize=8, frameon=False)
-    figure.suptitle(title or "Learning curve", fontsize=11)
-    return _saved(figure, path)
+    panels[0].set_title(title)
+    return _of(panels[0])
 
 
-def plot_reliability(curves: dict[str, Reliability], path: str | os.PathLike[str], title: str = "") -> Path:
+def plot_reliability(curves: dict[str, Reliability], title: str = "", ax: Axes | None = None) -> Figure:
     """Draws a reliability diagram: a curve below the diagonal is overconfident, above it underconfident.
 
     Args:
         curves: {name: :func:`jaxpot.uncertainty.reliability`}.
-        path: the file; its ending chooses the format.
         title: title of the picture.
+        ax: axes to draw into; a new figure by default.
 
     Returns:
-        The path.
+        The figure.
     """
-    figure = _figure(4.8, 4.6)
-    axes = figure.add_subplot()
+    [axes] = _panels(4.8, 4.6, ax)
     axes.fill_between([0, 1], [0, 1], 0, color=RED, alpha=0.07, linewidth=0)
     axes.fill_between([0, 1], [0, 1], 1, color=BLUE, alpha=0.07, linewidth=0)
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.9, linestyle="--")
@@ -245,27 +289,26 @@ def plot_reliability(curves: dict[str, Reliability], path: str | os.PathLike[str
     axes.set_aspect("equal")
     axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0.0, 0.9), frameon=False)
     axes.set_title(title or "Reliability of the uncertainties", fontsize=11)
-    return _saved(figure, path)
+    return _of(axes)
 
 
-def plot_spread(errors: Any, spreads: Any, path: str | os.PathLike[str], unit: str = "eV/Å", title: str = "") -> Path:
+def plot_spread(errors: Any, spreads: Any, unit: str = "eV/Å", title: str = "", ax: Axes | None = None) -> Figure:
     """Draws errors against predicted uncertainties on logarithmic axes, with the rank correlation.
 
     Args:
         errors: prediction minus reference.
         spreads: predicted standard deviations, of the same shape.
-        path: the file; its ending chooses the format.
         unit: unit of both, for the axes.
         title: title of the picture.
+        ax: axes to draw into; a new figure by default.
 
     Returns:
-        The path.
+        The figure.
     """
     from scipy.stats import spearmanr
 
     x, y = np.ravel(spreads), np.abs(np.ravel(errors))
-    figure = _figure(4.8, 4.2)
-    axes = figure.add_subplot()
+    [axes] = _panels(4.8, 4.2, ax)
     axes.plot(x, y, ".", color=BLUE, markersize=3, alpha=0.35, markeredgewidth=0)
     ends = np.array([x[x > 0].min(), x.max()])
     for factor, label in ((1.0, "1 spread"), (2.0, "2 spreads")):
@@ -275,18 +318,34 @@ def plot_spread(errors: Any, spreads: Any, path: str | os.PathLike[str], unit: s
     axes.legend(fontsize=8, loc="lower right", frameon=False)
     rank = float(spearmanr(x, y).statistic)
     axes.set_title(title or f"Rank correlation of error and spread {rank:.2f}", fontsize=11)
-    return _saved(figure, path)
+    return _of(axes)
 
 
-def _figure(width: float, height: float) -> Figure:
+def _panels(width: float, height: float, ax: Any, rows: int = 1, columns: int = 1) -> list[Axes]:
+    """The axes given, or those of a new figure in the style of this module.
+
+    Raises:
+        ValueError: there are more or fewer axes than panels.
+    """
+    number = rows * columns
+    if ax is not None:
+        given: list[Axes] = list(np.ravel(ax))
+        if len(given) != number:
+            raise ValueError(
+                f"this picture has {number} panel(s), and ax= has {len(given)} axes; "
+                f"give plt.subplots({rows}, {columns})"
+            )
+        return given
+    import matplotlib
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), layout="constrained")
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(width, height), dpi=130, layout="constrained")
+        made: list[Axes] = list(np.ravel(figure.subplots(rows, columns, sharex=rows > 1)))
+    return made
 
 
-def _saved(figure: Figure, path: str | os.PathLike[str]) -> Path:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    FigureCanvasAgg(figure)
-    figure.savefig(path, dpi=130)
-    return Path(path)
+def _of(axes: Axes) -> Figure:
+    """The figure of axes."""
+    figure: Any = axes.get_figure()
+    return figure

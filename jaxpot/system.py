@@ -90,8 +90,13 @@ class System:
         species = np.broadcast_to(_checked_species(species), positions.shape[:1])
         data = check_data(extras or {}, len(positions), dtype)
         # numpy converts: an operation of JAX would be compiled for every number of atoms
-        arrays = jax.device_put((positions.astype(dtype), species, cell.astype(dtype), periodic))
-        return cls(arrays[0], arrays[1], arrays[2], arrays[3], data)
+        return cls(
+            positions=jax.device_put(positions.astype(dtype)),
+            species=jax.device_put(species),
+            cell=jax.device_put(cell.astype(dtype)),
+            pbc=jax.device_put(periodic),
+            extras=data,
+        )
 
     @classmethod
     def from_ase(

@@ -18,6 +18,7 @@ EXPECTED = {
     "04_fit_snap",
     "06_train_a_network",
     "07_trust_it",
+    "08_ase",
 }
 LARGEST = 250_000  # bytes of a notebook with its outputs
 

@@ -221,9 +221,8 @@ def draw_parity(dataset: Dataset, results: Sequence[Result], path: Path, title: 
             energy: [frame.group for frame, _ in with_energy],
             forces: [frame.group for frame, _ in with_forces for _ in range(3 * len(frame.atoms))],
         },
-        path,
         title,
-    )
+    ).savefig(path)
 
 
 def _numbers(option: str, text: str) -> list[float]:

@@ -74,12 +74,14 @@ def draw(files: RunFiles, atoms: int) -> list[Path]:
     from jaxpot.io.structure_files import read_frames
     from jaxpot.plot import plot_radial_distribution, plot_thermo
 
-    pictures = [plot_thermo(read_thermo(files.thermo), files.folder / "thermo.png", atoms=atoms)]
+    drawn = {"thermo.png": plot_thermo(read_thermo(files.thermo), atoms=atoms)}
     frames = list(read_frames(files.trajectory))
     if frames[-1].pbc.all():
         last = frames[len(frames) // 2 :][-LAST_FRAMES:]
-        pictures.append(plot_radial_distribution(last, files.folder / "rdf.png"))
-    return pictures
+        drawn["rdf.png"] = plot_radial_distribution(last)
+    for name, figure in drawn.items():
+        figure.savefig(files.folder / name)
+    return [files.folder / name for name in drawn]
 
 
 def summary(result: RunResult, atoms: int, settings: RunSettings) -> list[str]:

@@ -62,8 +62,7 @@ def test_errors(
             "force (eV/Å)": (found.forces, found.predicted_forces),
         }
         references, predictions = ({name: pair[k] for name, pair in known.items()} for k in (0, 1))
-        groups = {name: [""] * len(values) for name, values in references.items()}
-        plot_parity(references, predictions, groups, pictures / "parity.png", "Test structures")
+        plot_parity(references, predictions, title="Test structures").savefig(pictures / "parity.png")
     if found.force_spreads is None or not found.forces.size:
         return report
     import numpy as np
@@ -85,6 +84,6 @@ def test_errors(
     for name, value in report["uncertainty"].items():
         click.echo(f"test {name.replace('_', ' '):34s} {value}")
     if pictures is not None:
-        plot_reliability({"as trained": before, "rescaled": after}, pictures / "reliability.png")
-        plot_spread(found.force_errors, rescaled, pictures / "spread.png")
+        plot_reliability({"as trained": before, "rescaled": after}).savefig(pictures / "reliability.png")
+        plot_spread(found.force_errors, rescaled).savefig(pictures / "spread.png")
     return report

@@ -269,7 +269,9 @@ def _fit_into(build: Build, options: NetworkOptions, defaults: dict[str, Any]) -
     if options.plots:
         from jaxpot.plot import plot_learning_curve
 
-        click.echo(f"picture: {plot_learning_curve(result.history, output / 'learning_curve.png')}")
+        picture = output / "learning_curve.png"
+        plot_learning_curve(result.history, "Learning curve").savefig(picture)
+        click.echo(f"picture: {picture}")
     (output / REPORT).write_text(json.dumps(report, indent=1) + "\n")
     click.echo(f"written: {output}, which jaxpot.load reads")
 

@@ -56,6 +56,7 @@ class Calculator(AseCalculator):
         self._sizes = Sizes(0, 0, 0)
         self._fresh: Neighbors | None = None  # the list as it was made, and padded to the present sizes
         self._neighbors: Neighbors | None = None
+        self._need = self._sizes
         self._reference: _Geometry | None = None  # the geometry that the list was made for
         self._fits = False
         if not potential.needs:
@@ -117,12 +118,11 @@ class Calculator(AseCalculator):
         )
         old, fresh = self._reference, self._fresh
         if old is None or fresh is None or _is_stale(old, new, np.asarray(fresh.completion, np.float64), self._radii):
-            self._fresh, self._neighbors, self._reference = self._list.allocate(system), None, new
-            self._need = sizes_used(self._fresh)
-        assert self._fresh is not None and self._need is not None
+            fresh = self._fresh = self._list.allocate(system)
+            self._neighbors, self._reference, self._need = None, new, sizes_used(fresh)
         sizes = self._shapes.fitting(self._need)
         if self._neighbors is None or sizes != self._sizes:
-            self._sizes, self._neighbors = sizes, to_device(resized(self._fresh, sizes))
+            self._sizes, self._neighbors = sizes, to_device(resized(fresh, sizes))
 
 
 @once_for_each

@@ -77,20 +77,41 @@ def test_numbers_without_sense_are_refused() -> None:
 
 def test_pictures(tmp_path: Path) -> None:
     errors, truth = heteroscedastic(0, 500)
-    plot_reliability(
-        {"before": reliability(errors, 0.4 * truth), "after": reliability(errors, truth)}, tmp_path / "reliability.png"
-    )
-    plot_spread(errors, truth, tmp_path / "spread.png")
+    curves = {"before": reliability(errors, 0.4 * truth), "after": reliability(errors, truth)}
     groups = np.where(np.arange(len(truth)) % 2, "crystal", "melt")
     name = "force (eV/Å)"
-    plot_parity({name: truth}, {name: truth + errors}, {name: groups}, tmp_path / "parity.png")
+    drawn = {
+        "reliability": plot_reliability(curves),
+        "spread": plot_spread(errors, truth),
+        "parity": plot_parity({name: truth}, {name: truth + errors}, {name: groups}),
+    }
+    assert drawn["parity"].axes[0].get_title().endswith(" eV/Å")
     for members in (1, 3):
         shape = (20,) if members == 1 else (20, members)
         epochs = np.broadcast_to(np.arange(1.0, 21.0).reshape(-1, *[1] * (len(shape) - 1)), shape)
         history = {
             f"{part}_{kind}_rmse": 1.0 / epochs for part in ("train", "validation") for kind in ("energy", "forces")
         }
-        plot_learning_curve({"epoch": epochs, **history}, tmp_path / f"learning_{members}.png")
+        drawn[f"learning_{members}"] = plot_learning_curve({"epoch": epochs, **history})
+    for kind, figure in drawn.items():
+        figure.savefig(tmp_path / f"{kind}.png")
     for path in tmp_path.glob("*.png"):
         assert path.stat().st_size > 5000
     assert len(list(tmp_path.glob("*.png"))) == 5
+
+
+def test_pictures_are_drawn_into_given_axes() -> None:
+    import matplotlib.pyplot as plt
+
+    errors, truth = heteroscedastic(0, 100)
+    figure, axes = plt.subplots(2, 2)
+    name = "force (eV/Å)"
+    assert plot_reliability({"raw": reliability(errors, truth)}, ax=axes[0, 0]) is figure
+    assert plot_spread(errors, truth, ax=axes[0, 1]) is figure
+    two = {name: truth, "energy (eV)": truth}
+    assert plot_parity(two, two, {key: ["crystal"] * 100 for key in two}, ax=axes[1]) is figure
+    assert len(figure.axes) == 4
+    assert all(axis.get_xlabel() and axis.has_data() for axis in figure.axes)
+    with pytest.raises(ValueError, match=r"2 panel\(s\), and ax= has 4 axes; give plt.subplots\(1, 2\)"):
+        plot_parity(two, two, ax=axes)
+    plt.close(figure)
