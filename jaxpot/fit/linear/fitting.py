@@ -13,9 +13,10 @@ import numpy as np
 from jaxpot.evaluation import Params
 from jaxpot.fit.dataset import Dataset
 from jaxpot.fit.linear.factor import Factor
+from jaxpot.fit.linear.left_out import EnergyRows
 from jaxpot.fit.linear.rows import LinearProblem, linear_problem, rows_of, targets_of
 from jaxpot.fit.linear.solvers import Solver, Stack, least_squares, penalised
-from jaxpot.fit.linear.weights import EnergyRows, Validation, Weights, choose_weights, first_factors, merged
+from jaxpot.fit.linear.weights import Validation, Weights, choose_weights, first_factors, merged, warn_of_groups
 from jaxpot.potential import Potential, add
 
 __all__ = ["LinearFit", "fit_linear"]
@@ -244,6 +245,7 @@ def fit_linear(
     forces, stresses = of_folds(force_factors, 1), of_folds(stress_factors, 2)
     if choosing:
         used, validation, penalty = choose_weights(table, forces, constant, base, stresses=stresses)
+        warn_of_groups(validation)
         solver = penalised(penalty, validation.strength) if solver is None else solver
     solver = least_squares() if solver is None else solver
     stack = _stack(table, [*enumerate(forces), *enumerate(stresses)], constant, used)
