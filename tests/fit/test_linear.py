@@ -226,7 +226,7 @@ def test_stresses_are_fitted_where_weights_are_chosen_and_frames_have_them() -> 
     assert explicit.weights.of(group)[2] == 0
 
 
-def left_out_by_hand(table: linear.weights.EnergyRows, factors: Any, k: int, weight: Any, penalty: Any) -> np.ndarray:
+def left_out_by_hand(table: linear.left_out.EnergyRows, factors: Any, k: int, weight: Any, penalty: Any) -> np.ndarray:
     inside = table.fold != k
     parts = [f.problem() for i, f in enumerate(factors) if i != k]
     a = np.concatenate([table.a[inside] * weight[inside, None], *(p[0] for p in parts), np.diag(np.sqrt(penalty))])
@@ -244,12 +244,12 @@ def test_left_out_folds_are_solved_as_by_hand(energies: int) -> None:
         factor.add(a, random.normal(size=40))
     rows = random.normal(size=(energies, columns))
     rows[:, 0] = 1.0
-    table = linear.weights.EnergyRows(
+    table = linear.left_out.EnergyRows(
         rows, random.normal(size=energies), np.arange(energies) % 3, np.array(["a", "b"])[np.arange(energies) % 2]
     )
     weight, penalty = random.uniform(1, 30, energies), random.uniform(0.1, 1.0, 8)
     for k in range(3):
-        fold = linear.weights._Fold(table, [f.normal() for f in factors], factors[k], k, ~constant, penalty)
+        fold = linear.left_out.Fold(table, [f.normal() for f in factors], factors[k], k, ~constant, penalty)
         expected = left_out_by_hand(table, factors, k, weight, np.concatenate([[0.0], penalty]))
         errors, squares = fold.solve(weight)
         out = table.fold == k

@@ -14,16 +14,17 @@ from jaxpot.batch.progress import Progress, counted
 from jaxpot.evaluation import Params
 from jaxpot.fit.dataset import Dataset
 from jaxpot.fit.linear.factor import Factor
+from jaxpot.fit.linear.left_out import EnergyRows
 from jaxpot.fit.linear.rows import LinearProblem, linear_problem, rows_of, targets_of
 from jaxpot.fit.linear.solvers import Solver, Stack, least_squares, penalised
 from jaxpot.fit.linear.weights import (
     STRENGTHS,
-    EnergyRows,
     Validation,
     Weights,
     choose_weights,
     first_factors,
     merged,
+    warn_of_groups,
 )
 from jaxpot.potential import Potential, add
 
@@ -254,6 +255,7 @@ def fit_linear(
     if choosing:
         with counted(len(STRENGTHS) + 2, progress, "ridge", "choosing weights") as tick:
             used, validation, penalty = choose_weights(table, forces, constant, base, stresses=stresses, tick=tick)
+        warn_of_groups(validation)
         solver = penalised(penalty, validation.strength) if solver is None else solver
     solver = least_squares() if solver is None else solver
     stack = _stack(table, [*enumerate(forces), *enumerate(stresses)], constant, used)

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import scipy.linalg
 
 from jaxpot.batch.progress import Tick, silent
 from jaxpot.fit.linear.factor import Factor
+from jaxpot.fit.linear.left_out import EnergyRows, Fold, left_out
 
-__all__ = ["EnergyRows", "Validation", "Weights", "choose_weights"]
+__all__ = ["Validation", "Weights", "choose_weights", "first_factors", "merged", "warn_of_groups"]
 
 FACTORS = (2.0, 3.0, 5.0, 7.0, 10.0, 14.0, 20.0, 30.0, 50.0)
 STRENGTHS = (1e-9, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2)  # then also half a decade around the best
 FIRST_FACTOR = 10.0  # factor of the energies in the first fit
 STRESS_FACTOR = 3.0  # ratio of weights of a stress and a force component, each in units of its own error
-LEAST_FORCE_SHARE = 0.05  # the force error of a group counts as at least this part of that of all groups
-LEAST_SHARE = 0.2  # likewise for energies and stresses, of which a group may have only a few
+ENERGY_RATIO = 3.0  # largest ratio of the weights of the energies of two groups
+FORCE_RATIO = 10.0  # likewise of forces
+LEAST_SHARE = 0.2  # the stress error of a group counts as at least this part of that of all groups
+FORCE_BOUND = 1.2  # largest ratio of the error of forces to the least that any choice reaches
+GIVEN_UP = 2.0  # a hard group is named whose error is this many times the least that any choice reaches
+NEGLIGIBLE = 1e-3  # eV per atom, an error of energies that no warning names
 ROUNDS = 3
 
 
@@ -61,20 +66,20 @@ class Weights:
         return self.energy * factors[0], self.forces * factors[1], self.stress * factors[2]
 
 
-class EnergyRows(NamedTuple):
-    """The rows of the energies, unweighted.
+class _Choice(NamedTuple):
+    """A combination that was tried: its errors, and the weights [energies] that it gives."""
 
-    Attributes:
-        a: [energies, columns].
-        b: [energies] targets, eV per atom.
-        fold: [energies] int, the fold of each frame.
-        group: [energies] name of the group of each frame.
-    """
+    factor: float
+    strength: float
+    energy_error: float
+    force_error: float
+    groups: np.ndarray  # root mean square error of each group
+    weight: np.ndarray
 
-    a: np.ndarray
-    b: np.ndarray
-    fold: np.ndarray
-    group: np.ndarray
+    @property
+    def score(self) -> float:
+        of_groups = float(np.sqrt((self.groups**2).mean())) if len(self.groups) else 1.0
+        return float(0.5 * np.log(self.energy_error * of_groups) + np.log(self.force_error))
 
 
 class Validation(NamedTuple):
@@ -85,6 +90,8 @@ class Validation(NamedTuple):
         strength: strength of the ridge, chosen together with the factor.
         energy_error: mean absolute error of left-out energies, eV per atom.
         force_error: root mean square error of left-out force components, eV/Å.
+        groups: by group of frames, the root mean square error of its left-out energies, and the least that any
+            combination reached, eV per atom.
         table: (factor, strength, energy error, force error) of every combination that was tried.
     """
 
@@ -92,6 +99,7 @@ class Validation(NamedTuple):
     strength: float
     energy_error: float
     force_error: float
+    groups: dict[str, tuple[float, float]]
     table: tuple[tuple[float, float, float, float], ...]
 
 
@@ -107,16 +115,19 @@ def choose_weights(
 ) -> tuple[Weights, Validation, np.ndarray]:
     """Chooses weights of the energies and the strength of the ridge, by cross-validation on the training data.
 
-    Energies of different kinds of structure can be fitted with very different accuracy. As in maximum likelihood, the
-    energies of each group are weighted by the inverse of the error s_g of this group:
+    Energies of different kinds of structure can be fitted with very different accuracy. The energies of group g have
+    the weight
 
         w_g = factor * s_forces / s_g.
 
-    s_g is a root mean square over left-out frames, found by iteration, and at least a fifth of that of all energies.
+    s_g is the root mean square error of the group's left-out energies, found by iteration, and kept between m / sqrt(3)
+    and sqrt(3) m, with m the geometric mean of all groups. Without these bounds a group that is hard to fit would lose
+    weight, be fitted worse, and lose more weight.
 
-    Likelihood does not give the weight of energies relative to forces: forces are far more numerous, and their errors
-    in one structure are correlated. So the factor and the strength of the ridge are chosen to minimise the product of
-    the two errors of left-out frames, which does not depend on units.
+    The factor and the strength of the ridge are those of the least E * F, which no choice of units changes. F is the
+    root mean square error of left-out forces. E is the geometric mean of the mean absolute error of all left-out
+    energies and of the root mean square of the errors s_g, in which a group of few frames counts as much as any other.
+    Only choices whose F is at most a fifth above the least are considered.
 
     Args:
         energies: the rows of all energies.
@@ -138,45 +149,73 @@ def choose_weights(
     for k, f in enumerate(stresses):
         if f.rows:
             normals[k] = tuple(x + y for x, y in zip(normals[k], f.normal(), strict=True))
-    best: tuple[float, np.ndarray, float, float, float, float] | None = None
-    table = []
-    count = sum(f.rows for f in forces)
-    tried: list[float] = []
-    while len(tried) < len(strengths) + 2:
-        if len(tried) < len(strengths):
-            strength = strengths[len(tried)]
-        else:
-            assert best is not None
-            strength = best[3] * (10**0.5 if len(tried) == len(strengths) else 10**-0.5)
-            if len(strengths) == 1:
-                break
-        tried.append(strength)
+    tried: list[_Choice] = []
+
+    def add(strength: float) -> None:
         penalty = strength * number * scale[free] ** 2
-        folds = [_Fold(energies, normals, forces[k], k, free, penalty) for k in range(len(forces))]
-        spread, force_error = np.full(len(energies.b), 1.0 / 300.0), 1.0
-        for factor in factors:
-            for _ in range(ROUNDS):
-                errors, squares = _left_out(folds, energies, factor * force_error / spread)
-                force_error = float(np.sqrt(squares / count)) if count else 1.0
-                spread = _spread(errors, energies.group)
-            found = float(np.abs(errors).mean()) if len(errors) else 1.0
-            table.append((factor, strength, found, force_error))
-            score = np.log(found) + np.log(force_error)
-            if best is None or score < best[0]:
-                best = (score, factor * force_error / spread, factor, strength, found, force_error)
-            if not count or not len(errors):
-                break  # energies or forces alone: all factors give the same fit
+        folds = [Fold(energies, normals, forces[k], k, free, penalty) for k in range(len(forces))]
+        tried.extend(_tried(folds, energies, strength, factors))
         tick()
-    assert best is not None
-    chosen = best[1]
+
+    for strength in strengths:
+        add(strength)
+    if len(strengths) > 1:
+        add(_best(tried).strength * 10**0.5)
+        add(_best(tried).strength * 10**-0.5)
+    best = _best(tried)
+    names = [str(group) for group in dict.fromkeys(energies.group)]
     groups = {}
-    for group in dict.fromkeys(energies.group):
+    for group in names:
         own = weights.groups.get(group, (1.0, 1.0, 1.0))
-        groups[str(group)] = (float(chosen[energies.group == group][0]), own[1], own[2])
+        groups[group] = (float(best.weight[energies.group == group][0]), own[1], own[2])
     kept = {name: factors for name, factors in weights.groups.items() if name not in groups}
-    full = np.where(constant, 0.0, best[3] * number * scale**2)
+    full = np.where(constant, 0.0, best.strength * number * scale**2)
     result = Weights(1.0, weights.forces, weights.stress, {**kept, **groups})
-    return result, Validation(*best[2:], tuple(table)), full
+    least = np.min([choice.groups for choice in tried], axis=0)
+    of_groups = dict(zip(names, zip(best.groups.tolist(), least.tolist(), strict=True), strict=True))
+    return result, Validation(*best[:4], of_groups, tuple(choice[:4] for choice in tried)), full
+
+
+def _tried(folds: Sequence[Fold], energies: EnergyRows, strength: float, factors: Sequence[float]) -> Iterator[_Choice]:
+    """All factors with one strength of the ridge."""
+    count = sum(fold.forces.rows for fold in folds)
+    spread, force_error = np.full(len(energies.b), 1.0 / 300.0), 1.0
+    for factor in factors:
+        for _ in range(ROUNDS):
+            weight = factor * force_error / spread
+            errors, squares = left_out(folds, energies, weight)
+            force_error = float(np.sqrt(squares / count)) if count else 1.0
+            groups = np.sqrt([(errors[energies.group == g] ** 2).mean() for g in dict.fromkeys(energies.group)])
+            spread = _bounded(groups, energies.group)
+        mean = float(np.abs(errors).mean()) if len(errors) else 1.0
+        yield _Choice(factor, strength, mean, force_error, groups, weight)
+        if not count or not len(errors):
+            return  # energies or forces alone: all factors give the same fit
+
+
+def _best(tried: Sequence[_Choice]) -> _Choice:
+    """The choice of the best score among those that do not give up the forces."""
+    least = min(choice.force_error for choice in tried)
+    return min((choice for choice in tried if choice.force_error <= FORCE_BOUND * least), key=lambda one: one.score)
+
+
+def warn_of_groups(validation: Validation) -> None:
+    """Warns of groups whose energies the chosen weights give up for the others; not of those with small errors.
+
+    Args:
+        validation: with the errors of all groups.
+    """
+    texts = [
+        f"{group!r} ({1e3 * error:.3g} meV/atom; other weights reach {1e3 * least:.3g})"
+        for group, (error, least) in validation.groups.items()
+        if error > max(GIVEN_UP * least, validation.energy_error, NEGLIGIBLE)
+    ]
+    if texts:
+        warnings.warn(
+            f"the weights that cross-validation chose give up the energies of {', '.join(texts)}; choose weights "
+            "by group yourself if they matter",
+            stacklevel=3,
+        )
 
 
 def first_factors(
@@ -189,8 +228,9 @@ def first_factors(
 
     The errors are those of a first fit without stresses in which all forces have the same weight. Forces of slightly
     strained crystals can be fitted ten times more accurately than those of a melt. Equal weights would lose this
-    accuracy, and elastic constants would suffer. Some elastic constants appear in stresses only: in a crystal strained
-    along one axis, the stresses along the other axes have no effect on forces.
+    accuracy, and elastic constants would suffer. No group's forces have a factor below 1 or above 10. Some elastic
+    constants appear in stresses only: in a crystal strained along one axis, the stresses along the other axes have no
+    effect on forces.
 
     Args:
         energies: the rows of all energies.
@@ -226,7 +266,7 @@ def first_factors(
 
     force_error, by_group = errors(forces)
     stress_error, stress_by_group = errors(stresses)
-    of_forces = {g: force_error / max(e, LEAST_FORCE_SHARE * force_error) for g, e in by_group.items()}
+    of_forces = {g: max(1.0, force_error / max(e, force_error / FORCE_RATIO)) for g, e in by_group.items()}
     of_stresses = {
         g: STRESS_FACTOR * force_error / max(e, LEAST_SHARE * stress_error) for g, e in stress_by_group.items()
     }
@@ -253,86 +293,11 @@ def _column_scale(energies: EnergyRows, forces: Sequence[Factor], constant: np.n
     return np.where(constant | (scale == 0), 1.0, scale)
 
 
-def _spread(errors: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """[energies] root mean square error of the group that each energy belongs to."""
+def _bounded(errors: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """[energies] error of the group that each belongs to, within the bounds around the geometric mean of all groups."""
     if not len(errors):
         return errors
-    least = LEAST_SHARE * np.sqrt((errors**2).mean())
-    each = {g: max(np.sqrt((errors[group == g] ** 2).mean()), least) for g in dict.fromkeys(group)}
-    return np.array([each[g] for g in group])
-
-
-class _Fold:
-    """The problem without one fold, factorised so that any weights of the energies are solved quickly.
-
-    With K = forces' normal matrix + penalty, b their right-hand side, energies y = C c0 + E c1 and weights w, the least
-    squares solution is
-
-        c1 = K^-1 (b + E^T V^-1 (y - E K^-1 b - C c0)),   V = E K^-1 E^T + w^-2,
-
-    with c0 from generalised least squares (columns C have no penalty, columns E have one). The weights enter only a
-    matrix whose size is the number of energies. Where there are more energies than coefficients, the normal equations
-    are smaller and are used instead.
-    """
-
-    def __init__(
-        self,
-        energies: EnergyRows,
-        normals: Sequence[tuple[np.ndarray, np.ndarray]],
-        forces: Factor,
-        k: int,
-        free: np.ndarray,
-        penalty: np.ndarray,
-    ) -> None:
-        self.out = energies.fold == k
-        self.rows, self.target = energies.a[~self.out], energies.b[~self.out]
-        self.inside, self.free, self.forces = ~self.out, free, forces
-        self.left_rows, self.left_target = energies.a[self.out], energies.b[self.out]
-        others = [normal for i, normal in enumerate(normals) if i != k]
-        self.matrix = sum((a[np.ix_(free, free)] for a, _ in others), np.diag(penalty))
-        self.vector = sum((b[free] for _, b in others), np.zeros(int(free.sum())))
-        self.dual = len(self.target) < int(free.sum())
-        if self.dual:
-            factor = scipy.linalg.cho_factor(self.matrix, check_finite=False)
-            self.base = scipy.linalg.cho_solve(factor, self.vector)
-            self.response = scipy.linalg.cho_solve(factor, self.rows[:, free].T)  # K^-1 E^T, [free, energies]
-            self.cross = self.rows[:, free] @ self.response
-
-    def coefficients(self, weight: np.ndarray) -> np.ndarray:
-        """[columns] the solution for given weights of the energies that are not left out."""
-        free, rows = self.free, self.rows
-        found = np.zeros(len(free))
-        if self.dual:
-            matrix = self.cross + np.diag(weight**-2.0)
-            left = np.column_stack([self.target - rows[:, free] @ self.base, rows[:, ~free]])
-            solved = _solved(matrix, left)
-            found[~free] = np.linalg.lstsq(rows[:, ~free].T @ solved[:, 1:], rows[:, ~free].T @ solved[:, 0])[0]
-            found[free] = self.base + self.response @ (solved[:, 0] - solved[:, 1:] @ found[~free])
-            return found
-        weighted = rows * weight[:, None] ** 2
-        matrix = weighted.T @ rows
-        matrix[np.ix_(free, free)] += self.matrix
-        vector = weighted.T @ self.target
-        vector[free] += self.vector
-        return np.linalg.lstsq(matrix, vector, rcond=1e-14)[0]
-
-    def solve(self, weight: np.ndarray) -> tuple[np.ndarray, float]:
-        """Residuals of the left-out energies, and the sum of squared residuals of the left-out forces."""
-        found = self.coefficients(weight[self.inside])
-        return self.left_rows @ found - self.left_target, self.forces.loss(found) if self.forces.rows else 0.0
-
-
-def _solved(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """x of matrix x = right for a positive definite matrix; the x of least norm where it is singular."""
-    try:
-        return scipy.linalg.cho_solve(scipy.linalg.cho_factor(matrix, check_finite=False), right, check_finite=False)
-    except np.linalg.LinAlgError:  # for example the same structure twice, with a large weight
-        return np.linalg.lstsq(matrix, right, rcond=None)[0]
-
-
-def _left_out(folds: Sequence[_Fold], energies: EnergyRows, weight: np.ndarray) -> tuple[np.ndarray, float]:
-    errors, squares = np.zeros(len(energies.b)), 0.0
-    for fold in folds:
-        errors[fold.out], more = fold.solve(weight)
-        squares += more
-    return errors, squares
+    errors = np.maximum(errors, np.finfo(float).tiny)
+    middle, bound = np.exp(np.log(errors).mean()), ENERGY_RATIO**0.5
+    known = dict(zip(dict.fromkeys(group), np.clip(errors, middle / bound, middle * bound), strict=True))
+    return np.array([known[g] for g in group])
