@@ -1,5 +1,10 @@
 """jaxpot: interatomic potentials in JAX, as pure functions of parameters and positions."""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from jaxpot import extras
 from jaxpot.batch import Batch, Result, batch, evaluate, pad_neighbors
 from jaxpot.composition import chain, scale
@@ -32,7 +37,6 @@ from jaxpot.evaluation import Evaluation, Functions, Outputs, Prepared
 from jaxpot.heads import DesignHead, ElementHead, FlaxHead, Head, LinearHead, NetworkHead
 from jaxpot.interop.calculator import calculator
 from jaxpot.io.errors import FileFormatError
-from jaxpot.io.load import load, save
 from jaxpot.io.mmff94 import MolecularModel, mmff94
 from jaxpot.neighbors import NeighborList, Neighbors, neighbor_list
 from jaxpot.parameters import PublishedSet, available, published
@@ -56,10 +60,14 @@ from jaxpot.potentials.snap import snap
 from jaxpot.potentials.sutton_chen import sutton_chen, sutton_chen_mixing
 from jaxpot.potentials.wang_frenkel import wang_frenkel
 from jaxpot.potentials.zbl import zbl
-from jaxpot.simulate.conformers import Relaxation, relax_conformers
-from jaxpot.simulate.relaxation import Relaxed, relax
 from jaxpot.spec import Spec, kinds, plain_data, potential_kind
 from jaxpot.system import System, stack_systems
+
+if TYPE_CHECKING:
+    from jaxpot import simulate as simulate
+    from jaxpot.io.load import load, save
+    from jaxpot.simulate.conformers import Relaxation, relax_conformers
+    from jaxpot.simulate.relaxation import Relaxed, relax
 
 __version__ = "0.1.0"
 
@@ -152,3 +160,25 @@ __all__ = [
     "wang_frenkel",
     "zbl",
 ]
+
+# Imported at their first use, so that a script that runs nothing starts sooner.
+_LATER = {
+    "load": "jaxpot.io.load",
+    "save": "jaxpot.io.load",
+    "Relaxation": "jaxpot.simulate.conformers",
+    "Relaxed": "jaxpot.simulate.relaxation",
+    "relax": "jaxpot.simulate.relaxation",
+    "relax_conformers": "jaxpot.simulate.conformers",
+    "simulate": "jaxpot.simulate",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(_LATER[name])
+    return module if name == "simulate" else getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

@@ -21,7 +21,7 @@ from jaxpot.simulate.settings import FORMATS
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["md", "simulate"]
+__all__ = ["simulate"]
 
 
 def simulate(
