@@ -98,6 +98,7 @@ every_added_potential = pytest.mark.parametrize(
 def test_contributing_adds_potentials_of_every_kind() -> None:
     code = [block.code for block in files(CONTRIBUTING, "jaxpot/potentials/")]
     assert any("environment_potential(" in c for c in code)
+    assert any("angular_potential(" in c for c in code)
     assert any(re.search(r"radial_potential\(contributions, None", c) for c in code)
     assert any(re.search(r"radial_potential\(contributions, atom_energy", c) for c in code)
     assert any("descriptor_potential(" in c for c in code)

@@ -17,8 +17,7 @@ from jaxpot.potentials.angular.tersoff_mod import tersoff_mod
 
 __all__ = ["SETS"]
 
-# epsilon is chosen for silicon's cohesive energy of 4.336 eV, as LAMMPS's file and later work take it: the paper's
-# 50 kcal/mol make it 4.337 eV
+# epsilon is 50 kcal/mol in the paper, which is 2.1682 eV; LAMMPS's file and later work have 2.1683 eV
 STILLINGER_WEBER = {
     "epsilon": 2.1683, "sigma": 2.0951, "a": 1.80, "lambda": 21.0, "gamma": 1.20, "cos0": -1.0 / 3.0,
     "A": 7.049556277, "B": 0.6022245584, "p": 4.0, "q": 0.0,
@@ -128,7 +127,7 @@ SETS = [
         elements=("Si",),
         reference="F. H. Stillinger and T. A. Weber, Phys. Rev. B 31, 5262 (1985)",
         doi="10.1103/PhysRevB.31.5262",
-        note="epsilon = 2.1683 eV, for silicon's cohesive energy. " + CUTOFF,
+        note="epsilon = 2.1683 eV, as is usual for the paper's 50 kcal/mol. " + CUTOFF,
         build=stillinger_weber_1985,
     ),
     PublishedSet(

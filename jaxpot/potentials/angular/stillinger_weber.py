@@ -58,7 +58,7 @@ def stillinger_weber(
         >>> system = jaxpot.System.create([[0.0, 0.0, 0.0], [1.35775, 1.35775, 1.35775]], cell=cell)
         >>> neighbors = jaxpot.neighbor_list(potential).allocate(system)
         >>> f"{jaxpot.energy(potential)(params, system, neighbors) / 2:.3f}"
-        '-4.336'
+        '-4.337'
 
     Reference: F. H. Stillinger and T. A. Weber, Phys. Rev. B 31, 5262 (1985), eqs. 2.3 to 2.6; with ``angle_switch``:
     J.-W. Jiang, Acta Mech. Solida Sin. 32, 17 (2019). LAMMPS takes one end's numbers for a pair and one order's for an
