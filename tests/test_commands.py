@@ -74,15 +74,15 @@ def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with files of the names in the documents: structures of molybdenum, and a network of it."""
     folder = tmp_path_factory.mktemp("data")
     potential, params = jaxpot.load("finnis_sinclair_1984:Mo")
-    frames = [bulk("Mo", "bcc", a=3.1 + 0.02 * (k % 5), cubic=True) * (2, 1, 1) for k in range(20)]
+    frames = [bulk("Mo", "bcc", a=3.1 + 0.02 * (k % 5), cubic=True) * (2, 1, 1) for k in range(12)]
     for k, atoms in enumerate(frames):
         atoms.rattle(0.08, seed=k)
     for atoms, found in zip(frames, jaxpot.evaluate(potential, params, frames), strict=True):
         atoms.calc = SinglePointCalculator(atoms, energy=found.energy, forces=found.forces)
     for where in (folder, folder / "DATA"):
         where.mkdir(exist_ok=True)
-        ase.io.write(where / "train.extxyz", frames[:16])
-        ase.io.write(where / "test.extxyz", frames[16:])
+        ase.io.write(where / "train.extxyz", frames[:8])
+        ase.io.write(where / "test.extxyz", frames[8:])
     functions = [radial("Mo", "Mo", 4.6, eta) for eta in (0.1, 0.5)]
     network = jaxpot.hdnnp(("Mo",), functions, (4,))
     jaxpot.save(folder / "MODELS" / "nnp", network, network.init(jax.random.key(0)))
