@@ -124,15 +124,9 @@ def test_gradient_of_the_loss_equals_differences(kind: str) -> None:
 
 
 def test_each_shape_is_compiled_once() -> None:
-    potential, _, frames = wang_frenkel()
+    potential, truth, frames = wang_frenkel()
     assert len(prepare_data(frames, potential, "float64", max_shapes=2).buckets) == 1  # another would not pay
-    large = [
-        frame._replace(
-            atoms=frame.atoms * (3, 3, 3), energy=27 * frame.energy, forces=np.tile(np.asarray(frame.forces), (27, 1))
-        )
-        for frame in frames
-        if frame.energy is not None
-    ]
+    large = labelled(potential, truth, crystals("Ar", 5.3, "fcc", 8, repeat=3))
     data = prepare_data([*frames, *large], potential, "float64", max_shapes=2)
     assert len(data.buckets) == 2
     parts = split_params(START, None, None, np.dtype("float64"))
