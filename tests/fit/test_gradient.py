@@ -124,8 +124,10 @@ def test_gradient_of_the_loss_equals_differences(kind: str) -> None:
 
 
 def test_each_shape_is_compiled_once() -> None:
-    potential, _, frames = wang_frenkel()
-    data = prepare_data(frames, potential, "float64", max_shapes=2)
+    potential, truth, frames = wang_frenkel()
+    assert len(prepare_data(frames, potential, "float64", max_shapes=2).buckets) == 1  # another would not pay
+    large = labelled(potential, truth, crystals("Ar", 5.3, "fcc", 8, repeat=3))
+    data = prepare_data([*frames, *large], potential, "float64", max_shapes=2)
     assert len(data.buckets) == 2
     parts = split_params(START, None, None, np.dtype("float64"))
     traces = []
