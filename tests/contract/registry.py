@@ -176,13 +176,13 @@ def tersoff_with_core() -> tuple[jaxpot.Potential, Params]:
 @example(("Si",), 5.43, structure="diamond")
 def tersoff_mod() -> tuple[jaxpot.Potential, Params]:
     _, params = jaxpot.load("kumagai_2007:Si")
-    return jaxpot.tersoff_mod(3.6, ("Si",), power=3), {**params, "eta": 1.4, "c0": -0.006}
+    return jaxpot.tersoff_mod(4.3, ("Si",), power=3), {**params, "eta": 1.4, "c0": -0.006}
 
 
 @example(("Si",), 5.43, structure="diamond")
 def edip() -> tuple[jaxpot.Potential, Params]:
     _, params = jaxpot.load("justo_1998:Si")
-    return jaxpot.edip(3.4, ("Si",)), params
+    return jaxpot.edip(4.3, ("Si",)), params
 
 
 @example(("Si", "C"), 4.36, structure="diamond")
