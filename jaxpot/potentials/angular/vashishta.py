@@ -75,7 +75,7 @@ def vashishta(
         return p
 
     def bond(p: Lookup, r: jax.Array, z: Any, S: Any) -> jax.Array:
-        rc = jnp.where(p["rc"] > 0, p["rc"], cutoff)  # of a pair that does not act, V(0) would be infinite
+        rc = jnp.where(p["rc"] <= 0, cutoff, p["rc"])  # of a pair that does not act, V(0) would be infinite
         scale = [jnp.where(p[n] > 0, p[n], 1.0) for n in ("lambda1", "lambda4")]
 
         def V(x: jax.Array) -> jax.Array:
@@ -83,7 +83,7 @@ def vashishta(
             return p["H"] * x ** -p["eta"] + charges - p["D"] / x**4 * jnp.exp(-x / scale[1]) - p["W"] / x**6
 
         end, slope = jax.jvp(V, (rc,), (jnp.ones_like(rc),))
-        return 0.5 * jnp.where(r < p["rc"], V(r) - end - (r - rc) * slope, 0.0)
+        return 0.5 * jnp.where(r >= p["rc"], 0.0, V(r) - end - (r - rc) * slope)
 
     def triple(p: Lookup, ij: Edge, ik: Edge, cos: jax.Array, S: Any) -> jax.Array:
         d2 = (cos - p["cos0"]) ** 2

@@ -119,6 +119,8 @@ def test_errors(tmp_path: Path) -> None:
     short = jaxpot.stillinger_weber(3.0)
     with pytest.raises(ValueError, match="beyond the cutoff 3 Å"):
         short.evaluate(params, system, jaxpot.neighbor_list(short).allocate(system))
+    neighbors = jaxpot.neighbor_list(short).allocate(system)
+    assert jnp.isnan(evaluation(short)(params, system, neighbors).energies).all()
     two = jaxpot.stillinger_weber(4.0, ["Si", "Ge"])
     system = jaxpot.System.create([[0.0, 0.0, 0.0], [0.0, 0.0, 2.3]], species=[0, 1])
     neighbors = jaxpot.neighbor_list(two).allocate(system)
