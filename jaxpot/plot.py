@@ -149,8 +149,7 @@ def plot_thermo(columns: dict[str, Any], title: str = "", atoms: int = 1, ax: Se
     Returns:
         The figure.
     """
-    time = columns["time_ps"]
-    pressure, volume = columns["pressure_bar"], columns["volume_A3"]
+    time, pressure, volume = (columns[name] for name in ("time_ps", "pressure_bar", "volume_A3"))
     periodic = bool(np.isfinite(pressure).any())
     moving = periodic and np.nanmax(volume) - np.nanmin(volume) > 1e-9 * np.nanmax(volume)
     number = 5 if moving else 3 if periodic else 2
@@ -174,8 +173,7 @@ def plot_thermo(columns: dict[str, Any], title: str = "", atoms: int = 1, ax: Se
         panels[3].set_ylabel("volume\n(Å$^3$/atom)")
         panels[4].plot(time, columns["density_g_cm3"], color=ORANGE, linewidth=1.2)
         panels[4].set_ylabel("density (g/cm$^3$)")
-        for axes in panels[3:]:
-            axes.ticklabel_format(useOffset=False)
+        panels[3].ticklabel_format(useOffset=False)
     panels[-1].set_xlabel("time (ps)")
     panels[0].set_title(title, fontsize=11)
     return _of(panels[0])

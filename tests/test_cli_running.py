@@ -110,10 +110,10 @@ def test_any_strain_of_the_cell_can_be_reached(capsys: pytest.CaptureFixture[str
 
 
 def test_volume_and_density_are_drawn_where_they_change(monkeypatch: pytest.MonkeyPatch) -> None:
-    from jaxpot import plot
+    from matplotlib.figure import Figure
 
-    drawn = []
-    monkeypatch.setattr(plot, "_saved", lambda figure, path: drawn.append(figure) or Path(path))
+    drawn: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.append(figure))
     options = ("--temperature", "300", "--steps", "20", "--trajectory-every", "20")
     for ensemble in ("nvt", "npt"):
         assert run("md", *IRON, *CRYSTAL, *options, "--ensemble", ensemble, "--output", ensemble) == 0

@@ -49,7 +49,9 @@ def spoken(path: Path) -> list[str]:
     """Lines of shell blocks, and pieces of code within the text."""
     found = []
     for text in texts(path):
-        for block in re.findall(r"^```(?:sh)?\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL):
+        for language, block in re.findall(r"^```(\w*)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL):
+            if language not in ("", "sh"):
+                continue
             found += [line.partition("  #")[0].strip() for line in block.splitlines() if line.strip()]
         prose = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
         found += [" ".join(piece.split()) for piece in re.findall(r"`([^`]+)`", prose)]
