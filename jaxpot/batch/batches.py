@@ -79,7 +79,7 @@ def batch(
         >>> potential, params = jaxpot.lennard_jones(cutoff=8.5), {"epsilon": 0.0104, "sigma": 3.4}
         >>> chains = [jaxpot.System.create([[0.0, 0.0, 4.0 * z] for z in range(n)]) for n in (2, 3, 50, 52)]
         >>> energies = jax.vmap(jaxpot.energy(potential), (None, 0, 0))
-        >>> for b in jaxpot.batch(chains, potential, evaluations=1000):
+        >>> for b in jaxpot.batch(chains, potential, evaluations=10_000):
         ...     print(b.indices, b.system.positions.shape, energies(params, b.system, b.neighbors).shape)
         [0 1] (2, 3, 3) (2,)
         [2 3] (2, 52, 3) (2,)

@@ -30,7 +30,7 @@ def dump_frame(atoms: Any) -> str:
 
     Example:
         >>> from ase.build import bulk
-        >>> print(dump_frame(bulk("Fe", a=2.87, cubic=True)).splitlines()[5])
+        >>> print(dump_frame(bulk("Fe", a=2.87, cubic=True)).splitlines()[6])
         ITEM: BOX BOUNDS pp pp pp
     """
     symbols = atoms.get_chemical_symbols()
