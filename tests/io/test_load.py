@@ -202,7 +202,7 @@ def test_names_give_published_sets() -> None:
     (([POTENTIALS / "CuNi.eam.alloy", POTENTIALS / "AlCu.eam.alloy"],), "CuNi.eam.alloy:"),
     (([POTENTIALS / "CuNi.eam.alloy", POTENTIALS / "AlCu.eam.alloy"], None, "setfl"), "is one of 2 files"),
     ((POTENTIALS / "FeCr.cdeam",), "eam/cd"),
-    ((POTENTIALS / "Si.sw",), "Si.sw: not recognised as a file of any kind that can be read"),
+    ((POTENTIALS / "CH.airebo",), "CH.airebo: not recognised as a file of any kind that can be read"),
     ((POTENTIALS,), "not one .snap file"),
 ])  # fmt: skip
 def test_what_cannot_be_loaded_is_refused_in_one_line(arguments: tuple[Any, ...], message: str) -> None:
