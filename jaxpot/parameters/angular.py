@@ -26,7 +26,7 @@ STILLINGER_WEBER = {
 # A, B (eV), lambda, mu (1/Å), beta, n, c, d, h, R, S (Å), lambda3 (1/Å)
 TERSOFF = {
     "tersoff_1988:Si": (3264.7, 95.373, 3.2394, 1.3258, 0.33675, 22.956, 4.8381, 2.0417, 0.0, 2.8, 3.2, 1.3258),
-    "tersoff_1988_c:Si": (
+    "tersoff_c_1988:Si": (
         *(1830.8, 471.18, 2.4799, 1.7322, 1.0999e-6, 0.78734, 1.0039e5, 16.218, -0.59826, 2.7, 3.0),
         1.7322,
     ),
@@ -36,6 +36,7 @@ TERSOFF_1989 = {
     "Si": (1830.8, 471.18, 2.4799, 1.7322, 1.1000e-6, 0.78734, 1.0039e5, 16.217, -0.59825, 2.7, 3.0, 0.0),
     "Ge": (1769.0, 419.23, 2.4451, 1.7047, 9.0166e-7, 0.75627, 1.0643e5, 15.652, -0.43884, 2.8, 3.1, 0.0),
 }
+REFERENCE_1989 = "J. Tersoff, Phys. Rev. B 39, 5566 (1989), erratum ibid. 41, 3248 (1990)"
 CHI = {("C", "Si"): 0.9776, ("Ge", "Si"): 1.00061}
 
 KUMAGAI = {
@@ -89,17 +90,13 @@ def justo_1998(elements: tuple[str, ...], cutoff: float | None = None) -> tuple[
 
 def tersoff_1989(elements: tuple[str, ...], cutoff: float | None = None) -> tuple[Potential, Params]:
     """Tersoff's carbon, silicon and germanium, and their compounds by his mixing rules."""
-    for one in elements:
-        for other in elements:
-            if one < other and (one, other) not in CHI:
-                raise ValueError(f"tersoff_1989 has no strength of bonds between {one} and {other}; take others")
     if len(elements) == 1:
         params: Any = _one(TERSOFF_1989[elements[0]])
         return tersoff(_room(params["R"] + params["D"], cutoff), elements), params
     each = {name: np.array([_one(TERSOFF_1989[symbol])[name] for symbol in elements]) for name in _one((0.0,) * 12)}
     ends = {sign: each["R"] + sign * each["D"] for sign in (-1, 1)}
     inner, outer = (np.sqrt(ends[sign][:, None] * ends[sign][None, :]) for sign in (-1, 1))
-    chi = np.array([[CHI.get((min(a, b), max(a, b)), 1.0) for b in elements] for a in elements])
+    chi = np.array([[1.0 if a == b else CHI[min(a, b), max(a, b)] for b in elements] for a in elements])
     by_third = {"R": 0.5 * (outer + inner), "D": 0.5 * (outer - inner)}  # [i, k] of the leg i-k
     count = len(elements)
     params = {
@@ -139,19 +136,28 @@ SETS = [
         build=_builder(_one(TERSOFF["tersoff_1988:Si"])),
     ),
     PublishedSet(
-        name="tersoff_1988_c:Si",
+        name="tersoff_c_1988:Si",
         elements=("Si",),
         reference="J. Tersoff, Phys. Rev. B 38, 9902 (1988)",
         doi="10.1103/PhysRevB.38.9902",
         note="Silicon's set C, best for elasticity. " + CUTOFF,
-        build=_builder(_one(TERSOFF["tersoff_1988_c:Si"])),
+        build=_builder(_one(TERSOFF["tersoff_c_1988:Si"])),
     ),
     PublishedSet(
         name="tersoff_1989",
-        elements=tuple(TERSOFF_1989),
-        reference="J. Tersoff, Phys. Rev. B 39, 5566 (1989), erratum ibid. 41, 3248 (1990)",
+        elements=("C", "Si"),
+        reference=REFERENCE_1989,
         doi="10.1103/PhysRevB.39.5566",
-        note="One of the elements, Si-C or Si-Ge, such as tersoff_1989:Si-C. " + CUTOFF,
+        note=CUTOFF,
+        build=tersoff_1989,
+        mixes=True,
+    ),
+    PublishedSet(
+        name="tersoff_sige_1989",
+        elements=("Si", "Ge"),
+        reference=REFERENCE_1989,
+        doi="10.1103/PhysRevB.39.5566",
+        note="The paper has no strength of bonds between C and Ge. " + CUTOFF,
         build=tersoff_1989,
         mixes=True,
     ),
