@@ -70,5 +70,6 @@ def safe_exp_to_cutoff(strength: jax.Array, r: jax.Array, end: jax.Array) -> jax
         >>> [round(float(safe_exp_to_cutoff(1.0, r, 3.0)), 4) for r in (2.0, 2.5, 3.0)]
         [0.3679, 0.1353, 0.0]
     """
-    inside = jnp.logical_not(r >= end)  # also for an end that is NaN, as one beyond a potential's cutoff is: the result is NaN too
+    # also for an end that is NaN, as one beyond a potential's cutoff is: the result is NaN too
+    inside = jnp.logical_not(r >= end)
     return jnp.where(inside, jnp.exp(strength / jnp.where(inside, r - end, -1.0)), 0.0)
