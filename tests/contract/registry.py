@@ -168,7 +168,7 @@ def stillinger_weber_switched() -> tuple[jaxpot.Potential, Params]:
 def tersoff_with_core() -> tuple[jaxpot.Potential, Params]:
     _, params = jaxpot.load("tersoff_1989:Si-C")
     charges = np.array([14.0, 6.0])
-    core = {"Z_i": charges, "Z_j": np.tile(charges, (2, 1)), "zbl_cut": 0.95, "zbl_slope": 5.0}
+    core = {"Z_i": charges, "Z_j": np.tile(charges, (2, 1)), "zbl_cut": 0.95, "zbl_slope": 14.0}
     several = {"lambda3": np.array([0.9, 0.4]), "gamma": np.array([0.9, 1.1])}
     return jaxpot.tersoff(3.4, ("Si", "C")), {**params, **several, **core}
 
