@@ -16,7 +16,7 @@ from jaxpot.testing import Bench, Check, checks, run
 from tests.conftest import FLOAT32
 from tests.contract.registry import EXAMPLES, Example
 
-# Each compiles programs of its own, and leaves out variants of a kind of potential that another example stands for.
+# In test_slow_checks.py, which another process can run. Each compiles programs of its own, and leaves out variants of a kind of potential that another example stands for.
 SLOW = ("numba", "several_blocks", "gradient_through_a_run")
 VARIANTS = (
     *("lennard_jones_force_shifted", "lennard_jones_switched", "wang_frenkel_all_free", "finnis_sinclair", "eam_fs"),
@@ -31,20 +31,27 @@ def bench(example: Example) -> Bench:
     return Bench(potential, params, **example.settings)
 
 
-@pytest.mark.parametrize(
-    ("check", "example"),
-    [
-        pytest.param(check, example, id=f"{check.name}-{example.name}", marks=[pytest.mark.slow] * (check.name in SLOW))
+def cases(slow: bool) -> list[Any]:
+    """The pairs of a check and an example, of one kind of checks."""
+    return [
+        pytest.param(check, example, id=f"{check.name}-{example.name}")
         for check in checks()
         for example in EXAMPLES
-        if check.name not in SLOW or example.name not in VARIANTS
-    ],
-)
-def test_contract(check: Check, example: Example) -> None:
+        if (check.name in SLOW) == slow and not (slow and example.name in VARIANTS)
+    ]
+
+
+def assert_passed(check: Check, example: Example) -> None:
+    """Skips what does not apply to the example."""
     outcome = run(check, bench(example))
     if outcome.skipped:
         pytest.skip(outcome.skipped)
     assert outcome.passed, str(outcome)
+
+
+@pytest.mark.parametrize(("check", "example"), cases(slow=False))
+def test_contract(check: Check, example: Example) -> None:
+    assert_passed(check, example)
 
 
 def kinds_in(value: Any) -> Iterator[str]:
