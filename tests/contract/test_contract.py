@@ -17,11 +17,11 @@ from tests.conftest import FLOAT32
 from tests.contract.registry import EXAMPLES, Example
 
 # In test_slow_checks.py, which another process can run. Each compiles programs of its own, and leaves out variants of a
-# kind of potential that another example stands for.
+# kind of potential, or of a shape of formula, that another example stands for.
 SLOW = ("numba", "several_blocks", "gradient_through_a_run")
 VARIANTS = (
     *("lennard_jones_force_shifted", "lennard_jones_switched", "wang_frenkel_all_free", "finnis_sinclair", "eam_fs"),
-    *("linear_in_symmetry_functions", "stillinger_weber_switched", "tersoff_mod"),
+    *("linear_in_symmetry_functions", "stillinger_weber_switched", "tersoff_mod", "edip", "vashishta"),
 )
 
 
