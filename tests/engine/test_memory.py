@@ -70,13 +70,15 @@ def test_a_budget_bounds_the_memory_and_changes_no_number(monkeypatch: pytest.Mo
     descriptor = potential.descriptor
     each = numbers_of_one_atom(descriptor.values, environments(1, neighbors.rows.shape[1]))
 
-    def program() -> Any:  # compiled anew, since the budget is not an argument
-        return jax.jit(lambda s: (potential.evaluate(params, s, neighbors)[:3], slopes(s))).lower(system).compile()
+    def program() -> Any:
+        fresh = jaxpot.hdnnp(ELEMENTS, functions(2), [3])  # traced anew, since the budget is not an argument
 
-    def slopes(s: jaxpot.System) -> Any:
-        return jax.value_and_grad(lambda r: jaxpot.energy(potential)(params, s.replace(positions=r), neighbors))(
-            s.positions
-        )
+        def slopes(s: jaxpot.System) -> Any:
+            return jax.value_and_grad(lambda r: jaxpot.energy(fresh)(params, s.replace(positions=r), neighbors))(
+                s.positions
+            )
+
+        return jax.jit(lambda s: (fresh.evaluate(params, s, neighbors)[:3], slopes(s))).lower(system).compile()
 
     whole = program()
     monkeypatch.setattr(memory, "BUDGET", 4 * each * system.positions.dtype.itemsize)
