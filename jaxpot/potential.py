@@ -247,13 +247,11 @@ def part_of_sum(potential: Potential, neighbors: Neighbors | None) -> Functions:
     part = potential.unchecked
     if neighbors is None:
         return part
-    if potential.cutoff > 0:
-        mine = neighbors.within(potential.cutoff)
-        return Functions(lambda q, s, _: part.outputs(q, s, mine), lambda q, s, _: part.evaluate(q, s, mine))
-    nothing: Any = None
-    if neighbors.plan.other_atoms == 0:
-        return Functions(lambda q, s, _: part.outputs(q, s, nothing), lambda q, s, _: part.evaluate(q, s, nothing))
-    return Functions(lambda q, s, _: part.outputs(q, s, nothing))
+    mine: Any = neighbors.within(potential.cutoff) if potential.cutoff > 0 else None
+    evaluate: Any = lambda q, s, _: part.evaluate(q, s, mine)  # noqa: E731
+    if mine is None and neighbors.plan.other_atoms:
+        evaluate = None  # the forces are the derivative of the energies that are left
+    return Functions(lambda q, s, _: part.outputs(q, s, mine), evaluate)
 
 
 def common_elements(name: str, potentials: tuple[Potential, ...]) -> tuple[str, ...] | None:

@@ -8,13 +8,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxpot.engine.angular import Edge, Lookup
+from jaxpot.numerics.named import within_cutoff
 from jaxpot.numerics.safe import safe_power
 
-__all__ = ["Powers", "bounded_exp", "checked_powers", "in_step", "odd_power", "order"]
+__all__ = ["Powers", "checked_powers", "competition", "in_step", "order", "with_range"]
 
 Powers = Any  # 1 or 3, or a nested sequence of these, [species, species, species]
 
-LARGEST_EXPONENT = 69.0776  # of bounded_exp, LAMMPS's: e^69.0776 = 1e30
+LARGEST_EXPONENT = 69.0776  # of exponentials, LAMMPS's: e^69.0776 = 1e30
 
 
 def order(x: jax.Array, n: jax.Array, delta: jax.Array) -> jax.Array:
@@ -37,14 +39,33 @@ def in_step(r: jax.Array, middle: jax.Array, half: jax.Array) -> tuple[jax.Array
     return x, wide, (r < middle).astype(r.dtype)
 
 
-def odd_power(x: jax.Array, power: jax.Array | int) -> jax.Array:
+def _odd_power(x: jax.Array, power: jax.Array | int) -> jax.Array:
     """x or x^3, for powers 1 and 3."""
     if isinstance(power, int):
         return x if power == 1 else x * x * x
     return jnp.where(power == 1, x, x * x * x)
 
 
-def bounded_exp(x: jax.Array) -> jax.Array:
+def with_range(
+    owner: str, p: dict[str, Any], params: Any, what: str, cutoff: float, power: Powers, shift: float = 0.0
+) -> dict[str, Any]:
+    """Prepared params whose R is NaN where R + D - shift is beyond the cutoff, with the powers if they are a table.
+
+    Raises:
+        ValueError: the range is beyond the cutoff, where values are known.
+    """
+    given = jnp.asarray(params["R"]) + jnp.asarray(params["D"]) - shift
+    end = within_cutoff(owner, what, p["R"] + p["D"] - shift, given, cutoff)
+    p["R"] = jnp.where(jnp.isnan(end), end, p["R"])
+    return p | ({} if isinstance(power, int) else {"m": jnp.asarray(power)})
+
+
+def competition(p: Lookup, rate: jax.Array, ij: Edge, ik: Edge, power: Powers) -> jax.Array:
+    """exp{[rate (r_ij - r_ik)]^m}: how much a nearer or farther neighbour k weakens the bond i-j."""
+    return _bounded_exp(_odd_power(rate * (ij.r - ik.r), power if isinstance(power, int) else p["m"]))
+
+
+def _bounded_exp(x: jax.Array) -> jax.Array:
     """exp(x) between 1e-30 and 1e30."""
     return jnp.exp(jnp.clip(x, -LARGEST_EXPONENT, LARGEST_EXPONENT))
 

@@ -11,9 +11,9 @@ import jax.numpy as jnp
 
 from jaxpot.engine import Edge, Lookup, angular_potential
 from jaxpot.evaluation import Params
-from jaxpot.numerics.named import named_parameters, within_cutoff
+from jaxpot.numerics.named import named_parameters
 from jaxpot.potential import Potential
-from jaxpot.potentials.angular.bond_order import Powers, bounded_exp, checked_powers, in_step, odd_power, order
+from jaxpot.potentials.angular.bond_order import Powers, checked_powers, competition, in_step, order, with_range
 from jaxpot.spec import potential_kind
 
 __all__ = ["tersoff"]
@@ -83,10 +83,7 @@ def tersoff(
         missing = [n for n in CORE if n not in p]
         if 0 < len(missing) < len(CORE):
             raise ValueError(f"{name} takes all of {', '.join(CORE)} or none; there is no {missing[0]}")
-        given = jnp.asarray(params["R"]) + jnp.asarray(params["D"]) - shift
-        range_ = within_cutoff(name, "R + D - shift", p["R"] + p["D"] - shift, given, cutoff)
-        p["R"] = jnp.where(jnp.isnan(range_), range_, p["R"])
-        return p | ({} if isinstance(power, int) else {"m": jnp.asarray(power)})
+        return with_range(name, p, params, "R + D - shift", cutoff, power, shift)
 
     def smooth(r: jax.Array, R: jax.Array, D: jax.Array) -> jax.Array:
         x, wide, step = in_step(r, R, D)
@@ -95,8 +92,7 @@ def tersoff(
     def around(p: Lookup, ij: Edge, ik: Edge, cos: jax.Array, S: Any) -> jax.Array:
         c, d, h = p["c"] ** 2, p["d"] ** 2, cos - p["cos0"]
         g = p["gamma"] * (1.0 + c / d - c / (d + h * h))
-        exponent = odd_power(p["lambda3"] * (ij.r - ik.r), power if isinstance(power, int) else p["m"])
-        return smooth(ik.r + shift, p["R"], p["D"]) * g * bounded_exp(exponent)
+        return smooth(ik.r + shift, p["R"], p["D"]) * g * competition(p, p["lambda3"], ij, ik, power)
 
     def bond(p: Lookup, r: jax.Array, zeta: Any, S: Any) -> jax.Array:
         r = r + shift

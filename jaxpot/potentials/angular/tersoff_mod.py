@@ -10,9 +10,9 @@ import jax.numpy as jnp
 
 from jaxpot.engine import Edge, Lookup, angular_potential
 from jaxpot.evaluation import Params
-from jaxpot.numerics.named import named_parameters, within_cutoff
+from jaxpot.numerics.named import named_parameters
 from jaxpot.potential import Potential
-from jaxpot.potentials.angular.bond_order import Powers, bounded_exp, checked_powers, in_step, odd_power, order
+from jaxpot.potentials.angular.bond_order import Powers, checked_powers, competition, in_step, order, with_range
 from jaxpot.spec import potential_kind
 
 __all__ = ["tersoff_mod"]
@@ -69,10 +69,7 @@ def tersoff_mod(cutoff: float, elements: Sequence[str] | None = None, power: Pow
 
     def prepare(params: Params, dtype: Any) -> dict[str, Any]:
         p: dict[str, Any] = named_parameters(name, params, dtype, NAMES, ("c0",))
-        given = jnp.asarray(params["R"]) + jnp.asarray(params["D"])
-        range_ = within_cutoff(name, "R + D", p["R"] + p["D"], given, cutoff)
-        p["R"] = jnp.where(jnp.isnan(range_), range_, p["R"])
-        return p | ({} if isinstance(power, int) else {"m": jnp.asarray(power)})
+        return with_range(name, p, params, "R + D", cutoff, power)
 
     def smooth(r: jax.Array, R: jax.Array, D: jax.Array) -> jax.Array:
         x, wide, step = in_step(r, R, D)
@@ -82,8 +79,7 @@ def tersoff_mod(cutoff: float, elements: Sequence[str] | None = None, power: Pow
     def around(p: Lookup, ij: Edge, ik: Edge, cos: jax.Array, S: Any) -> jax.Array:
         h = (p["cos0"] - cos) ** 2
         g = p["c1"] + p["c2"] * h / (p["c3"] + h) * (1.0 + p["c4"] * jnp.exp(-p["c5"] * h))
-        exponent = odd_power(p["alpha"] * (ij.r - ik.r), power if isinstance(power, int) else p["m"])
-        return smooth(ik.r, p["R"], p["D"]) * g * bounded_exp(exponent)
+        return smooth(ik.r, p["R"], p["D"]) * g * competition(p, p["alpha"], ij, ik, power)
 
     def bond(p: Lookup, r: jax.Array, zeta: Any, S: Any) -> jax.Array:
         b = order(zeta, p["eta"], 0.5 / p["n"])
