@@ -19,6 +19,7 @@ from jaxpot.io.structure_files import FileKind
 
 if TYPE_CHECKING:
     from ase import Atoms
+    from matplotlib.figure import Figure
 
 __all__ = ["properties"]
 
@@ -58,7 +59,7 @@ class Crystal(NamedTuple):
     folder: Path | None
     options: PropertyOptions
 
-    def picture(self, draw: Callable[[Any, Path, str], Path], found: Any, name: str) -> None:
+    def picture(self, draw: Callable[[Any, str], Figure], found: Any, name: str) -> None:
         """Draws a picture, if pictures are wanted.
 
         Args:
@@ -67,7 +68,8 @@ class Crystal(NamedTuple):
             name: of the file.
         """
         if self.folder is not None:
-            click.echo(f"picture: {draw(found, self.folder / name, self.title)}")
+            draw(found, self.title).savefig(self.folder / name)
+            click.echo(f"picture: {self.folder / name}")
 
 
 def _elastic(crystal: Crystal) -> dict[str, Any]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxpot.plot import BLUE, GREEN, GREY, ORANGE, RED
 from jaxpot.properties import Bands, EquationOfState, Surface, youngs_modulus
 from jaxpot.units import GPA
 
@@ -16,20 +16,18 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_bands", "draw_elasticity", "draw_equation_of_state", "draw_surfaces", "miller"]
 
-BLUE, ORANGE, GREY, RED, GREEN = "#2a6fbb", "#d9822b", "#7a7a7a", "#b5342a", "#4a9d5b"
 PLANES = (("xy", (0, 1), BLUE), ("xz", (0, 2), ORANGE), ("yz", (1, 2), GREEN))
 
 
-def draw_equation_of_state(found: EquationOfState, path: Path, title: str) -> Path:
+def draw_equation_of_state(found: EquationOfState, title: str) -> Figure:
     """Draws energies at several volumes, and Birch and Murnaghan's equation through them.
 
     Args:
         found: from :func:`jaxpot.properties.equation_of_state`.
-        path: the file; its ending chooses the format.
         title: title of the picture.
 
     Returns:
-        The path.
+        The figure.
     """
     from ase.eos import birchmurnaghan
 
@@ -46,19 +44,18 @@ def draw_equation_of_state(found: EquationOfState, path: Path, title: str) -> Pa
     modulus = f"B = {found.bulk_modulus:.1f} GPa, B' = {found.bulk_modulus_slope:.2f}"
     numbers = f"V = {found.volume:.3f} Å$^3$/atom, {modulus}"
     axes.set_title(f"{title}: equation of state\n{numbers}", fontsize=11)
-    return _saved(figure, path)
+    return figure
 
 
-def draw_elasticity(constants: np.ndarray, path: Path, title: str) -> Path:
+def draw_elasticity(constants: np.ndarray, title: str) -> Figure:
     """Draws Young's modulus along all directions of three planes.
 
     Args:
         constants: [6, 6] GPa.
-        path: the file; its ending chooses the format.
         title: title of the picture.
 
     Returns:
-        The path.
+        The figure.
     """
     angles = np.linspace(0, 2 * np.pi, 361)
     figure = _figure(5.6, 5.4)
@@ -71,19 +68,18 @@ def draw_elasticity(constants: np.ndarray, path: Path, title: str) -> Path:
     axes.set_ylim(0, None)
     axes.legend(frameon=False, fontsize=9, loc="lower left", bbox_to_anchor=(-0.12, -0.12))
     axes.set_title(f"{title}: Young's modulus along directions of a plane (GPa)", fontsize=11, pad=16)
-    return _saved(figure, path)
+    return figure
 
 
-def draw_bands(found: Bands, path: Path, title: str) -> Path:
+def draw_bands(found: Bands, title: str) -> Figure:
     """Draws phonon bands and the density of states beside them.
 
     Args:
         found: from :func:`jaxpot.properties.phonon_bands`.
-        path: the file; its ending chooses the format.
         title: title of the picture.
 
     Returns:
-        The path.
+        The figure.
     """
     figure = _figure(8.0, 4.4)
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=[3.2, 1])
@@ -103,19 +99,18 @@ def draw_bands(found: Bands, path: Path, title: str) -> Path:
     right.plot(found.dos, found.dos_frequencies, color=ORANGE, linewidth=1.2)
     right.set(xlabel="density of states\n(1/THz per cell)", xlim=(0, None))
     figure.suptitle(f"{title}: phonons", fontsize=11)
-    return _saved(figure, path)
+    return figure
 
 
-def draw_surfaces(found: Sequence[Surface], path: Path, title: str) -> Path:
+def draw_surfaces(found: Sequence[Surface], title: str) -> Figure:
     """Draws the energies of surfaces.
 
     Args:
         found: from :func:`jaxpot.properties.surface_energies`.
-        path: the file; its ending chooses the format.
         title: title of the picture.
 
     Returns:
-        The path.
+        The figure.
     """
     figure = _figure(max(4.5, 1.1 * len(found) + 2.0), 4.0)
     axes = figure.add_subplot()
@@ -128,7 +123,7 @@ def draw_surfaces(found: Sequence[Surface], path: Path, title: str) -> Path:
     axes.margins(y=0.2)
     axes.legend(frameon=False, fontsize=9, ncols=2, loc="upper center")
     axes.set_title(f"{title}: surfaces", fontsize=11)
-    return _saved(figure, path)
+    return figure
 
 
 def miller(indices: Sequence[int]) -> str:
@@ -143,12 +138,4 @@ def miller(indices: Sequence[int]) -> str:
 def _figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def _saved(figure: Figure, path: Path) -> Path:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    FigureCanvasAgg(figure)
-    figure.savefig(path, dpi=130)
-    return path
+    return Figure(figsize=(width, height), dpi=130, layout="constrained")
