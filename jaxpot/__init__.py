@@ -51,6 +51,13 @@ from jaxpot.potentials.buckingham import buckingham
 from jaxpot.potentials.committee import committee
 from jaxpot.potentials.dtnn import dtnn
 from jaxpot.potentials.eam import eam
+from jaxpot.potentials.electrostatics.coulomb_cut import coulomb_cut
+from jaxpot.potentials.electrostatics.coulomb_debye import coulomb_debye
+from jaxpot.potentials.electrostatics.coulomb_dsf import coulomb_dsf
+from jaxpot.potentials.electrostatics.coulomb_wolf import coulomb_wolf
+from jaxpot.potentials.electrostatics.ewald import ewald
+from jaxpot.potentials.electrostatics.fixed_charges import fixed_charges
+from jaxpot.potentials.electrostatics.reaction_field import reaction_field
 from jaxpot.potentials.finnis_sinclair import finnis_sinclair
 from jaxpot.potentials.hdnnp import hdnnp
 from jaxpot.potentials.lennard_jones import lennard_jones, lennard_jones_mixing
@@ -112,6 +119,10 @@ __all__ = [
     "calculator",
     "chain",
     "committee",
+    "coulomb_cut",
+    "coulomb_debye",
+    "coulomb_dsf",
+    "coulomb_wolf",
     "descriptor",
     "descriptor_potential",
     "dtnn",
@@ -122,8 +133,10 @@ __all__ = [
     "energy_forces_and_stress",
     "environment_potential",
     "evaluate",
+    "ewald",
     "extras",
     "finnis_sinclair",
+    "fixed_charges",
     "forces",
     "graph_potential",
     "hdnnp",
@@ -142,6 +155,7 @@ __all__ = [
     "prepare",
     "published",
     "radial_potential",
+    "reaction_field",
     "relax",
     "relax_conformers",
     "save",

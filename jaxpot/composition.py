@@ -11,7 +11,15 @@ from jaxpot.errors import misplaced
 from jaxpot.evaluation import Evaluation, Functions, Outputs, Params
 from jaxpot.extras import add_results, multiply_results
 from jaxpot.neighbors import Neighbors
-from jaxpot.potential import Potential, all_ranges, check_potential, common_elements, part_of_sum, with_params
+from jaxpot.potential import (
+    Potential,
+    add_evaluations,
+    all_ranges,
+    check_potential,
+    common_elements,
+    part_of_sum,
+    with_params,
+)
 from jaxpot.spec import potential_kind
 from jaxpot.system import System
 
@@ -90,38 +98,52 @@ def chain(*potentials: Potential) -> Potential:
     given: frozenset[str] = frozenset()
     needed: frozenset[str] = frozenset()
     used: frozenset[str] = frozenset()
+    constant: frozenset[str] = frozenset()
+    moving = False  # whether what is passed on depends on positions
     for p in potentials:
         needed |= p.needs - given
         used |= p.needs & given
+        moving |= bool(p.needs & given - constant)
         given |= p.gives
+        constant = constant - p.gives | p.constant
     if not used:
         raise ValueError(
             f"chain: no part needs what an earlier one gives ({', '.join(sorted(given)) or 'nothing'}); "
             "put the giving potential first, or use jaxpot.add"
         )
 
-    def outputs(params: Params, system: System, neighbors: Neighbors) -> Outputs:
+    def results(of: str, params: Params, system: System, neighbors: Neighbors) -> list[Any]:
+        """What the functions ``of`` this name find, of each part."""
         if neighbors is not None and any(p.gives and p.cutoff > 0 for p in potentials):
             neighbors.check_all_centers("a chain needs the charges, or what else it passes on, of all atoms")
-        results: list[Outputs] = []
+        found: list[Any] = []
         extras: dict[str, Any] = {}
         for p, q in with_params(potentials, params):
             passed = {name: extras[name] for name in sorted(p.needs & set(extras))}
-            found = part_of_sum(p, neighbors).outputs(q, system.with_extras(**passed), neighbors)
-            results.append(found)
-            extras |= found.extras
-        return Outputs(sum(r.energies for r in results), add_results([r.extras for r in results]))  # type: ignore[arg-type]
+            found.append(getattr(part_of_sum(p, neighbors), of)(q, system.with_extras(**passed), neighbors))
+            extras |= found[-1].extras
+        return found
+
+    def outputs(params: Params, system: System, neighbors: Neighbors) -> Outputs:
+        parts = results("outputs", params, system, neighbors)
+        return Outputs(sum(p.energies for p in parts), add_results([p.extras for p in parts]))  # type: ignore[arg-type]
+
+    def evaluate(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
+        return add_evaluations(results("evaluate", params, system, neighbors))
 
     return Potential(
         name=" > ".join(p.name for p in potentials),
         cutoff=max(p.cutoff for p in potentials),
         elements=elements,
-        unchecked=Functions(outputs),
+        # where nothing that is passed on moves with the atoms, forces and virials are the sums of the parts' own
+        unchecked=Functions(outputs) if moving else Functions(outputs, evaluate),
         init=lambda *args: tuple(p.init(*args) for p in potentials),
         prepare=lambda params, dtype: tuple(p.prepare(q, dtype) for p, q in with_params(potentials, params)),
         needs=needed,
         gives=given,
         ranges=all_ranges(potentials),
+        resolution=max(p.resolution for p in potentials),
+        constant=constant,
     )
 
 

@@ -67,7 +67,8 @@ def _problem(potential: Potential, system: System, neighbors: Neighbors | None) 
     if neighbors is None:
         wrong = np.flatnonzero(~np.isfinite(np.asarray(system.positions)).all(axis=-1))
         return f"the position of atom {wrong[0]} is not finite; repair the structure" if wrong.size else None
-    return problem(system, neighbors, potential.ranges)
+    # data such as charges may be traced where positions are known
+    return problem(system.replace(extras={}), neighbors, potential.ranges)
 
 
 def check_list(name: str, cutoff: float, system: System, neighbors: Neighbors | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -20,6 +20,7 @@ from jaxpot.system import System
 __all__ = [
     "Potential",
     "add",
+    "add_evaluations",
     "all_ranges",
     "check_potential",
     "common_elements",
@@ -58,6 +59,9 @@ class Potential:
         needs: names of the system's data that the energy depends on, such as ``charges``.
         gives: names of the results in ``Evaluation.extras``.
         ranges: Å, the cutoffs of the parts of a sum in descending order; by default the cutoff alone.
+        resolution: 1/Å, the largest wave number of its sums in reciprocal space, for which lists then choose numbers of
+            waves; 0 without such sums.
+        constant: names of the results that do not depend on positions and cell, such as charges by species.
     """
 
     name: str
@@ -70,6 +74,8 @@ class Potential:
     needs: frozenset[str] = frozenset()
     gives: frozenset[str] = frozenset()
     ranges: tuple[float, ...] = ()
+    resolution: float = 0.0
+    constant: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if not isinstance(self.unchecked, Functions):
@@ -205,8 +211,7 @@ def add(*potentials: Potential) -> Potential:
 
     def evaluate(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
         parts = [part_of_sum(p, neighbors).evaluate(q, system, neighbors) for p, q in with_params(potentials, params)]
-        energies, forces, virial = (sum(terms[1:], terms[0]) for terms in zip(*[p[:3] for p in parts], strict=True))
-        return Evaluation(energies, forces, virial, add_results([p.extras for p in parts]))
+        return add_evaluations(parts)
 
     return Potential(
         name=" + ".join(p.name for p in potentials),
@@ -218,7 +223,15 @@ def add(*potentials: Potential) -> Potential:
         needs=frozenset().union(*[p.needs for p in potentials]),
         gives=frozenset().union(*[p.gives for p in potentials]),
         ranges=all_ranges(potentials),
+        resolution=max(p.resolution for p in potentials),
+        constant=frozenset().union(*[p.constant for p in potentials]),
     )
+
+
+def add_evaluations(parts: Sequence[Evaluation]) -> Evaluation:
+    """The evaluation of a sum of potentials from those of its parts."""
+    energies, forces, virial = (sum(terms[1:], terms[0]) for terms in zip(*[p[:3] for p in parts], strict=True))
+    return Evaluation(energies, forces, virial, add_results([p.extras for p in parts]))
 
 
 def check_potential(owner: str, potential: Any, order: str) -> None:

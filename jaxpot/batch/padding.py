@@ -21,12 +21,14 @@ __all__ = ["Sizes", "pad_neighbors", "pad_system", "resized", "round_up", "sizes
 class Sizes(tuple[int, ...]):
     """The sizes that determine the shapes of a system and its list.
 
-    They are the number of atoms, of slots for the neighbours of one atom, of ghosts (rows that are images), and of
-    slots for the neighbours within each narrower range of the list.
+    They are the number of atoms, of slots for the neighbours of one atom, of ghosts (rows that are images), of waves in
+    each of three directions, and of slots for the neighbours within each narrower range of the list.
     """
 
-    def __new__(cls, atoms: int, capacity: int, ghosts: int, *narrower: int) -> Sizes:
-        return super().__new__(cls, (atoms, capacity, ghosts, *narrower))
+    def __new__(
+        cls, atoms: int, capacity: int, ghosts: int, n1: int = 0, n2: int = 0, n3: int = 0, *narrower: int
+    ) -> Sizes:
+        return super().__new__(cls, (atoms, capacity, ghosts, n1, n2, n3, *narrower))
 
     def __repr__(self) -> str:
         return f"Sizes{tuple(self)}"
@@ -47,9 +49,14 @@ class Sizes(tuple[int, ...]):
         return self[2]
 
     @property
+    def waves(self) -> tuple[int, int, int]:
+        """Waves on either side, for each direction."""
+        return self[3:6]  # type: ignore[return-value]
+
+    @property
     def narrower(self) -> tuple[int, ...]:
         """Slots of each narrower range."""
-        return tuple(self[3:])
+        return tuple(self[6:])
 
     @property
     def centers(self) -> int:
@@ -64,12 +71,13 @@ class Sizes(tuple[int, ...]):
     @property
     def cost(self) -> int:
         """Work of one evaluation, in slots."""
-        return self.centers * (self.capacity + sum(self.narrower) + 1) + self.ghosts
+        return self.centers * (self.capacity + sum(self.narrower) + 1) + self.ghosts + 4 * math.prod(self.waves)
 
     def rounded(self) -> Sizes:
         """The geometric bucket: at most an eighth more of everything."""
         slots = (round_up(max(number, 1)) for number in self.narrower)
-        return Sizes(round_up(self.atoms), round_up(max(self.capacity, 1)), round_up(self.ghosts), *slots)
+        waves = map(round_up, self.waves)
+        return Sizes(round_up(self.atoms), round_up(max(self.capacity, 1)), round_up(self.ghosts), *waves, *slots)
 
 
 def round_up(number: int) -> int:
@@ -91,6 +99,7 @@ def sizes_used(neighbors: Neighbors) -> Sizes:
         neighbors.row_of_atom.shape[0],
         slots(rows),
         max(last + 1 - rows.shape[0], 0),
+        *neighbors.plan.waves,
         *(slots(np.asarray(narrow)) for narrow in neighbors.narrower),
     )
 
@@ -127,7 +136,7 @@ def pad_neighbors(
     """
     slots = [capacity] * len(neighbors.narrower) if narrower is None else narrower
     centers = Sizes(atoms, capacity, 0).centers
-    return to_device(resized(neighbors, Sizes(atoms, capacity, rows - centers, *slots)))
+    return to_device(resized(neighbors, Sizes(atoms, capacity, rows - centers, *neighbors.plan.waves, *slots)))
 
 
 def resized(neighbors: Neighbors, sizes: Sizes) -> Neighbors:
@@ -177,12 +186,14 @@ def resized(neighbors: Neighbors, sizes: Sizes) -> Neighbors:
         row_of_atom=new_row_of_atom,
         reference_positions=lengthened(neighbors.reference_positions, sizes.atoms, np.inf),
         is_center=lengthened(neighbors.is_center, sizes.atoms, 1),
-        plan=fixed_plan([one.cutoff for one in neighbors.plan.ranges], neighbors.plan.skin, sizes),
+        plan=fixed_plan(
+            [one.cutoff for one in neighbors.plan.ranges], neighbors.plan.skin, sizes, neighbors.plan.resolution
+        ),
         narrower=tuple(map(moved, neighbors.narrower, sizes.narrower)),
     )
 
 
-def fixed_plan(cutoffs: Sequence[float], skin: float, sizes: Sizes) -> Plan:
+def fixed_plan(cutoffs: Sequence[float], skin: float, sizes: Sizes, resolution: float = 0.0) -> Plan:
     """The plan of a list that is not updated; equal sizes give equal plans."""
     return Plan(
         cutoff=cutoffs[0],
@@ -197,6 +208,8 @@ def fixed_plan(cutoffs: Sequence[float], skin: float, sizes: Sizes) -> Plan:
         bin_capacity=sizes.rows,
         sort=False,
         narrower=tuple(Range(*one) for one in zip(cutoffs[1:], sizes.narrower, strict=True)),
+        resolution=resolution,
+        waves=sizes.waves,
     )
 
 

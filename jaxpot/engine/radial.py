@@ -138,7 +138,7 @@ def radial_potential(
         found: jax.Array = checked_result(where, atom_energy(params, sums, species), sums[0].shape)  # type: ignore
         return found
 
-    formula = RadialFormula(terms_of, None if atom_energy is None else embedded, cutoff, count)
+    formula = RadialFormula(terms_of, None if atom_energy is None else embedded, cutoff, count, tuple(needs))
 
     def species_of(rows: Rows, own: jax.Array, mine: dict[str, jax.Array], slots: jax.Array) -> PairSpecies:
         data = {name: (mine[name][:, None], take(rows.data[name], slots)) for name in needs}
@@ -177,7 +177,7 @@ def radial_potential(
         params = ready(prepare, params, system.positions.dtype)
         if neighbors.plan.other_atoms:  # a neighbour may not be a center, so forces need a scatter
             return evaluate_by_autodiff(outputs, Prepared(params), system, neighbors)
-        if not needs and compiled.available(neighbors, system.positions.dtype):
+        if compiled.available(neighbors, system.positions.dtype):
             return evaluate_compiled(params, system, neighbors)
         return evaluate_traced(params, system, neighbors)
 

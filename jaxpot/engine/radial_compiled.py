@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxpot.engine import compiled
 from jaxpot.engine.radial_formula import RadialFormula, virial_tensor
+from jaxpot.engine.rows import per_atom
 from jaxpot.engine.species import PairSpecies
 from jaxpot.evaluation import Evaluation, Params
 from jaxpot.neighbors import Neighbors
@@ -35,23 +36,27 @@ def evaluation(formula: RadialFormula, params: Params, system: System, neighbors
     added_only = formula.added_sums(params, dtype)
     inner = [k for k, b in enumerate(added_only) if not b]
 
-    def inner_terms(p: Params, r: jax.Array, own: jax.Array, other: jax.Array) -> tuple[Any, None]:
-        terms = formula.contributions(p, r, PairSpecies(own, other, formula.species))
+    data = [per_atom(system, name) for name in formula.needs]
+
+    def inner_terms(p: Params, r: jax.Array, own: jax.Array, other: jax.Array, *ends: jax.Array) -> tuple[Any, None]:
+        terms = formula.contributions(p, r, formula.pair(own, other, ends))
         return [terms[k] for k in inner], None
 
     def added_terms_and_pull(
-        p: Params, r: jax.Array, own: jax.Array, other: jax.Array, *weights: jax.Array
+        p: Params, r: jax.Array, own: jax.Array, other: jax.Array, *ends: jax.Array
     ) -> tuple[Any, jax.Array]:
-        here, there = formula.both_ends(p, r, PairSpecies(own, other, formula.species))
+        first, second = ends[: len(ends) // 2], ends[len(ends) // 2 :]  # weights and data of this atom, of the other
+        pair = formula.pair(own, other, (*first[len(inner) :], *second[len(inner) :]))
+        here, there = formula.both_ends(p, r, pair)
         terms = here[0]
-        mine, theirs = (dict(zip(inner, w, strict=True)) for w in (weights[: len(inner)], weights[len(inner) :]))
+        mine, theirs = (dict(zip(inner, w, strict=False)) for w in (first, second))
         pull = jnp.zeros_like(r)
         for k, b in enumerate(added_only):
             pull += here[1][k] + there[1][k] if b else mine[k] * here[1][k] + theirs[k] * there[1][k]
         return [terms[k] for k, b in enumerate(added_only) if b], pull
 
     def loop(terms: Any, weights: Any = ()) -> Any:
-        return compiled.pair_loop(terms, params, system, neighbors, formula.cutoff, weights)
+        return compiled.pair_loop(terms, params, system, neighbors, formula.cutoff, (*weights, *data))
 
     # first the sums that G is a nonlinear function of, for dG/dS; then the forces and the sums that are only added
     value = jnp.zeros(system.real.shape, dtype)
@@ -88,12 +93,12 @@ def reverse(
 
     Returns:
         The cotangents, None for leaves that are not wanted. None altogether where no loop computes them: from
-        cotangents of virials, with respect to cells, and with respect to many parameters.
+        cotangents of virials, with respect to cells, with respect to many parameters, and of formulas that need data.
     """
     leaves = jax.tree.leaves(wanted[0])
     others = jax.tree.leaves((wanted[1].replace(positions=False), wanted[2]))
     numbers = sum(np.size(leaf) for leaf, want in zip(jax.tree.leaves(given[0]), leaves, strict=True) if want)
-    if by.forces is None or by.virial is not None or any(others) or numbers > MOST_PARAMETERS:
+    if by.forces is None or by.virial is not None or any(others) or numbers > MOST_PARAMETERS or formula.needs:
         return None
 
     static = (formula, evaluate, tuple(leaves))

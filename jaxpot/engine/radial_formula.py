@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -26,12 +26,20 @@ class RadialFormula(NamedTuple):
         atom_energy: G; None where the energy is the only sum.
         cutoff: Å.
         species: how many kinds of atoms there are.
+        needs: names of the atoms' data that the terms depend on.
     """
 
     contributions: Contributions
     atom_energy: AtomEnergy | None
     cutoff: float
     species: int
+    needs: tuple[str, ...] = ()
+
+    def pair(self, own: jax.Array, other: jax.Array, data: Sequence[jax.Array] = ()) -> PairSpecies:
+        """Both ends of an edge, from their species and the data: those of this atom, then those of the other."""
+        number = len(self.needs)
+        ends = zip(data[:number], data[number:], strict=True)
+        return PairSpecies(own, other, self.species, dict(zip(self.needs, ends, strict=True)))
 
     def derivative(self, params: Params, distances: jax.Array, pair: PairSpecies) -> Terms:
         """Terms h and their derivatives with respect to the distance, element by element."""
@@ -68,7 +76,9 @@ class RadialFormula(NamedTuple):
         The answer is read from the jaxpr of G. It is False for a sum where the jaxpr does not show this form.
         """
         one = jax.ShapeDtypeStruct((), dtype)
-        pair = PairSpecies(jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32), self.species)
+        pair = self.pair(
+            jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32), [jnp.zeros((), dtype)] * 2 * len(self.needs)
+        )
         number = len(jax.eval_shape(lambda r: self.contributions(params, r, pair), one))
         if self.atom_energy is None:
             return (True,) * number

@@ -78,7 +78,8 @@ def neighbor_fn(
     skin = 0.1 * radius if skin is None else skin
     ranges = cutoff.ranges if isinstance(cutoff, Potential) else (radius,)
     kept = tuple(length + KEPT * skin for length in ranges)
-    lists = neighbor_list(kept, (1.0 - KEPT) * skin, capacity_multiplier, NATIVE_FROM_IN_RUNS)
+    resolution = cutoff.resolution if isinstance(cutoff, Potential) else 0.0
+    lists = neighbor_list(kept, (1.0 - KEPT) * skin, capacity_multiplier, NATIVE_FROM_IN_RUNS, resolution)
 
     def allocate(position: jax.Array, extra_capacity: int = 0, **kwargs: Any) -> NeighborState:
         system = space.system(position, 0, box_of(kwargs))

@@ -13,6 +13,7 @@ from jaxpot.neighbors.pairs import Pairs, all_pairs
 from jaxpot.neighbors.plan import Built, Plan, Range
 from jaxpot.neighbors.rebuild import FARTHEST, MOST_LATTICE_STEPS
 from jaxpot.neighbors.units import warn_of_other_units
+from jaxpot.neighbors.waves import choose_waves
 
 __all__ = ["NATIVE_FROM", "NATIVE_FROM_IN_RUNS", "Request", "allocate"]
 
@@ -34,6 +35,7 @@ class Request(NamedTuple):
         least: plan of an earlier list of the system; no capacity becomes smaller than in it.
         native_from: number of atoms from which the compiled cell list is used.
         all_centers: whether all atoms are centers and always will be.
+        resolution: 1/Å, the largest wave number of sums in reciprocal space; 0 where there are none.
     """
 
     cutoffs: tuple[float, ...]
@@ -42,6 +44,7 @@ class Request(NamedTuple):
     least: Plan | None
     native_from: int
     all_centers: bool
+    resolution: float = 0.0
 
 
 def allocate(
@@ -95,6 +98,8 @@ def allocate(
         native=compiled,
         narrower=tuple(Range(cutoff, 8) for cutoff in request.cutoffs[1:]),
         other_atoms=others,
+        resolution=request.resolution,
+        waves=_waves(positions, cell, pbc, real, reach, request),
     )
     everything = int(real.sum()) * stage_rows[2]
     if everything > BRUTE_FORCE_PAIRS:
@@ -118,6 +123,17 @@ def allocate(
     plan = _with_capacities(plan, most, multiplier, least)
     built = _assemble(plan, pairs, near, wraps, fractional, margin, real, is_center)
     return _finished(plan, built, positions, real, full, request), completion, built
+
+
+def _waves(
+    positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray, real: np.ndarray, reach: float, request: Request
+) -> tuple[int, int, int]:
+    """Numbers of waves, not smaller than those of an earlier list of the system."""
+    waves, least = choose_waves(positions, cell, pbc, real, reach, request.resolution), request.least
+    if least is None or least.resolution != request.resolution:
+        return waves
+    first, second, third = map(max, waves, least.waves)
+    return first, second, third
 
 
 def _check_extent(positions: np.ndarray, lattice_steps: np.ndarray, real: np.ndarray) -> None:

@@ -86,6 +86,7 @@ def neighbor_list(
     skin: float | None = None,
     capacity_multiplier: float = 1.15,
     native_from: int = allocation.NATIVE_FROM,
+    resolution: float | None = None,
 ) -> NeighborList:
     """A neighbour list for any cell: small, skewed, partially periodic or none.
 
@@ -100,6 +101,8 @@ def neighbor_list(
             installed and JAX runs on the CPU. They are several times faster than XLA's, but take seconds to compile:
             this pays from 500 atoms on in runs of thousands of steps (which :mod:`jaxpot.simulate` uses), but not for
             a few evaluations.
+        resolution: 1/Å, the largest wave number of sums in reciprocal space, for which the list then holds the numbers
+            of waves; by default that of the potential, see :attr:`jaxpot.Potential.resolution`.
 
     Returns:
         A :class:`NeighborList` of ``allocate``, ``update``, ``reallocate`` and ``rebuild``.
@@ -122,11 +125,12 @@ def neighbor_list(
     skin = 0.1 * cutoffs[0] if skin is None else float(skin)
     if not (math.isfinite(skin) and skin >= 0):
         raise ValueError(f"the skin must be a length in Å and not negative, got {skin}")
+    largest_wave = float(getattr(of, "resolution", 0.0) if resolution is None else resolution)
     if not capacity_multiplier >= 1:
         raise ValueError(f"capacity_multiplier must be at least 1, got {capacity_multiplier}")
 
     def allocated(system: System, centers: jax.Array | None, least: Plan | None, all_centers: bool) -> Neighbors:
-        request = allocation.Request(cutoffs, skin, capacity_multiplier, least, native_from, all_centers)
+        request = allocation.Request(cutoffs, skin, capacity_multiplier, least, native_from, all_centers, largest_wave)
         return _allocate(system, centers, request)
 
     def allocate(system: System, centers: jax.Array | None = None) -> Neighbors:

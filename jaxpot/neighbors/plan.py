@@ -51,6 +51,8 @@ class Plan(NamedTuple):
             costly formulas evaluate only these slots while they are enough. 0 if unknown.
         narrower: shorter cutoffs whose neighbours the list stores separately, in descending order.
         other_atoms: rows for atoms that are not centers; 0 where all atoms are centers.
+        resolution: 1/Å, the largest wave number of sums in reciprocal space; 0 where there are none.
+        waves: how many waves such sums have on either side, for each direction.
     """
 
     cutoff: float
@@ -68,6 +70,8 @@ class Plan(NamedTuple):
     inside: int = 0
     narrower: tuple[Range, ...] = ()
     other_atoms: int = 0
+    resolution: float = 0.0
+    waves: tuple[int, int, int] = (0, 0, 0)
 
     @property
     def atom_rows(self) -> int:
@@ -105,10 +109,12 @@ class Plan(NamedTuple):
             return one._replace(capacity=math.ceil(more(one.capacity) / 8) * 8)
 
         first, second, third = (more(rows, self.atom_rows) for rows in self.stage_rows)
+        a, b, c = (math.ceil(GROWTH * number) for number in self.waves)
         return self.with_ranges(tuple(map(wider, self.ranges)))._replace(
             stage_rows=(first, second, third),
             rows=third,
             bin_capacity=third if self.bins == (1, 1, 1) else more(self.bin_capacity),
+            waves=(a, b, c),
         )
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from jaxpot.neighbors import native
 from jaxpot.neighbors.plan import Built, Plan, complete_cell
 from jaxpot.neighbors.validity import inverse_of
+from jaxpot.neighbors.waves import enough_waves
 from jaxpot.numerics.native_choice import native_or_traced
 from jaxpot.system import System
 
@@ -40,6 +41,8 @@ def build(system: System, completion: jax.Array, plan: Plan, is_center: jax.Arra
     fractional = positions @ inverse
     lattice_steps = jnp.where(pbc[None, :], jnp.floor(fractional), 0.0)
     possible = _can_build(positions, lattice_steps, margin, pbc, system.real, plan)
+    if plan.resolution:
+        possible &= enough_waves(system, plan.waves, plan.cutoff, plan.resolution)
     # otherwise a list without atoms is built, so that all sizes are bounded
     real = system.real & possible
     margin = jnp.where(possible, margin, 0.0)

@@ -12,6 +12,7 @@ import numpy as np
 from jaxpot.errors import misplaced
 from jaxpot.neighbors.neighbors import Neighbors
 from jaxpot.neighbors.plan import complete_cell
+from jaxpot.neighbors.waves import enough_waves
 from jaxpot.system import System
 
 __all__ = ["check_fit", "check_system_type", "inverse_of", "is_complete", "problem", "usable"]
@@ -71,7 +72,9 @@ def is_complete(system: System, neighbors: Neighbors, ranges: tuple[float, ...] 
     # Padded atoms have infinite reference positions. The list is wrong if an atom is padded now and was not then, or
     # the other way round. Every atom is compared, since XLA's maximum of 32,768 or more float32 numbers ignores NaN.
     fine = jnp.where(system.real, squared <= most * most, jnp.isinf(neighbors.reference_positions[:, 0]))
-    return (most >= 0) & jnp.all(fine)
+    complete = (most >= 0) & jnp.all(fine)
+    plan = neighbors.plan
+    return complete & enough_waves(system, plan.waves, plan.cutoff, plan.resolution) if plan.resolution else complete
 
 
 def check_system_type(
@@ -152,6 +155,13 @@ def problem(system: System, neighbors: Neighbors, ranges: tuple[float, ...] | No
         return (
             f"the neighbour list is out of date: atom {changed[0]} is {now} now and was not when the list was built; "
             "call neighbor_list(...).update(system, neighbors) first"
+        )
+    if neighbors.plan.resolution and not enough_waves(
+        system, neighbors.plan.waves, neighbors.plan.cutoff, neighbors.plan.resolution
+    ):
+        return (
+            f"the cell or the extent of the atoms has outgrown the {list(neighbors.plan.waves)} waves of the list's sums "
+            "in reciprocal space; choose them anew with neighbor_list(...).reallocate(system, neighbors)"
         )
     moved, stretch = _motion(system, neighbors)
     lengths = np.where(real, np.linalg.norm(np.stack(moved), axis=0), 0.0)

@@ -85,5 +85,6 @@ def committee(potential: Potential) -> Committee:
         needs=potential.needs,
         gives=potential.gives,
         ranges=potential.ranges,
+        resolution=potential.resolution,
         member=potential,
     )

@@ -144,6 +144,7 @@ def _any_cell(plan: Plan, atoms: int | None = None) -> Plan:
         bin_capacity=third,
         sort=False,
         native=False,
+        waves=tuple(map(round_up, plan.waves)),
     )
 
 
@@ -156,5 +157,9 @@ def _union(a: Plan, b: Plan) -> Plan:
         for one, other in zip(a.ranges, b.ranges, strict=True)
     )
     return a.with_ranges(ranges)._replace(
-        images=most(a.images, b.images), rows=third, stage_rows=(first, second, third), bin_capacity=third
+        images=most(a.images, b.images),
+        waves=most(a.waves, b.waves),
+        rows=third,
+        stage_rows=(first, second, third),
+        bin_capacity=third,
     )

@@ -113,4 +113,8 @@ def finite(system: System) -> jax.Array:
 
 def _lists_of(neighbors: Neighbors | None) -> Lists:
     """The operations of an existing list."""
-    return Lists(None if neighbors is None else neighbor_list(neighbors.plan.cutoff, neighbors.plan.skin))
+    return Lists(
+        None
+        if neighbors is None
+        else neighbor_list(neighbors.plan.cutoff, neighbors.plan.skin, resolution=neighbors.plan.resolution)
+    )

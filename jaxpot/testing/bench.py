@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from ase import Atoms
 
-from jaxpot.batch.padding import Sizes, pad_neighbors, sizes_used
+from jaxpot.batch.padding import Sizes, resized, sizes_used, to_device
 from jaxpot.derived import energy, hessian
 from jaxpot.evaluation import Evaluation, Params
 from jaxpot.extras import declared
@@ -159,6 +159,8 @@ class Bench:
         several = [self.atoms]
         if self.lattice_constant is not None:
             several += [self.atoms * (1, 2, 1), self.tiny() * 2]
+        if self.potential.resolution:
+            several.append(self.cluster())
         atoms, slots, images = SPARE
         if self.list is None:
             return Sizes(max(map(len, several)) + atoms, 0, 0)
@@ -167,7 +169,8 @@ class Bench:
             int(largest[0]) + atoms,
             int(largest[1]) + slots,
             int(largest[2]) + images,
-            *(int(n) + slots // 4 for n in largest[3:]),
+            *(int(n) for n in largest[3:6]),
+            *(int(n) + slots // 4 for n in largest[6:]),
         )
 
     def tiny(self) -> Atoms:
@@ -228,7 +231,7 @@ class Bench:
         return system, None if self.list is None else self._resized(self.list.allocate(system), self.sizes)
 
     def _resized(self, neighbors: Neighbors, sizes: Sizes) -> Neighbors:
-        return pad_neighbors(neighbors, sizes.atoms, sizes.capacity, sizes.atoms + sizes.ghosts, sizes.narrower)
+        return to_device(resized(neighbors, sizes))
 
     def of(self, atoms: Atoms) -> Evaluation:
         """What the potential gives for a structure, as numpy arrays without padding.

@@ -192,6 +192,7 @@ def prepare_data(
         facts = {
             "version": VERSION,
             "ranges": potential.ranges,
+            "resolution": potential.resolution,
             "elements": potential.elements,
             "dtype": dtype.name,
             "features": features is not None,
@@ -222,6 +223,8 @@ def open_data(folder: str | Path, potential: Potential) -> TrainingData:
         raise ValueError(f"{folder} was prepared by another version of jaxpot; prepare it anew")
     elements = None if facts["elements"] is None else tuple(facts["elements"])
     ranges, wanted = tuple(facts["ranges"]), potential.ranges
+    if facts["resolution"] != potential.resolution:
+        raise ValueError(f"{folder} was prepared for other sums in reciprocal space; prepare it anew")
     if ranges != wanted or elements != potential.elements:
         raise ValueError(
             f"{folder} was prepared for cutoff {_in_words(ranges)} and elements {elements}, but the potential has "
@@ -232,7 +235,7 @@ def open_data(folder: str | Path, potential: Potential) -> TrainingData:
     buckets = []
     for b, sizes in enumerate(facts["shapes"]):
         shape, where = Sizes(*sizes), Path(folder) / f"bucket_{b}"
-        neighbors = blank(fixed_plan(wanted, 0.0, shape), np.float32) if wanted else None
+        neighbors = blank(fixed_plan(wanted, 0.0, shape, potential.resolution), np.float32) if wanted else None
         labels = [f.name for f in dataclasses.fields(Examples) if f.name not in ("system", "neighbors", "features")]
         tree: Any = jax.tree.structure(Examples(System(0, 0, 0, 0), neighbors, **dict.fromkeys(labels, 0)))  # type: ignore[arg-type]
         leaves = [open_npy(where / f"{k}.npy") for k in range(tree.num_leaves)]

@@ -40,14 +40,14 @@ def numbers(b: Bench, given: tuple[Any, Any], count: int) -> Evaluation:
 def other_lists(b: Bench) -> Iterator[Finding]:
     """A wider list, one narrowed from it, one for all parts together and one without skin give the same."""
     cutoff = b.potential.cutoff
-    ranges = (WIDER * cutoff, *b.potential.ranges)
+    ranges, waves = (WIDER * cutoff, *b.potential.ranges), b.potential.resolution
     several = {
-        "a wider list": allocated(b, neighbor_list(WIDER * cutoff, SKIN, native_from=NEVER), b.atoms),
+        "a wider list": allocated(b, neighbor_list(WIDER * cutoff, SKIN, native_from=NEVER, resolution=waves), b.atoms),
         "no skin": allocated(b, neighbor_list(b.potential, 0.0, native_from=NEVER), b.atoms),
     }
     if len(b.potential.ranges) > 1:
-        several["one list"] = allocated(b, neighbor_list(cutoff, SKIN, native_from=NEVER), b.atoms)
-    system, neighbors = allocated(b, neighbor_list(ranges, SKIN, native_from=NEVER), b.atoms)
+        several["one list"] = allocated(b, neighbor_list(cutoff, SKIN, native_from=NEVER, resolution=waves), b.atoms)
+    system, neighbors = allocated(b, neighbor_list(ranges, SKIN, native_from=NEVER, resolution=waves), b.atoms)
     narrowed = neighbors.within(cutoff)
     yield holds("within() narrows the list", narrowed.cutoff == cutoff, f"its cutoff is {narrowed.cutoff:g} Å")
     several["a narrowed list"] = system, narrowed
@@ -80,7 +80,8 @@ def some_centers(b: Bench) -> Iterator[Finding]:
 def numba(b: Bench) -> Iterator[Finding]:
     """Lists and loops compiled by numba give what XLA gives, with all gradients."""
     cutoff, count = b.potential.cutoff, len(b.atoms)
-    lists = neighbor_list((WIDER * cutoff, *b.potential.ranges), SKIN, native_from=0)
+    ranges = (WIDER * cutoff, *b.potential.ranges)
+    lists = neighbor_list(ranges, SKIN, native_from=0, resolution=b.potential.resolution)
     system, wide = allocated(b, lists, b.atoms)
     given = system, wide.within(cutoff)
     yield holds("the list is numba's", given[1].plan.native, "it is XLA's")

@@ -1,0 +1,94 @@
+"""What the Coulomb sums that end at a cutoff share: pairs of charges, and terms of the charges alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+
+from jaxpot.engine import PairSpecies, radial_potential
+from jaxpot.engine.rows import is_center, per_atom
+from jaxpot.evaluation import Evaluation, Functions, Outputs, Params
+from jaxpot.neighbors import Neighbors
+from jaxpot.numerics.named import named_parameters
+from jaxpot.potential import Potential
+from jaxpot.system import System
+
+__all__ = ["Shape", "charge_pairs", "with_own_terms"]
+
+Numbers = dict[str, jax.Array]
+Shape = Callable[[Numbers, jax.Array], jax.Array]
+
+
+def charge_pairs(
+    name: str,
+    shape: Shape,
+    cutoff: float,
+    elements: Sequence[str] | None,
+    constant: float,
+    names: Sequence[str] = (),
+    own: Callable[[Numbers], jax.Array] | None = None,
+) -> Potential:
+    """E = k [1/2 sum_ij q_i q_j g(r_ij) + sum_i c q_i^2] over pairs closer than the cutoff.
+
+    Args:
+        name: of the potential.
+        shape: ``(params, distances) -> g``, 1/Å.
+        cutoff: Å.
+        elements: chemical symbols whose order gives the species; None for one kind of atom.
+        constant: k, eV Å / e^2.
+        names: of the params.
+        own: ``params -> c``, 1/Å; None for 0.
+
+    Returns:
+        The :class:`jaxpot.Potential`, which needs ``charges``.
+    """
+
+    def contributions(params: Params, distances: jax.Array, species: PairSpecies) -> tuple[jax.Array, ...]:
+        numbers = named_parameters(name, params, distances.dtype, names)
+        return (0.5 * constant * species.product("charges") * shape(numbers, distances),)
+
+    elements = None if elements is None else tuple(elements)
+    pairs = radial_potential(contributions, None, cutoff, elements, name, needs=["charges"])
+    if own is None:
+        return pairs
+
+    def factor(params: Params, dtype: jnp.dtype) -> jax.Array:
+        return constant * own(named_parameters(name, params, dtype, names))
+
+    return with_own_terms(pairs, factor)
+
+
+def with_own_terms(potential: Potential, factor: Callable[[Params, jnp.dtype], jax.Array]) -> Potential:
+    """A potential plus sum_i c q_i^2, which has no forces.
+
+    Args:
+        potential: needs ``charges``.
+        factor: ``(params, dtype) -> c``, eV / e^2, one number or [species].
+
+    Returns:
+        A :class:`jaxpot.Potential` that takes the same params.
+    """
+
+    def own_energies(params: Params, system: System, neighbors: Neighbors) -> jax.Array:
+        charges, c = per_atom(system, "charges"), factor(params, system.positions.dtype)
+        each = (c if c.ndim == 0 else c[jnp.maximum(system.species, 0)]) * charges**2
+        return jnp.where(is_center(system, neighbors), each, 0.0)
+
+    def outputs(params: Params, system: System, neighbors: Neighbors) -> Outputs:
+        found = potential.unchecked.outputs(params, system, neighbors)
+        return found._replace(energies=found.energies + own_energies(params, system, neighbors))
+
+    def evaluate(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
+        found = potential.unchecked.evaluate(params, system, neighbors)
+        return found._replace(energies=found.energies + own_energies(params, system, neighbors))
+
+    return Potential(
+        potential.name,
+        potential.cutoff,
+        potential.elements,
+        Functions(outputs, evaluate),
+        needs=potential.needs,
+        prepare=potential.prepare,
+    )
