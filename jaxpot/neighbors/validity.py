@@ -160,8 +160,8 @@ def problem(system: System, neighbors: Neighbors, ranges: tuple[float, ...] | No
         system, neighbors.plan.waves, neighbors.plan.cutoff, neighbors.plan.resolution
     ):
         return (
-            f"the cell or the extent of the atoms has outgrown the {list(neighbors.plan.waves)} waves of the list's sums "
-            "in reciprocal space; choose them anew with neighbor_list(...).reallocate(system, neighbors)"
+            f"the cell or the extent of the atoms has outgrown the {list(neighbors.plan.waves)} waves of the list's "
+            "sums in reciprocal space; choose them anew with neighbor_list(...).reallocate(system, neighbors)"
         )
     moved, stretch = _motion(system, neighbors)
     lengths = np.where(real, np.linalg.norm(np.stack(moved), axis=0), 0.0)

@@ -69,7 +69,6 @@ def mesh_spacing(alpha: float, accuracy: float, order: int) -> float:
         The spacing.
     """
 
-
     def excess(logarithm: float) -> float:
         return 0.5 * accuracy - _mesh_error(alpha, math.exp(logarithm), order)
 

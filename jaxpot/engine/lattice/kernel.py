@@ -44,15 +44,13 @@ def coulomb_weights(lattice: jax.Array, lengths: np.ndarray, pbc: jax.Array, m: 
     dtype = lattice.dtype
     inverse = inverse_of(lattice)
     metric = (4.0 * math.pi**2) * (inverse.T @ inverse)
-    volume = jnp.abs(jnp.linalg.det(lattice))
+    volume = jnp.abs(jnp.dot(lattice[0], jnp.cross(lattice[1], lattice[2])))
     periodic = pbc.astype(dtype)
-    integers = [one.astype(dtype) for one in m]
-
-    def squared(metric: jax.Array) -> jax.Array:
-        rows = [sum(metric[i, j] * integers[j] for j in range(3)) for i in range(3)]
-        return sum((integers[i] * rows[i] for i in range(3)), jnp.zeros((), dtype))
-
-    k2, plane2 = squared(metric), squared(metric * periodic[:, None] * periodic[None, :])
+    pairs = [(i, j, (2.0 - (i == j)) * m[i] * m[j]) for i in range(3) for j in range(i, 3)]
+    k2, plane2 = jnp.zeros((), dtype), jnp.zeros((), dtype)
+    for i, j, product in pairs:
+        k2 = k2 + metric[i, j] * product.astype(dtype)
+        plane2 = plane2 + (metric[i, j] * periodic[i] * periodic[j]) * product.astype(dtype)
     free = 3 - pbc.sum()
     lengths = lengths.astype(dtype)
     reach = 0.5 * jnp.min(jnp.where(pbc, jnp.inf, lengths), initial=jnp.inf)

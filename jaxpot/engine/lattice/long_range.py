@@ -81,19 +81,18 @@ class LongRange:
         """
         solver, lengths = self._solver(neighbors)
         lattice = _lattice(system, lengths)
-        weights = self._weights(solver, system, lattice, lengths)
+        weights, pull = jax.vjp(lambda one: self._weights(solver, system, one, lengths), lattice)
         potential, slopes, squares = solver.solution(_fractional(system, lattice), charges, weights)
-        counts = jnp.asarray(solver.counts, charges.dtype)
+        (by_lattice,) = pull(0.5 * jnp.asarray(solver.counts, charges.dtype) * squares)
 
         def along(positions: jax.Array, strain: jax.Array) -> jax.Array:
-            """A function with the energy's derivatives, where amplitudes and slopes are kept."""
+            """A function with the energy's derivatives."""
             symmetric = 0.5 * (strain + strain.T)
             moved = system.replace(
                 positions=positions + positions @ symmetric, cell=system.cell + system.cell @ symmetric
             )
             strained = _lattice(moved, lengths)
-            by_waves = (0.5 * counts * squares * self._weights(solver, moved, strained, lengths)).sum()
-            return by_waves + (charges[:, None] * slopes * _fractional(moved, strained)).sum()
+            return (by_lattice * strained).sum() + (charges[:, None] * slopes * _fractional(moved, strained)).sum()
 
         by_positions, by_strain = jax.grad(along, (0, 1))(system.positions, jnp.zeros((3, 3), charges.dtype))
         return potential, by_positions, by_strain

@@ -37,7 +37,8 @@ FORMS: dict[str, tuple[jaxpot.Potential, dict[str, float], Callable, float, str 
     ),
     "dsf": (
         jaxpot.coulomb_dsf(CUTOFF, constant=K), {"alpha": ALPHA},
-        lambda r: erfc(ALPHA * r) / r - ES + FS * (r - CUTOFF), -((ES + FS * CUTOFF) / 2 + SELF), f"coul/dsf {ALPHA} {CUTOFF}", 3e-6,
+        lambda r: erfc(ALPHA * r) / r - ES + FS * (r - CUTOFF), -((ES + FS * CUTOFF) / 2 + SELF),
+        f"coul/dsf {ALPHA} {CUTOFF}", 3e-6,
     ),
     "wolf": (
         jaxpot.coulomb_wolf(CUTOFF, constant=K), {"alpha": ALPHA}, lambda r: erfc(ALPHA * r) / r - ES,
