@@ -126,12 +126,15 @@ def rows_of(system: System, neighbors: Neighbors, needs: Collection[str] = ()) -
     def extended(values: jax.Array) -> jax.Array:
         return jnp.append(values, jnp.asarray(jnp.inf, values.dtype))
 
+    def with_zero(values: jax.Array) -> jax.Array:
+        return jnp.append(values, jnp.zeros((), values.dtype))
+
     return Rows(
         extended(positions[:, 0]),
         extended(positions[:, 1]),
         extended(positions[:, 2]),
         jnp.append(species, jnp.zeros((), species.dtype)),
-        {name: jnp.append(per_atom(system, name)[neighbors.source], 0.0) for name in sorted(needs)},
+        {name: with_zero(per_atom(system, name)[neighbors.source]) for name in sorted(needs)},
     )
 
 

@@ -54,14 +54,13 @@ def spans(positions: Any, cell: Any, pbc: Any, real: Any, reach: float, xp: Any 
     Returns:
         The lengths.
     """
-    units = lattice_of(cell, pbc, np.ones(3), xp)
+    units = lattice_of(cell, pbc, xp.ones(3, dtype=cell.dtype), xp)
     none = xp.zeros((), positions.dtype)
     heights = positions @ units.T
-    low = xp.min(xp.where(real[:, None], heights, np.inf), axis=0)
-    high = xp.max(xp.where(real[:, None], heights, -np.inf), axis=0)
     some = xp.any(real)
-    thickness = xp.where(some, high - low, none)
-    middle = xp.where(some, 0.5 * (low + high), none)
+    low = xp.where(some, xp.min(xp.where(real[:, None], heights, np.inf), axis=0, initial=np.inf), none)
+    high = xp.where(some, xp.max(xp.where(real[:, None], heights, -np.inf), axis=0, initial=-np.inf), none)
+    thickness, middle = high - low, 0.5 * (low + high)
     # without periodic directions, the vectors are the axes, and a sphere around all atoms counts
     apart = xp.where(real[:, None], heights - middle[None], none)
     diameter = 2.0 * xp.sqrt(xp.max(xp.sum(apart * apart, axis=1), initial=0.0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,7 @@ from ase.build import molecule
 import jaxpot
 from jaxpot.descriptors.symmetry_functions import SymmetryFunction, symmetry_functions
 from jaxpot.evaluation import Params
+from jaxpot.units import COULOMB as COULOMB_CONSTANT
 
 
 @dataclass(frozen=True)
@@ -26,26 +28,31 @@ class Example:
     Attributes:
         name: for test ids.
         build: makes potential and params.
-        settings: the keywords of `jaxpot.testing.validate`.
+        settings: the keywords of `jaxpot.testing.validate`, but for `skip`.
+        skip: names of checks that do not apply.
     """
 
     name: str
     build: Callable[[], tuple[jaxpot.Potential, Params]]
     settings: Mapping[str, Any] = field(hash=False)
+    skip: tuple[str, ...] = ()
 
 
 EXAMPLES: list[Example] = []
 
 
 def example(
-    elements: tuple[str, ...] = (), lattice_constant: float | None = None, **settings: Any
+    elements: tuple[str, ...] = (),
+    lattice_constant: float | None = None,
+    skip: tuple[str, ...] = (),
+    **settings: Any,
 ) -> Callable[[Callable[[], tuple[jaxpot.Potential, Params]]], Callable[[], tuple[jaxpot.Potential, Params]]]:
     """Enter a function that makes potential and params under its own name; arguments as `jaxpot.testing.validate`'s."""
     settings |= {"elements": elements or None, "lattice_constant": lattice_constant}
 
     def enter(build: Callable[[], tuple[jaxpot.Potential, Params]]) -> Callable[[], tuple[jaxpot.Potential, Params]]:
         once = functools.cache(build)
-        EXAMPLES.append(Example(build.__name__, once, settings))
+        EXAMPLES.append(Example(build.__name__, once, settings, skip))
         return once
 
     return enter
@@ -556,6 +563,42 @@ def with_charges(atoms: Atoms) -> jaxpot.System:
 @example(("Mg", "O"), 2.3, structure="sc", systems=with_charges, isolated=3.0 * 1.1**2)
 def charges_of_the_system() -> tuple[jaxpot.Potential, Params]:
     return screened_coulomb(("Mg", "O"), 5.5) + ions(), (COULOMB, CORES)
+
+
+SALT = ("Mg", "O")
+
+
+def own_terms(q: float, cutoff: float, alpha: float) -> float:
+    """The energy of a charge alone in the sums of DSF and Wolf together, eV."""
+    value, slope = math.erfc(alpha * cutoff) / cutoff, 2 * alpha / math.sqrt(math.pi)
+    shifted = value + slope * math.exp(-((alpha * cutoff) ** 2))
+    return -COULOMB_CONSTANT * q**2 * (0.5 * (value + shifted) + 0.5 * value + slope)
+
+
+@example(SALT, 2.3, structure="sc", continuity=1, isolated=own_terms(-0.6, 5.5, 0.2))
+def ions_with_cut_charges() -> tuple[jaxpot.Potential, Params]:
+    """All forms of Coulomb's law that end at a cutoff, of charges by species."""
+    forms = (
+        jaxpot.coulomb_cut(5.5, SALT, mode="shifted"),
+        jaxpot.coulomb_debye(5.5, SALT, mode="force_shifted"),
+        jaxpot.coulomb_dsf(5.5, SALT),
+        jaxpot.coulomb_wolf(5.5, SALT),
+        jaxpot.reaction_field(5.5, SALT),
+    )
+    params = ({}, {"kappa": 0.3}, {"alpha": 0.2}, {"alpha": 0.2}, {"epsilon": 10.0})
+    charges = jaxpot.chain(jaxpot.fixed_charges(SALT), jaxpot.add(*forms))
+    return charges + ions(), (({"charges": np.array([0.6, -0.6])}, params), CORES)
+
+
+# charges at any distance interact; and what has a cell of its own size needs waves of its own number
+LONG_RANGE = ("continuity", "isolated_atom", "isolated_gradients", "separate_parts", "slab", "wire")
+
+
+@example(SALT, 2.3, structure="sc", continuity=2, skip=LONG_RANGE)
+def ions_by_ewald() -> tuple[jaxpot.Potential, Params]:
+    charges = jaxpot.chain(jaxpot.fixed_charges(SALT), jaxpot.ewald(5.0, SALT, 1e-11, "waves", gaussian=True))
+    params = ({"charges": np.array([1.2, -1.2])}, {"width": np.array([0.3, 0.4])})
+    return charges + ions(), (params, CORES)
 
 
 @jaxpot.potential_kind

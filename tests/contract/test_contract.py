@@ -38,7 +38,7 @@ def cases(slow: bool) -> list[Any]:
         pytest.param(check, example, id=f"{check.name}-{example.name}")
         for check in checks()
         for example in EXAMPLES
-        if (check.name in SLOW) == slow and not (slow and example.name in VARIANTS)
+        if (check.name in SLOW) == slow and not (slow and example.name in VARIANTS) and check.name not in example.skip
     ]
 
 

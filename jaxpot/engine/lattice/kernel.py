@@ -57,7 +57,7 @@ def coulomb_weights(lattice: jax.Array, lengths: np.ndarray, pbc: jax.Array, m: 
     reach = jnp.where(free == 0, 1.0, reach).astype(dtype)
     sign = jnp.ones((), dtype)
     for d in range(3):
-        sign = sign * jnp.where(pbc[d], 1.0, np.where(m[d] % 2 == 0, 1.0, -1.0)).astype(dtype)
+        sign = sign * jnp.where(pbc[d], 1.0, np.where(m[d] % 2 == 0, 1.0, -1.0).astype(dtype))
     zero = (m[0] == 0) & (m[1] == 0) & (m[2] == 0)
     k2 = jnp.where(zero, 1.0, k2)
     slab = 1.0 - jnp.exp(-safe_sqrt(plane2) * reach) * sign
