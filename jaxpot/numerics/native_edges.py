@@ -1,4 +1,4 @@
-"""Vector instructions that collect the edges of a center and look up lines of tables; importing this module imports numba.
+"""Vector instructions that collect the edges of a center and look up lines of tables; this module imports numba.
 
 Neighbours' coordinates, and the coefficients of a table's interval, stand next to each other in memory. So a neighbour
 or an interval is read by one load, and the loads of several are transposed in registers, which is faster than gathers.
@@ -97,9 +97,9 @@ def _element(dtype: Any) -> tuple[Any, str, int]:
 def collector(dtype: Any, stride: int, columns: Sequence[tuple[str, int]], row_column: int | None) -> Any:
     """An intrinsic that collects the edges within the cutoff.
 
-    ``(slots, start, valid, points, x, y, z, limit, floats, integers, m) -> m`` looks at the rows in ``slots[start]`` on,
-    of which ``valid`` count, and writes those that are not at least ``limit`` (squared) away to place ``m`` on of the
-    columns; returns their end. All slots must be rows.
+    ``(slots, start, valid, points, x, y, z, limit, floats, integers, m) -> m`` looks at the rows in ``slots[start]``
+    on, of which ``valid`` count, and writes those that are not at least ``limit`` (squared) away to place ``m`` on of
+    the columns; returns their end. All slots must be rows.
 
     Args:
         dtype: of floats.

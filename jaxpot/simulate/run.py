@@ -170,7 +170,7 @@ class _Run:
         check_needed(potential.name, potential.needs, self.system.extras, species, potential.elements)
         self.params = checked_params(params, self.dtype)
         self.identity = identity(potential, self.params, self.system, atoms, settings)
-        self.dynamics = dynamics(potential, settings.ensemble, settings.skin, watch=watch)
+        self.dynamics = dynamics(potential, settings.ensemble, settings.skin, watch=watch, steps=settings.steps)
         self.watch = watch
 
     def go(

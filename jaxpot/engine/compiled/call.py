@@ -123,7 +123,7 @@ def pair_loop(
         shapes += [((atoms, 3), dtype)]
     if loop.virial:
         shapes += [((math.ceil(atoms / CENTERS_PER_TASK), 6), dtype)]
-    shapes += [((total, loop.stride), dtype), ((total,), jnp.int32)]  # the scratch
+    shapes += [((total + 1, loop.stride), dtype), ((total,), jnp.int32)]  # the scratch
     arrays = vary_alike([
         as_read(system.positions, dtype, (atoms, 3), "positions"),
         as_read(system.species, jnp.int32, (atoms,), "species"),

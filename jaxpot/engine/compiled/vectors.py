@@ -107,17 +107,18 @@ class Vectors(NamedTuple):
                 for one in self.lookups
             ]
         batch += ["for k in range(up):", *indented(self._late())]
-        return [f"for begin in range(0, filled, {BATCH}):", *indented(batch)]
+        # an empty slot holds the number of the row that is far away from all
+        text = ["begin = 0", "while begin < capacity and slots[i * capacity + begin] < total:", *indented(batch)]
+        return [*text, f"    begin += {BATCH}"]
 
     def _collected(self) -> list[str]:
         lanes = self.lanes
         call = "m = collect({}, points, xi, yi, zi, limit, floats, integers, m)"
-        text = [f"m, end = 0, min(filled, begin + {BATCH})", f"whole = end - (end - begin) % {lanes}"]
-        text += [f"for k in range(begin, whole, {lanes}):"]
-        text += ["    " + call.format(f"slots, i * capacity + k, {lanes}")]
-        text += ["if whole < end:", "    for k in range(end - whole):"]
-        text += ["        last[k] = slots[i * capacity + whole + k]"]
-        text += ["    " + call.format("last, 0, end - whole")]
+        text = [f"m, k, end = 0, i * capacity + begin, i * capacity + min(capacity, begin + {BATCH})"]
+        text += [f"while k + {lanes} <= end and slots[k] < total:"]
+        text += ["    " + call.format(f"slots, k, {lanes}"), f"    k += {lanes}"]
+        text += [f"if k < end and k + {lanes} > end and slots[k] < total:", "    for n in range(end - k):"]
+        text += ["        last[n] = slots[k + n]", "    " + call.format("last, 0, end - k")]
         text += [
             f"filler(floats, m + {column * PITCH}, {'limit' if name == 'squared' else 'F(0.0)'})"
             for name, column in self.kept
