@@ -12,16 +12,20 @@ import importlib.util
 import json
 import os
 import resource
+import shutil
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.systems import WORKS, Work, crystal
 
-Run = Callable[[int], None]
+Run = Callable[[int], float | None]  # the seconds of a step, of a program that takes its time itself
 WARM_UP = 50  # steps before the clock starts
 STEPS = 100_000  # of the runs that are imitated
 MASS = 60.0  # amu, of the metals: any mass would do, the same for all
@@ -246,6 +250,58 @@ def kups(work: Work, atoms: int, how: str) -> tuple[Run, dict[str, Any]]:
     return run, {"atoms": count, "precision": momenta.dtype.name, "device": jax.devices()[0].device_kind}
 
 
+def gromacs(work: Work, atoms: int, how: str) -> tuple[Run, dict[str, Any]]:
+    """GROMACS in single precision on two threads, with a buffer of its own choice; every turn begins with the crystal,
+    and the clock with its second half."""
+    program = shutil.which("gmx")
+    if program is None:
+        raise RuntimeError("gmx is not installed")
+    if work.file is not None:
+        raise RuntimeError("not in GROMACS: it has no EAM")
+    sigma, epsilon, mass = 0.34, 0.996, 39.948  # nm, kJ/mol, amu: argon
+    step = work.timestep * np.sqrt(mass * sigma**2 / epsilon)  # ps
+    positions, box = crystal(work, atoms)
+    folder = Path(tempfile.mkdtemp())
+    lines = [
+        f"{i % 100000:5d}{'AR':<5s}{'AR':>5s}{i % 100000:5d}" + "".join(f"{x:8.3f}" for x in r)
+        for i, r in enumerate(positions * sigma, 1)
+    ]
+    edges = " ".join(f"{x:.5f}" for x in box * sigma)
+    (folder / "conf.gro").write_text("\n".join(["melt", str(len(positions)), *lines, edges]) + "\n")
+    (folder / "topol.top").write_text(
+        f"[ defaults ]\n1 2 no 1.0 1.0\n[ atomtypes ]\nAR 18 {mass} 0.0 A {sigma} {epsilon}\n"
+        f"[ moleculetype ]\nAR 1\n[ atoms ]\n1 AR 1 AR AR 1 0.0 {mass}\n"
+        f"[ system ]\nmelt\n[ molecules ]\nAR {len(positions)}\n"
+    )
+    (folder / "grompp.mdp").write_text(
+        f"integrator = md\ndt = {step:.6f}\nnsteps = -1\ncutoff-scheme = Verlet\nrcoulomb = {work.cutoff * sigma}\n"
+        f"rvdw = {work.cutoff * sigma}\nvdw-modifier = None\nDispCorr = no\ngen-vel = yes\n"
+        f"gen-temp = {work.temperature * epsilon / 0.0083144626:.2f}\ngen-seed = 1\nnstcalcenergy = 1000\n"
+        "nstenergy = 1000\nnstlog = 0\nnstxout = 0\nnstvout = 0\n"
+    )
+
+    def gmx(*arguments: str) -> str:
+        done = subprocess.run(
+            [program, "-quiet", *arguments], cwd=folder, capture_output=True, text=True, check=False,
+            env={**os.environ, "OMP_NUM_THREADS": "2"},
+        )  # fmt: skip
+        if done.returncode:
+            raise RuntimeError((done.stderr.strip().splitlines() or ["gmx failed"])[-1])
+        return done.stdout + done.stderr
+
+    gmx("grompp", "-maxwarn", "5")
+
+    def run(steps: int) -> float:
+        steps = max(200, steps)
+        gmx("mdrun", "-nsteps", str(steps), "-ntmpi", "1", "-ntomp", "2", "-resethway", "-noconfout", "-pin", "off")
+        log = (folder / "md.log").read_text()
+        per_day = next(line.split()[1] for line in log.splitlines() if line.startswith("Performance:"))
+        return step * 1e-3 * 86400.0 / float(per_day)
+
+    built = next((line.split(":")[1].strip() for line in gmx("--version").splitlines() if "SIMD" in line), "")
+    return run, {"atoms": len(positions), "precision": "float32", "device": built}
+
+
 ENGINES: dict[str, tuple[Callable[[Work, int, str], tuple[Run, dict[str, Any]]], str]] = {
     "jaxpot": (jaxpot_md, "numba"),
     "jaxpot-xla": (jaxpot_md, "xla"),
@@ -255,6 +311,7 @@ ENGINES: dict[str, tuple[Callable[[Work, int, str], tuple[Run, dict[str, Any]]],
     "lammps-mpi2": (lammps, "mpi"),
     "jax-md": (jax_md, "ordered"),
     "kups": (kups, ""),
+    "gromacs": (gromacs, ""),
     "matscipy": (with_ase, "matscipy"),
     "ase": (with_ase, "ase"),
 }
@@ -277,8 +334,8 @@ def main() -> None:
         print(json.dumps(info), flush=True)
     for steps in map(int, sys.argv[4:] or sys.stdin):
         start = time.perf_counter()
-        run(steps)
-        seconds = (time.perf_counter() - start) / steps
+        own = run(steps)
+        seconds = (time.perf_counter() - start) / steps if own is None else own
         if speak:
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             print(json.dumps({"seconds_per_step": seconds, "peak_MiB": peak}), flush=True)

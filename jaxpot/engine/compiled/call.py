@@ -47,6 +47,7 @@ def pair_loop(
     cutoff: float,
     weights: Sequence[jax.Array] = (),
     directions: jax.Array | None = None,
+    virial: bool = True,
 ) -> tuple[list[jax.Array], tuple[jax.Array, ...]]:
     """Sums over neighbours, and forces, by one compiled loop over the list.
 
@@ -63,10 +64,11 @@ def pair_loop(
         cutoff: Å.
         weights: arrays [atoms] whose values at both ends of an edge the formula needs.
         directions: [atoms, 3], displacements of the atoms.
+        virial: whether virials are wanted beside forces.
 
     Returns:
-        Sums, each [atoms]; with a slope also the forces [atoms, 3] and, without directions, the virials xx, yy, zz, yz,
-        xz, xy [6]. Values of padded atoms have no meaning.
+        Sums, each [atoms]; with a slope also the forces [atoms, 3] and, if wanted and without directions, the virials
+        xx, yy, zz, yz, xz, xy [6]. Values of padded atoms have no meaning.
 
     Raises:
         NotNativeError: the formula has no scalar code (:class:`UnsupportedError`), or XLA cannot call loops here.
@@ -115,6 +117,7 @@ def pair_loop(
         inputs=tuple((v.dtype.name, v.shape[0], v.shape[1]) for v in inputs),
         dtype=dtype.name,
         cutoff=float(cutoff),
+        with_virial=virial,
     )
     atoms, total = neighbors.row_of_atom.shape[0], neighbors.source.shape[0]
     centers, capacity = neighbors.rows.shape
