@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +13,7 @@ import jax
 import numpy as np
 
 from jaxpot.batch.padding import Sizes, fixed_plan, pad_system, resized, round_up, sizes_used
-from jaxpot.batch.progress import Progress, counted
+from jaxpot.batch.progress import Progress, check_time, counted
 from jaxpot.batch.shapes import group
 from jaxpot.fit.frame import Frame
 from jaxpot.io.arrays import open_npy
@@ -173,9 +172,7 @@ def prepare_data(
     buckets: list[Any] = [None] * len(groups)
     with counted(len(sizes), progress, "structure", "preparing") as tick:
         for k, frame in enumerate(iterate()):
-            if time.perf_counter() > limit:
-                message = f"out of time when {k} of {len(sizes)} structures were prepared"
-                raise TimeoutError(f"{message}; allow more minutes")
+            check_time(limit, k, len(sizes), "structures")
             b, at = place[k]
             shape, members = groups[b]
             pair = memory[k] if folder is None else _structure(k, frame, potential, dtype)

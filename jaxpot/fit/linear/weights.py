@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -93,6 +95,7 @@ class Validation(NamedTuple):
         groups: by group of frames, the root mean square error of its left-out energies, and the least that any
             combination reached, eV per atom.
         table: (factor, strength, energy error, force error) of every combination that was tried.
+        complete: False where the time was over before all of them were.
     """
 
     factor: float
@@ -101,6 +104,7 @@ class Validation(NamedTuple):
     force_error: float
     groups: dict[str, tuple[float, float]]
     table: tuple[tuple[float, float, float, float], ...]
+    complete: bool = True
 
 
 def choose_weights(
@@ -112,6 +116,7 @@ def choose_weights(
     strengths: Sequence[float] = STRENGTHS,
     stresses: Sequence[Factor] = (),
     tick: Tick = silent,
+    limit: float = math.inf,
 ) -> tuple[Weights, Validation, np.ndarray]:
     """Chooses weights of the energies and the strength of the ridge, by cross-validation on the training data.
 
@@ -138,6 +143,7 @@ def choose_weights(
         strengths: the strengths to try.
         stresses: weighted stress rows, one factor a fold; they are fitted, but do not influence the choice.
         tick: called after each strength.
+        limit: value of ``time.perf_counter`` at which to try no more; at least one combination is tried.
 
     Returns:
         The weights, the result of the cross-validation, and the penalty [columns] of squared coefficients.
@@ -151,10 +157,18 @@ def choose_weights(
             normals[k] = tuple(x + y for x, y in zip(normals[k], f.normal(), strict=True))
     tried: list[_Choice] = []
 
+    def over() -> bool:
+        return bool(tried) and time.perf_counter() > limit
+
     def add(strength: float) -> None:
+        if over():
+            return
         penalty = strength * number * scale[free] ** 2
         folds = [Fold(energies, normals, forces[k], k, free, penalty) for k in range(len(forces))]
-        tried.extend(_tried(folds, energies, strength, factors))
+        for choice in _tried(folds, energies, strength, factors):
+            tried.append(choice)
+            if over():
+                break
         tick()
 
     for strength in strengths:
@@ -173,7 +187,7 @@ def choose_weights(
     result = Weights(1.0, weights.forces, weights.stress, {**kept, **groups})
     least = np.min([choice.groups for choice in tried], axis=0)
     of_groups = dict(zip(names, zip(best.groups.tolist(), least.tolist(), strict=True), strict=True))
-    return result, Validation(*best[:4], of_groups, tuple(choice[:4] for choice in tried)), full
+    return result, Validation(*best[:4], of_groups, tuple(choice[:4] for choice in tried), not over()), full
 
 
 def _tried(folds: Sequence[Fold], energies: EnergyRows, strength: float, factors: Sequence[float]) -> Iterator[_Choice]:
