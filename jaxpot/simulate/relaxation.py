@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from jaxpot.batch.checks import check_system, checked_dtype, checked_params, several_structures
-from jaxpot.batch.named_data import data_of
+from jaxpot.batch.named_data import system_of
 from jaxpot.batch.progress import Progress, check_time, counted
 from jaxpot.evaluation import Params
 from jaxpot.potential import Potential, check_potential, prepare
@@ -184,10 +184,9 @@ def _system(
     try:
         if isinstance(structure, System):
             system = jax.tree.map(np.asarray, structure)
+            check_system(potential, system)
         else:
-            data = data_of(structure, potential.needs)
-            system = jax.tree.map(np.asarray, System.from_ase(structure, potential.elements, dtype, data))
-        check_system(potential, system)
+            system = jax.tree.map(np.asarray, system_of(structure, potential, dtype))
         system = jax.tree.map(lambda leaf: leaf.astype(dtype) if leaf.dtype.kind == "f" else leaf, system)
         if cell != "fixed":
             if not system.pbc.any() or abs(np.linalg.det(np.asarray(system.cell, np.float64))) == 0:

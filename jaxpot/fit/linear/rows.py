@@ -13,6 +13,7 @@ import numpy as np
 
 from jaxpot.batch import Result, batch, evaluate
 from jaxpot.batch.checks import checked_dtype, checked_params
+from jaxpot.batch.named_data import system_of
 from jaxpot.batch.progress import Progress, check_time, counted
 from jaxpot.engine import DescriptorPotential, DesignRows
 from jaxpot.evaluation import Evaluation, Params, cast_params
@@ -216,7 +217,7 @@ def rows_of(
     systems = []
     for frame in dataset:
         try:
-            systems.append(System.from_ase(frame.atoms, potential.elements, dtype))
+            systems.append(system_of(frame.atoms, potential, dtype))
         except ValueError as error:
             raise ValueError(f"{frame.source}: {error}") from None
     largest = max(len(s.positions) for s in systems)
