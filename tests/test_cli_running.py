@@ -210,6 +210,13 @@ def test_relax_takes_smiles(capsys: pytest.CaptureFixture[str]) -> None:
         properties = rdForceFieldHelpers.MMFFGetMoleculeProperties(other)
         energy = rdForceFieldHelpers.MMFFGetMoleculeForceField(other, properties).CalcEnergy()
         assert float(mol.GetProp("energy_eV")) / KCAL_PER_MOL == pytest.approx(energy, abs=1e-4)
+    for rule, lengths in (("rdkit", (1.405, 0.02)), ("published", (1.197, 0.02))):
+        with pytest.warns(UserWarning, match=r"O0-C1 of O=C=O"):
+            assert run(*common, "--structure", "O=C=O", "--empirical-bonds", rule) == 0
+        positions = read_sdf(Path("out.sdf"))[0].GetConformer().GetPositions()
+        assert np.linalg.norm(positions[0] - positions[1]) == pytest.approx(lengths[0], abs=lengths[1])
+    assert run("relax", *COPPER, "-s", "fcc:Cu:3.6", "-o", "x.extxyz", "--empirical-bonds", "published") == 2
+    assert "--empirical-bonds goes with mmff94 and mmff94s alone" in capsys.readouterr().err
     Path("bad.smi").write_text("CCO\nthis is none\n")
     assert run(*common, "--structure", "bad.smi") == 2
     assert "bad.smi:2: holds no molecule" in capsys.readouterr().err

@@ -24,7 +24,7 @@ STRESS_FACTOR = 3.0  # ratio of weights of a stress and a force component, each 
 ENERGY_RATIO = 3.0  # largest ratio of the weights of the energies of two groups
 FORCE_RATIO = 10.0  # likewise of forces
 LEAST_SHARE = 0.2  # the stress error of a group counts as at least this part of that of all groups
-FORCE_BOUND = 1.2  # largest ratio of the error of forces to the least that any choice reaches
+FORCE_BOUND = 1.12  # largest ratio of the error of forces to the least that any choice reaches
 GIVEN_UP = 2.0  # a hard group is named whose error is this many times the least that any choice reaches
 NEGLIGIBLE = 1e-3  # eV per atom, an error of energies that no warning names
 ROUNDS = 3
@@ -132,7 +132,7 @@ def choose_weights(
     The factor and the strength of the ridge are those of the least E * F, which no choice of units changes. F is the
     root mean square error of left-out forces. E is the geometric mean of the mean absolute error of all left-out
     energies and of the root mean square of the errors s_g, in which a group of few frames counts as much as any other.
-    Only choices whose F is at most a fifth above the least are considered.
+    Only choices whose F is at most 12 % above the least are considered.
 
     Args:
         energies: the rows of all energies.
