@@ -21,7 +21,7 @@ SPRING = {"k": 2.0}
 
 
 @jaxpot.potential_kind
-def springs_in_a_field() -> jaxpot.Potential:
+def charged_springs() -> jaxpot.Potential:
     """Atoms on springs of stiffness k to the origin, pulled by a field of 1 V/Å along z."""
 
     def energies(params: dict[str, jnp.ndarray], system: jaxpot.System, neighbors: object) -> jnp.ndarray:
@@ -48,7 +48,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_charges_reach_fits_and_the_calculator(file: Path, tmp_path: Path, precision: object) -> None:
-    springs, data = springs_in_a_field(), read_dataset(file)
+    springs, data = charged_springs(), read_dataset(file)
     expected = [frame.energy for frame in data]
     for structures in (ase.io.read(file, ":"), data.atoms):
         found = jaxpot.evaluate(springs, SPRING, structures)

@@ -24,7 +24,7 @@ class Loader:
         divisor: number of devices, by which the size of every batch is divisible.
         place: function that puts a batch onto the devices.
         resident: whether all structures stay on the device; otherwise each batch is copied there. By default they stay
-            for a single device and data in memory. NumPy gathers the batches of a CPU: as fast, and nothing is compiled.
+            for a single device and data in memory. NumPy gathers the batches of a CPU, without compiling.
     """
 
     def __init__(
