@@ -167,7 +167,7 @@ class _Run:
         self.system = system_of(atoms, potential, self.dtype, extras)
         self.params = checked_params(params, self.dtype)
         self.identity = identity(potential, self.params, self.system, atoms, settings)
-        self.dynamics = dynamics(potential, settings.ensemble, settings.skin, watch=watch)
+        self.dynamics = dynamics(potential, settings.ensemble, settings.skin, watch=watch, steps=settings.steps)
         self.watch = watch
 
     def go(
