@@ -149,8 +149,9 @@ def _equal(one: dict[str, Any], other: dict[str, Any]) -> bool:
     """Whether named data are the same."""
     if one.keys() != other.keys():
         return False
+    kinds: list[Any] = [jax.tree.structure(data) for data in (one, other)]
     pairs = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=False)
-    return jax.tree.structure(one) == jax.tree.structure(other) and all(np.array_equal(a, b) for a, b in pairs)
+    return bool(kinds[0] == kinds[1]) and all(np.array_equal(a, b) for a, b in pairs)
 
 
 class _Geometry(NamedTuple):

@@ -287,7 +287,7 @@ def _in_one_shape(
     systems: Sequence[tuple[System, Neighbors | None]], groups: Sequence[tuple[Sizes, Sequence[int]]]
 ) -> dict[int, System]:
     """Padded systems by place, where they hold data such as topologies, which must be alike to be stacked."""
-    found = {}
+    found: dict[int, System] = {}
     for shape, members in groups:
         if systems and any(declared(name).alike for name in systems[members[0]][0].extras):
             padded = [pad_system(systems[k][0], shape.atoms) for k in members]
