@@ -13,6 +13,7 @@ the diagonal, for anisotropic cells only its diagonal is used; all else is the s
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -135,7 +136,7 @@ def _thermostats(ensemble: Ensemble, state: MDState) -> MDState:
         chains, both(twice_kinetic_energy(state), cell_kinetic), both(freedom, VARIABLES[ensemble.cell]), kT,
         both(*periods), ensemble.step,
     )  # fmt: skip
-    atoms, cell = (Chain(*(leaf[..., k] for leaf in chains)) for k in range(2))
+    atoms, cell = (jax.tree.map(operator.itemgetter((..., k)), chains) for k in range(2))
     bath = Barostat(factors[1] * bath.strain_rate, atoms, cell, bath.virial)
     return state.replace(velocities=factors[0] * state.velocities, bath=bath)
 
