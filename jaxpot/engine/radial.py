@@ -208,7 +208,7 @@ def radial_potential(
         def _(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Evaluation, Evaluation]:
             return evaluate_compiled(*primals), jvp_with_reverse(evaluate_traced, reverse, primals, tangents)
 
-        return evaluate_compiled  # type: ignore[no-any-return]
+        return evaluate_compiled
 
     def reverse(given: Any, by: Any, wanted: Any) -> Any:
         return radial_compiled.reverse(formula, evaluate_traced, given, by, wanted)

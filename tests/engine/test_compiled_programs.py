@@ -68,7 +68,7 @@ def test_every_potential_that_has_loops_is_listed(case: Any, monkeypatch: pytest
     class Found(Exception):
         pass
 
-    def found(*_: Any) -> None:
+    def found(*_: Any, **__: Any) -> None:
         raise Found
 
     monkeypatch.setattr(compiled, "pair_loop", found)
