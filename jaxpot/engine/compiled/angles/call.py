@@ -90,6 +90,8 @@ def _loop_of(
     values = [jnp.ravel(v) for v in translation.inputs]
     ordered = formulas.triple is not None and not symmetric(lines, outputs["triple"][0])
     lines, texts, columns = packed(lines, texts, [v.size for v in values], [v.dtype.name for v in values])
+    # a call of the C library would interrupt the loop
+    lines = [line._replace(text=line.text.replace("math.exp(", "exponential(")) for line in lines]
     inputs = [jnp.stack([values[k] for k in group], axis=-1) for group in columns]
     loop = AngleLoop(
         lines=tuple(lines),

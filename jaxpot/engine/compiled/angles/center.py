@@ -17,7 +17,7 @@ from jaxpot.engine.compiled.angles.stages import (
     stages_of,
 )
 from jaxpot.engine.compiled.lines import names_in
-from jaxpot.engine.compiled.loop import CALLS, VIRIAL, assignment, indented
+from jaxpot.engine.compiled.loop import VIRIAL, assignment, indented
 from jaxpot.engine.compiled.scalar_code import Line
 
 __all__ = ["center_of"]
@@ -25,6 +25,7 @@ __all__ = ["center_of"]
 # columns of an edge: its unit vector, length and inverse length; then E's derivative by its length, and the vector
 # whose multiple by the inverse length is the rest of the gradient
 FIRST = ("ux", "uy", "uz", "rj", "inverse", "along", "tx", "ty", "tz")
+COSTLY = re.compile(r"\b(?:exponential|math\.|np\.fmod|ratio)|\*\*")  # worth a place in the scratch
 COLUMNS = {name: k for k, name in enumerate(FIRST)}
 
 
@@ -198,7 +199,7 @@ class _Center:
         first, second = self.lines(self.around, (INNER,)), self.lines(self.pulled, (INNER,))
         # costly values of the first loop over k that the second needs too are kept
         names = {line.name for line in second}
-        shared = [line for line in first if line.name in names and CALLS.search(line.text)]
+        shared = [line for line in first if line.name in names and COSTLY.search(line.text)]
         self.kept = {line.name: k for k, line in enumerate(shared)}
         second = self._without(second, self.pulled, set(self.kept))
         outer = self.lines([*self.bond, *self.pulled, *self.around], (OUTER,))
