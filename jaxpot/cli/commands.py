@@ -156,7 +156,11 @@ def evaluate(
 @click.option("--force", "fmax", type=float, default=0.01, show_default=True, help="Largest force at the end, eV/Å.")
 @click.option("--steps", type=int, default=500, show_default=True, help="Most evaluations of a structure.")
 @click.option(
-    "--cell", type=click.Choice(CELLS), is_flag=False, flag_value="flexible", default="fixed",
+    "--cell",
+    type=click.Choice(CELLS),
+    is_flag=False,
+    flag_value="flexible",
+    default="fixed",
     help="Relax the cell as well: all of it, or isotropic (its volume), or anisotropic (its lengths along x, y and z).",
 )
 def relax(

@@ -192,9 +192,7 @@ class _Run:
             kept = TextFrames(self.files.watched, marks.get("watched")) if keeping else None
             self.kept = None if kept is None else opened.enter_context(closing(kept))
             stop = opened.enter_context(asked_to_stop())
-            return self._loop(
-                carry, restart is None, lambda: stop.is_set() or time.perf_counter() > limit, on_progress
-            )
+            return self._loop(carry, restart is None, lambda: stop.is_set() or time.perf_counter() > limit, on_progress)
 
     def _started(self) -> Carry:
         temperature = self.settings.initial_temperature

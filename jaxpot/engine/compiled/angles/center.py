@@ -132,16 +132,30 @@ class _Center:
         text += ["    if rows[i, middle] < total:", "        filled = middle + 1", "    else:", "        high = middle"]
         text += [f"{d}i = points[U(i) * U(4) + U({e})]" for e, d in enumerate("xyz")]
         text += ["own = species_of[i]", "m = 0", "for k in range(filled):"]
-        one = ["row = rows[i, k]", "at = U(row) * U(4)", *[f"d{d} = points[at + U({e})] - {d}i" for e, d in enumerate("xyz")]]
+        one = [
+            "row = rows[i, k]",
+            "at = U(row) * U(4)",
+            *[f"d{d} = points[at + U({e})] - {d}i" for e, d in enumerate("xyz")],
+        ]
         one += ["candidates[m] = row", "m += not (dx * dx + dy * dy + dz * dz >= loose)"]
         text += indented(one)
         text += [assignment(line) for line in self._center_lines((CENTER,))]
-        text += ["n = 0", "near_edges = 0", "e = F(0.0)", *[f"s{k} = F(0.0)" for k in range(self.loop.sums)], "for k in range(m):"]
+        text += [
+            "n = 0",
+            "near_edges = 0",
+            "e = F(0.0)",
+            *[f"s{k} = F(0.0)" for k in range(self.loop.sums)],
+            "for k in range(m):",
+        ]
         text += indented(self._edge())
         return text
 
     def _edge(self) -> list[str]:
-        one = ["row = candidates[k]", "at = U(row) * U(4)", *[f"d{d} = points[at + U({e})] - {d}i" for e, d in enumerate("xyz")]]
+        one = [
+            "row = candidates[k]",
+            "at = U(row) * U(4)",
+            *[f"d{d} = points[at + U({e})] - {d}i" for e, d in enumerate("xyz")],
+        ]
         # from both ends, an edge to an image must have the same length to the last digit
         image = ["other = source[row]", *[f"h{d} = F(offset[row, {d}] - offset[i, {d}])" for d in range(3)]]
         image += [
@@ -189,7 +203,11 @@ class _Center:
         return [*text, *[assignment(line) for line in lines]]
 
     def _outer_edge(self) -> list[str]:
-        return ["bj = U(j) * U(STRIDE)", *[f"j{d} = {self.at(f'u{d}', 'j')}" for d in "xyz"], f"ij = {self.at('inverse', 'j')}"]
+        return [
+            "bj = U(j) * U(STRIDE)",
+            *[f"j{d} = {self.at(f'u{d}', 'j')}" for d in "xyz"],
+            f"ij = {self.at('inverse', 'j')}",
+        ]
 
     def _bonds(self) -> list[str]:
         """Bonds that know the sums z of the bonds around them."""
@@ -249,7 +267,12 @@ class _Center:
         value, *slopes = self.triple
         if ordered:
             value, slopes = f"F(0.5) * {value}", [f"F(0.5) * {s}" for s in slopes]
-        one = [*(["k = near[q]"] if short else []), *self._angle(lines, self.triple), f"e += {value}", *self._pull(*slopes)]
+        one = [
+            *(["k = near[q]"] if short else []),
+            *self._angle(lines, self.triple),
+            f"e += {value}",
+            *self._pull(*slopes),
+        ]
         inner, outer = ("q", "o") if short else ("k", "j")
         head = [f"for {inner} in range({number}):", f"    if {inner} == {outer}:", "        continue"]
         if not ordered:

@@ -32,7 +32,12 @@ def source_of(loop: AngleLoop) -> str:
     species of atoms and images; gradients [atoms, room, 3] and ends [atoms, room] of edges, and their numbers [atoms].
     """
     text = [*_gather_rows(), *_work(loop), *_collect()]
-    text += ["def task(job, chunk):", f"    phase = word(job, {PHASE})", "    if phase == 0:", "        gather_rows(job, chunk)"]
+    text += [
+        "def task(job, chunk):",
+        f"    phase = word(job, {PHASE})",
+        "    if phase == 0:",
+        "        gather_rows(job, chunk)",
+    ]
     text += ["    elif phase == 1:", "        work(job, chunk)", "    else:", "        collect(job, chunk)"]
     return "\n".join([*text, *_body(8 if loop.dtype == "float64" else 4)]) + "\n"
 
@@ -65,7 +70,11 @@ def _gather_rows() -> list[str]:
     """The phase that collects coordinates and species of atoms and images."""
     body = [*_arrays(), *_rows(), f"species = carray(argument(frame, {SPECIES}), (atoms,), np.int32)"]
     body += [f"for row in range(chunk * {ATOMS_PER_TASK}, min(total, (chunk + 1) * {ATOMS_PER_TASK})):"]
-    one = ["i = U(source[row])", "a, b, c = F(offset[row, 0]), F(offset[row, 1]), F(offset[row, 2])", "at = U(row) * U(4)"]
+    one = [
+        "i = U(source[row])",
+        "a, b, c = F(offset[row, 0]), F(offset[row, 1]), F(offset[row, 2])",
+        "at = U(row) * U(4)",
+    ]
     one += [
         f"points[at + U({d})] = positions[i, {d}] + (a * cell[0, {d}] + b * cell[1, {d}] + c * cell[2, {d}])"
         for d in range(3)
@@ -99,7 +108,14 @@ def _collect() -> list[str]:
     body = [*_arrays(), *_edges()]
     body += [f"for i in range(chunk * {ATOMS_PER_TASK}, min(atoms, (chunk + 1) * {ATOMS_PER_TASK})):"]
     add = [f"    a{d} += gradients[U(at + q) * U(3) + U({e})]" for e, d in enumerate("xyz")]
-    center = ["atom = source[i]", "if row_of_atom[atom] != i:", "    continue", "ax = F(0.0)", "ay = F(0.0)", "az = F(0.0)"]
+    center = [
+        "atom = source[i]",
+        "if row_of_atom[atom] != i:",
+        "    continue",
+        "ax = F(0.0)",
+        "ay = F(0.0)",
+        "az = F(0.0)",
+    ]
     center += ["for k in range(counts[i]):", *indented(["row = partners[U(i * width + k)]", "if row < atoms:"])]
     center += indented(["at = row * width", "for q in range(counts[row]):", "    if partners[U(at + q)] == i:"], 2)
     center += [*indented(add, 3), *indented(["        break"], 2), "    else:"]
@@ -128,7 +144,12 @@ def _body(bytes_of_float: int) -> list[str]:
     body += [f"set_word(job, {GRADIENTS_AT}, {results.format(GRADIENTS)})"]
     body += [f"set_word(job, {PARTNERS_AT}, {results.format(PARTNERS)})", "spare = 0"]
     body += [*phase(0, "total", ATOMS_PER_TASK), *phase(1, "atoms", CENTERS_PER_TASK)]
-    body += ["most = np.int64(0)", "for i in range(atoms):", "    most = max(most, np.int64(counts[i]))", "if most > width:"]
+    body += [
+        "most = np.int64(0)",
+        "for i in range(atoms):",
+        "    most = max(most, np.int64(counts[i]))",
+        "if most > width:",
+    ]
     more = [f"spare = allocate(atoms * most * {3 * bytes_of_float + 4})", "if spare == 0:", "    raise MemoryError"]
     more += [f"set_word(job, {ROOM}, most)", f"set_word(job, {GRADIENTS_AT}, spare)"]
     more += [f"set_word(job, {PARTNERS_AT}, spare + atoms * most * {3 * bytes_of_float})"]
