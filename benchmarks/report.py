@@ -147,6 +147,7 @@ PARTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "md.targets": targets,
     "md": steps,
     "md_gpu": steps,
+    "angles": steps,
     "lists": plain,
     "gradient": gradients,
     "first_call": plain,

@@ -45,7 +45,8 @@ def angular_potential(
     pair or angle at hand: ``A[i]``, ``A[i, j]`` or ``A[i, j, k]``, where pairs take [i, j, j] of the last kind.
     Formulas work element by element on arrays that broadcast, so that what depends on one edge of an angle is computed
     once an edge. They and their derivatives must be finite for all distances up to the cutoff, all angles, and for sums
-    z and S that are 0; slots without a neighbour are made safe before a formula sees them.
+    z and S that are 0; slots without a neighbour are made safe before a formula sees them. In large systems on the CPU,
+    numba compiles the formulas into a loop, in which they see scalars.
 
     Args:
         cutoff: Å, of bonds and of sums S.

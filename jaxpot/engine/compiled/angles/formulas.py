@@ -79,7 +79,7 @@ def parts_of(formulas: Formulas, dtype: Any) -> dict[str, tuple[list[str], Calla
 
         def pulled(p: Any, rj: Any, rk: Any, cosine: Any, own: Any, oj: Any, ok: Any, *more: Any) -> list[Any]:
             S, y = more[: formulas.sums], more[formulas.sums :]
-            terms, pull = jax.vjp(lambda *edges: [scalar(g) for g in around(p, *edges, own, oj, ok)], rj, rk, cosine, S)
+            _, pull = jax.vjp(lambda *edges: [scalar(g) for g in around(p, *edges, own, oj, ok)], rj, rk, cosine, S)
             return jax.tree.leaves(pull(list(y)))
 
         parts["around"] = ([*angle, *species, *S], bond_terms)

@@ -47,9 +47,9 @@ def _value(node: ast.expr, values: Mapping[str, int], exchanged: Mapping[str, st
         case ast.Call(ast.Name("ratio"), [left, right]):
             under = _value(right, values, exchanged)
             return _value(left, values, exchanged) * pow(under, PRIME - 2, PRIME) % PRIME
-    inner = [_value(child, values, exchanged) for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
-    shape = ast.dump(node) if not inner else type(node).__name__ + _operators(node)
-    return _random(shape, *inner)
+    parts = [_value(child, values, exchanged) for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
+    shape = type(node).__name__ + _operators(node) if parts else ast.dump(node)
+    return _random(shape, *parts)
 
 
 def _operators(node: ast.expr) -> str:
