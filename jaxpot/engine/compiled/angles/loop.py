@@ -15,7 +15,7 @@ class AngleLoop(NamedTuple):
     """The computation of a loop.
 
     The lines read the lengths ``rj``, ``rk`` of two edges and their ``cosine``, the species ``own``, ``oj``, ``ok``,
-    the sums over neighbours ``s0``, ``s1`` ..., the sums of a bond ``z0`` ..., and the derivatives ``y0`` ... of the bond's
+    the sums over neighbours ``s0``, ``s1`` ..., the sums of a bond ``z0`` ..., and the derivatives ``y0`` ... of its
     energy by them.
 
     Attributes:
