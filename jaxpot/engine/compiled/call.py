@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from jaxpot.engine.compiled.lines import packed, used
 from jaxpot.engine.compiled.loop import CENTERS_PER_TASK, Loop
-from jaxpot.engine.compiled.machine import as_read, output_of, target_of
+from jaxpot.engine.compiled.machine import as_read, output_of, table_of, target_of
 from jaxpot.engine.compiled.scalar_code import Code, Translation, translate
 from jaxpot.engine.compiled.source import source_of
 from jaxpot.neighbors import Neighbors
@@ -97,7 +97,7 @@ def pair_loop(
     lines, outputs, columns = packed(
         used(translation.lines, outputs), outputs, [v.size for v in values], [v.dtype.name for v in values]
     )
-    inputs = [jnp.stack([values[k] for k in group], axis=-1) for group in columns]
+    inputs = [table_of([values[k] for k in group]) for group in columns]
     loop = Loop(
         lines=tuple(lines),
         outputs=tuple(outputs),
@@ -115,7 +115,7 @@ def pair_loop(
         shapes += [((atoms, 3), dtype)]
     if loop.virial:
         shapes += [((math.ceil(atoms / CENTERS_PER_TASK), 6), dtype)]
-    shapes += [((total, loop.stride), dtype), ((total,), jnp.int32)]  # the scratch
+    shapes += [((total + 1, loop.stride), dtype), ((total,), jnp.int32)]  # the scratch
     arrays = vary_alike([
         as_read(system.positions, dtype, (atoms, 3), "positions"),
         as_read(system.species, jnp.int32, (atoms,), "species"),

@@ -12,12 +12,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxpot.engine.compiled.lines import padded
 from jaxpot.engine.compiled.loop import assignment
 from jaxpot.engine.compiled.scalar_code import Translation, UnsupportedError
 from jaxpot.numerics.native_choice import NotNativeError
 from jaxpot.numerics.native_interface import interface_problem, register_once
 
-__all__ = ["as_read", "output_of", "target_of"]
+__all__ = ["as_read", "output_of", "table_of", "target_of"]
 
 # LLVM's optimisations for floats. In addition, sums over neighbours may have any order (native_scalars.accumulate).
 # Optimisations that assume that there is no NaN or infinity, or could remove one, are left out.
@@ -29,6 +30,12 @@ def output_of(translation: Translation, value: Any, shape: Any) -> str:
     if shape.dtype != translation.dtype:
         raise NotNativeError(f"the formula gives {shape.dtype} for positions of {translation.dtype}")
     return translation.emit(translation.scalar(value, shape), shape.dtype)
+
+
+def table_of(columns: Sequence[jax.Array]) -> jax.Array:
+    """[size, padded columns] the columns of a table, and columns of zeros."""
+    table = jnp.stack(columns, axis=-1)
+    return jnp.pad(table, ((0, 0), (0, padded(len(columns)) - len(columns))))
 
 
 def as_read(value: Any, dtype: Any, shape: tuple[int, ...], name: str) -> jax.Array:
@@ -103,7 +110,7 @@ def _compiled(source: str, name: str, dtype: str, tasks: Sequence[str], pieces: 
     """The function that XLA calls."""
     import numba
 
-    from jaxpot.numerics import native_calls, native_code, native_scalars, native_threads
+    from jaxpot.numerics import native_calls, native_code, native_edges, native_scalars, native_threads
 
     calls = ("allocate", "argument", "as_pointer", "free", "result", "set_word", "size", "word")
     scope: dict[str, Any] = {
@@ -111,6 +118,7 @@ def _compiled(source: str, name: str, dtype: str, tasks: Sequence[str], pieces: 
         "carray": numba.carray, "run_tasks": native_threads.run_tasks,
         **{key: getattr(native_calls, key) for key in calls},
         **{key: getattr(native_scalars, key) for key in native_scalars.__all__},
+        **{key: getattr(native_edges, key) for key in native_edges.__all__},
     }  # fmt: skip
     exec(compile(source, f"<{name}>", "exec"), scope)
     options: dict[str, Any] = {"error_model": "numpy", "nogil": True}

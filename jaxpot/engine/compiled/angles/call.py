@@ -13,7 +13,7 @@ from jaxpot.engine.compiled.angles.loop import AngleLoop
 from jaxpot.engine.compiled.angles.source import CENTERS_PER_TASK, source_of
 from jaxpot.engine.compiled.angles.symmetry import symmetric
 from jaxpot.engine.compiled.lines import packed, used
-from jaxpot.engine.compiled.machine import as_read, output_of, target_of
+from jaxpot.engine.compiled.machine import as_read, output_of, table_of, target_of
 from jaxpot.engine.compiled.scalar_code import Code, Translation, translate
 from jaxpot.neighbors import Neighbors
 from jaxpot.numerics.manual_axes import abstract_like, vary_alike
@@ -92,7 +92,7 @@ def _loop_of(
     lines, texts, columns = packed(lines, texts, [v.size for v in values], [v.dtype.name for v in values])
     # a call of the C library would interrupt the loop
     lines = [line._replace(text=line.text.replace("math.exp(", "exponential(")) for line in lines]
-    inputs = [jnp.stack([values[k] for k in group], axis=-1) for group in columns]
+    inputs = [table_of([values[k] for k in group]) for group in columns]
     loop = AngleLoop(
         lines=tuple(lines),
         parts=tuple((part, len(found)) for part, found in outputs.items()),
