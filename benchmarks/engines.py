@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.systems import WORKS, Work, crystal
+from benchmarks.systems import WORKS, Work, crystal, species_of
 
 Run = Callable[[int], float | None]  # the seconds of a step, of a program that takes its time itself
 WARM_UP = 50  # steps before the clock starts
@@ -41,14 +41,15 @@ def lammps(work: Work, atoms: int, how: str) -> tuple[Run, dict[str, Any]]:
     suffix = {"omp": ["-sf", "omp", "-pk", "omp", "2"], "serial": []}.get(how, ["-sf", "opt"])
     program = package.lammps(cmdargs=["-screen", "none", "-log", "none", "-nocite", *suffix])
     n = round(crystal(work, atoms)[1][0] / work.a)
+    second = [f"basis {k} 2" for k in range(5, 9)] if " " in work.element else []
     for line in (
         f"units {work.units}",
         "atom_style atomic",
-        f"lattice {work.structure} {0.8442 if work.units == 'lj' else work.a}",
+        f"lattice {work.structure.replace('zincblende', 'diamond')} {0.8442 if work.units == 'lj' else work.a}",
         f"region box block 0 {n} 0 {n} 0 {n}",
-        "create_box 1 box",
-        "create_atoms 1 box",
-        f"mass 1 {1.0 if work.units == 'lj' else MASS}",
+        f"create_box {1 + bool(second)} box",
+        f"create_atoms 1 box {' '.join(second)}",
+        f"mass * {1.0 if work.units == 'lj' else MASS}",
         f"velocity all create {work.temperature} 87287 loop geom",
         f"pair_style {work.pair_style}",
         "pair_coeff 1 1 1.0 1.0" if work.file is None else f"pair_coeff * * {potential_file(work)} {work.element}",
@@ -88,12 +89,14 @@ def potential_of(work: Work) -> tuple[Any, Any]:
 
     if work.file is None:
         return jaxpot.lennard_jones(work.cutoff), {"epsilon": 1.0, "sigma": 1.0}
-    return jaxpot.load(potential_file(work), elements=[work.element])
+    return jaxpot.load(potential_file(work), elements=work.element.split())
 
 
 def jaxpot_md(work: Work, atoms: int, how: str) -> tuple[Run, dict[str, Any]]:
-    """jaxpot in float32, by the loops that numba compiles ("numba") or by XLA alone ("xla")."""
+    """jaxpot by the loops that numba compiles or by XLA alone ("xla"), in float32, or in float64 ("float64")."""
     import jax
+
+    jax.config.update("jax_enable_x64", how == "float64")
 
     import jaxpot
     from jaxpot.neighbors import native
@@ -105,7 +108,7 @@ def jaxpot_md(work: Work, atoms: int, how: str) -> tuple[Run, dict[str, Any]]:
         native.available = lambda: False
     positions, box, velocities, mass, step = initial(work, atoms)
     potential, params = potential_of(work)
-    system = jaxpot.System.create(positions, cell=box)
+    system = jaxpot.System.create(positions, species_of(work, len(positions)), box)
     dtype = system.positions.dtype
     of = dynamics(potential, Ensemble("nve", timestep=step / FEMTOSECOND), skin=work.skin, steps=STEPS)
     masses = jax.numpy.full(len(positions), mass, dtype)
@@ -121,24 +124,29 @@ def jaxpot_md(work: Work, atoms: int, how: str) -> tuple[Run, dict[str, Any]]:
 
 
 def jax_md(work: Work, atoms: int, how: str) -> tuple[Run, dict[str, Any]]:
-    """jax-md in float32 with its own potential, list and integrator; it has Lennard-Jones only of our works."""
+    """jax-md in float32 with its own potential, list and integrator; it has Lennard-Jones and SW of our works."""
     import jax
     import jax.numpy as jnp
     import jax_md
 
-    if work.file is not None:
-        raise RuntimeError("not in jax-md with a cell list: its EAM takes no neighbours")
-    positions, box, velocities, _, step = initial(work, atoms)
+    if work.file is not None and work.name != "sw":
+        raise RuntimeError(f"{work.pair_style}: not in jax-md with a cell list, or not set up here")
+    positions, box, velocities, mass, step = initial(work, atoms)
     start = jnp.asarray(positions, jnp.float32)
     displacement, shift = jax_md.space.periodic(float(box[0]))
-    neighbor_fn, energy_fn = jax_md.energy.lennard_jones_neighbor_list(
-        displacement, float(box[0]), r_cutoff=work.cutoff, dr_threshold=work.skin, r_onset=work.cutoff - 1e-3,
-        format=jax_md.partition.OrderedSparse if how == "ordered" else jax_md.partition.Dense,
-    )  # fmt: skip
+    if work.name == "sw":
+        neighbor_fn, energy_fn = jax_md.energy.stillinger_weber_neighbor_list(
+            displacement, float(box[0]), dr_threshold=work.skin
+        )
+    else:
+        neighbor_fn, energy_fn = jax_md.energy.lennard_jones_neighbor_list(
+            displacement, float(box[0]), r_cutoff=work.cutoff, dr_threshold=work.skin, r_onset=work.cutoff - 1e-3,
+            format=jax_md.partition.OrderedSparse if how == "ordered" else jax_md.partition.Dense,
+        )  # fmt: skip
     init_fn, apply_fn = jax_md.simulate.nve(energy_fn, shift, dt=step)
     neighbors = neighbor_fn.allocate(start, extra_capacity=16)
-    state = init_fn(jax.random.PRNGKey(0), start, kT=work.temperature, neighbor=neighbors)
-    state = state.set(momentum=jnp.asarray(velocities, jnp.float32))
+    state = init_fn(jax.random.PRNGKey(0), start, kT=1.0, mass=mass, neighbor=neighbors)
+    state = state.set(momentum=jnp.asarray(velocities * mass, jnp.float32))
 
     def one(_: Any, carry: Any) -> Any:
         state, neighbors = carry
@@ -304,6 +312,7 @@ def gromacs(work: Work, atoms: int, how: str) -> tuple[Run, dict[str, Any]]:
 
 ENGINES: dict[str, tuple[Callable[[Work, int, str], tuple[Run, dict[str, Any]]], str]] = {
     "jaxpot": (jaxpot_md, "numba"),
+    "jaxpot-float64": (jaxpot_md, "float64"),
     "jaxpot-xla": (jaxpot_md, "xla"),
     "lammps-serial": (lammps, "serial"),
     "lammps-opt": (lammps, "opt"),
