@@ -126,7 +126,7 @@ def chain(*potentials: Potential) -> Potential:
 
     def outputs(params: Params, system: System, neighbors: Neighbors) -> Outputs:
         parts = results("outputs", params, system, neighbors)
-        return Outputs(sum(p.energies for p in parts), add_results([p.extras for p in parts]))  # type: ignore[arg-type]
+        return Outputs(sum(p.energies for p in parts), add_results([p.extras for p in parts]))
 
     def evaluate(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
         return add_evaluations(results("evaluate", params, system, neighbors))

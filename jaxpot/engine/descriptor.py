@@ -47,7 +47,7 @@ class DescriptorPotential(Potential):
         head: turns these numbers into the energy of the atom.
 
     The other attributes (``name``, ``cutoff``, ``elements``, ``unchecked``, ``init``, ``spec``, ``prepare``, ``needs``,
-    ``gives`` and ``ranges``) are those of every :class:`jaxpot.Potential`.
+    ``gives``, ``ranges``, ``resolution`` and ``constant``) are those of every :class:`jaxpot.Potential`.
     """
 
     descriptor: Descriptor = None  # type: ignore[assignment]

@@ -131,6 +131,7 @@ def _any_cell(plan: Plan, atoms: int | None = None) -> Plan:
     so round that the next structures of the kind find the compiled program again."""
     atoms = plan.atoms if atoms is None else atoms
     first, second, third = (atoms + round_up(rows - plan.centers) for rows in plan.stage_rows)
+    a, b, c = map(round_up, plan.waves)
     ranges = tuple(
         one._replace(capacity=round_up(one.capacity), inside=min(round_up(one.inside), round_up(one.capacity)))
         for one in plan.ranges
@@ -144,7 +145,7 @@ def _any_cell(plan: Plan, atoms: int | None = None) -> Plan:
         bin_capacity=third,
         sort=False,
         native=False,
-        waves=tuple(map(round_up, plan.waves)),
+        waves=(a, b, c),
     )
 
 

@@ -36,7 +36,7 @@ class Mesh(NamedTuple):
             np.fft.fftfreq(second, 1 / second),
             np.fft.rfftfreq(third, 1 / third),
         )
-        return tuple(  # type: ignore[return-value]
+        return tuple(
             np.rint(one).astype(int).reshape(shape)
             for one, shape in ((a, (-1, 1, 1)), (b, (1, -1, 1)), (c, (1, 1, -1)))
         )

@@ -49,16 +49,12 @@ def spread_weights(fraction: jax.Array, order: int) -> tuple[jax.Array, jax.Arra
     Returns:
         Both [..., order]: for the point below, the one before it, and so on.
     """
-    values = [fraction, 1.0 - fraction]
+    values, zero = [fraction, 1.0 - fraction], jnp.zeros_like(fraction)
     slopes = values
     for n in range(3, order + 1):
-        below = [*values, None]
-        above = [None, *values]
-        slopes = [(0.0 if a is None else a) - (0.0 if b is None else b) for a, b in zip(below, above, strict=True)]
-        values = [
-            ((0.0 if a is None else (fraction + k) * a) + (0.0 if b is None else (n - fraction - k) * b)) / (n - 1)
-            for k, (a, b) in enumerate(zip(below, above, strict=True))
-        ]
+        pairs = list(zip([*values, zero], [zero, *values], strict=True))
+        slopes = [a - b for a, b in pairs]
+        values = [((fraction + k) * a + (n - fraction - k) * b) / (n - 1) for k, (a, b) in enumerate(pairs)]
     return jnp.stack(values, axis=-1), jnp.stack(slopes, axis=-1)
 
 

@@ -78,7 +78,7 @@ class WaveSum(NamedTuple):
         """
         first, second, third = self._phases(fractional)
         m1, m2, m3 = (2.0 * np.pi * one.ravel() for one in self.integers)
-        m2, m3 = (jnp.asarray(one, charges.dtype) for one in (m2, m3))
+        across_m, upward_m = (jnp.asarray(one, charges.dtype)[None, :] for one in (m2, m3))
         Carry = tuple[jax.Array, jax.Array]
 
         @jax.checkpoint
@@ -89,8 +89,8 @@ class WaveSum(NamedTuple):
             factor = weight * jnp.conj(amplitude)
             inner = both * (third @ factor.T)
             along = inner.sum(axis=1)
-            across = (inner * m2[None, :]).sum(axis=1)
-            upward = (both * (third @ (factor * m3[None, :]).T)).sum(axis=1)
+            across = (inner * across_m).sum(axis=1)
+            upward = (both * (third @ (factor * upward_m).T)).sum(axis=1)
             slope = -jnp.stack([m * along.imag, across.imag, upward.imag], axis=1)
             square = amplitude.real**2 + amplitude.imag**2
             return (potential + count * along.real, slopes + count * slope), square

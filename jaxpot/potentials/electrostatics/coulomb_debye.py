@@ -50,7 +50,7 @@ def coulomb_debye(
         >>> system = jaxpot.System.create([[0.0, 0.0, 0.0], [0.0, 0.0, 2.0]], extras={"charges": [1.0, -1.0]})
         >>> neighbors = jaxpot.neighbor_list(potential).allocate(system)
         >>> f"{jaxpot.energy(potential)({'kappa': 0.3}, system, neighbors):.4f}"
-        '-3.9514'
+        '-3.9513'
 
     Reference: P. Debye and E. Hückel, Phys. Z. 24, 185 (1923); LAMMPS's ``pair_style coul/debye``.
     """
