@@ -26,7 +26,7 @@ from jaxpot.system import System
 __all__ = ["Counts", "Examples", "Features", "TrainingData", "open_data", "prepare_data"]
 
 STORE = "store.json"
-VERSION = 4
+VERSION = 5
 EPOCHS = 100  # evaluations of a structure, by which shapes are chosen; not a setting, so that a training can be resumed
 
 # (system, neighbors) -> pytree of arrays, computed once for each structure and stored with it. The shapes of system and
