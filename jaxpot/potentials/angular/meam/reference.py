@@ -1,0 +1,250 @@
+"""The pair energy phi of MEAM, from the energies and densities of reference structures."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxpot.potentials.angular.meam.functions import (
+    embedding,
+    gamma_function,
+    screening_factor,
+    smooth_step,
+    universal_energy,
+    universal_repulsion,
+)
+from jaxpot.potentials.angular.meam.lattices import COORDINATION, Lattice, lattice
+from jaxpot.potentials.angular.meam.settings import MeamSettings
+
+__all__ = ["TERMS", "averaged", "background", "by_form", "gamma_weights", "pair_energies", "reference_densities"]
+
+TERMS = 10  # of the sum over second neighbours of second neighbours, after which LAMMPS stops
+PAIR = ("Ec", "re", "alpha", "attrac", "repuls")
+Tables = dict[str, jax.Array]
+
+
+class Sites(NamedTuple):
+    """Atoms of reference structures and their neighbours by group.
+
+    Attributes:
+        own: [sites] species of the atom.
+        others: [sites, groups] species of its neighbours.
+        factors: [sites, groups] their distance over that of nearest neighbours.
+        numbers: [sites, groups].
+        dots: [3, sites, groups, groups].
+        averaged: [sites, groups].
+        screening: [sites, groups].
+    """
+
+    own: np.ndarray
+    others: np.ndarray
+    factors: np.ndarray
+    numbers: np.ndarray
+    dots: np.ndarray
+    averaged: np.ndarray
+    screening: jax.Array
+
+
+def background(p: Tables, settings: MeamSettings, angular: jax.Array, species: Any) -> jax.Array:
+    """The density of the reference structure, by which an atom's density is divided.
+
+    Args:
+        p: prepared tables; ``"density"`` [species] is the spherical density.
+        settings: of the potential.
+        angular: Gamma of the reference structure, of the shape of ``species``.
+        species: of the atoms.
+
+    Returns:
+        One value an atom.
+    """
+    if settings.plain_background:
+        numbers = [COORDINATION[settings.lattices[i][i]] for i in range(settings.count)]
+        return (p["rho0"] * np.array(numbers, p["rho0"].dtype))[species]
+    forms = [form if form > 0 else None for form in settings.forms]
+    return p["density"][species] * by_form(angular, forms, species, p["gsmooth_factor"])
+
+
+def by_form(gamma: jax.Array, forms: Any, species: Any, smoothing: jax.Array) -> jax.Array:
+    """G(Gamma) of atoms whose species have different forms; 1 where the form is None."""
+    kinds = list(dict.fromkeys(forms))
+    values = [jnp.ones_like(gamma) if kind is None else gamma_function(gamma, kind, smoothing) for kind in kinds]
+    place = np.array([kinds.index(form) for form in forms])
+    if len(kinds) == 1:
+        return values[0]
+    return jax.lax.select_n(jnp.broadcast_to(jnp.asarray(place, jnp.int32)[species], gamma.shape), *values)
+
+
+def gamma_weights(settings: MeamSettings, own: list[jax.Array], sums: Any, squares: Any) -> list[jax.Array]:
+    """The factors t_1, t_2, t_3 of an atom.
+
+    Args:
+        settings: of the potential.
+        own: t of the atom's species.
+        sums: of t rho_0 over neighbours, over rho_0 of the atom.
+        squares: of t^2 rho_0, likewise.
+
+    Returns:
+        One array for each t.
+    """
+    if settings.mixing == 2:
+        return own
+    if settings.mixing == 0:
+        return list(sums)
+    return [
+        jnp.where(square > 0, t / jnp.where(square > 0, square, 1.0), 0.0)
+        for t, square in zip(sums, squares, strict=True)
+    ]
+
+
+def averaged(p: Tables, settings: MeamSettings, weights: list[jax.Array], species: Any) -> jax.Array:
+    """Gamma of the reference structure for the factors t of an atom (``mixture_ref_t``) or of its element."""
+    t = weights if settings.reference_mixing else [p[f"t{k}"][species] for k in (1, 2, 3)]
+    shape = p["shape"]
+    return sum((t[k] * shape[k][species] for k in range(3)), jnp.zeros_like(t[0]))
+
+
+def reference_densities(p: Tables, settings: MeamSettings) -> Tables:
+    """The spherical density of each element's reference structure, and its squared angular densities over that."""
+    lattices = [lattice(settings.lattices[i][i], True) for i in range(settings.count)]
+    density = []
+    for i, one in enumerate(lattices):
+        second = 0.0
+        if settings.second[i][i]:
+            far = jnp.exp(-p["b0"][i] * (one.ratio - 1.0))
+            second = one.numbers[0, 2] * far * _second_screening(p, one, 0, (i, i))
+        density.append(p["rho0"][i] * (one.numbers[0, 0] + second))
+    shape = np.array([one.dots[:, 0, 0, 0] / one.numbers[0, 0] ** 2 for one in lattices]).T
+    return {"density": jnp.stack(density), "shape": jnp.asarray(shape, density[0].dtype)}
+
+
+def _second_screening(p: Tables, structure: Lattice, site: int, species: tuple[int, int]) -> jax.Array:
+    """How much of the density of second neighbours of one kind is left by the atoms between."""
+    i, other = species
+    product = jnp.ones((), p["rc"].dtype)
+    for kind, power in zip((i, other), structure.screeners[site], strict=True):
+        if power:
+            low, high = p["Cmin"][i, i, kind], p["Cmax"][i, i, kind]
+            product *= screening_factor(jnp.asarray(structure.screened_at, low.dtype), low, high) ** power
+    return product
+
+
+def _sites(p: Tables, settings: MeamSettings, wanted: list[tuple[int, int]]) -> Sites:
+    """The sites of reference structures of pairs: one of an element, two of two elements."""
+    rows: list[tuple[Any, ...]] = []
+    screening = []
+    for i, j in wanted:
+        structure = lattice(settings.lattices[i][j], i == j)
+        second = settings.second[i][j]
+        groups = [0, 2] if i == j else [0, 1, 2, 3]
+        for site, (own, other) in enumerate(((i, j), (j, i))[: len(structure.numbers)]):
+            kinds = [(own, other)[group % 2] for group in groups]
+            factors = [1.0 if group < 2 else structure.ratio for group in groups]
+            dots = structure.dots[:, site][:, groups][:, :, groups]
+            rows.append((own, kinds, factors, structure.numbers[site, groups], dots, structure.averaged[groups]))
+            left = _second_screening(p, structure, site, (own, other)) if second else jnp.zeros_like(p["rc"])
+            screening.append(jnp.stack([left if group >= 2 else jnp.ones_like(left) for group in groups]))
+    own, others, factors, numbers, dots, mean = (np.array(column) for column in zip(*rows, strict=True))
+    return Sites(own, others, factors, numbers, np.moveaxis(dots, 1, 0), mean, jnp.stack(screening))
+
+
+def _embedding(p: Tables, settings: MeamSettings, sites: Sites, r: jax.Array) -> jax.Array:
+    """[sites, points] F of the atoms of reference structures whose nearest neighbours have distances r."""
+    x = r[:, None] * sites.factors[..., None] / p["re_own"][sites.others][..., None] - 1.0
+    left = (p["rho0"][sites.others] * sites.screening)[..., None]
+    each = [left * jnp.exp(-p[f"b{k}"][sites.others][..., None] * x) for k in range(4)]
+    number, mean = sites.numbers[..., None], (sites.numbers * sites.averaged)[..., None]
+    total = (number * each[0]).sum(axis=1)
+    alive = total > jnp.finfo(total.dtype).tiny ** 0.45
+    whole = jnp.where(alive, total, 1.0)
+    t = [p[f"t{k}"][sites.others][..., None] for k in (1, 2, 3)]
+    gamma = jnp.zeros_like(total)
+    own = [jnp.broadcast_to(p[f"t{k}"][sites.own][:, None], total.shape) for k in (1, 2, 3)]
+    sums = [(mean * t[k] * each[0]).sum(axis=1) / whole for k in range(3)]
+    squares = [(mean * t[k] ** 2 * each[0]).sum(axis=1) / whole for k in range(3)]
+    weights = gamma_weights(settings, own, sums, squares)
+    for k in range(3):
+        if sites.dots[k].any():
+            f = each[k + 1] * (t[k] if settings.mixing == 1 else 1.0)
+            f = jnp.where(alive[:, None], f / whole[:, None], 0.0)
+            gamma += weights[k] * jnp.einsum("sgh,sgm,shm->sm", sites.dots[k], f, f)
+    species = np.broadcast_to(sites.own[:, None], total.shape)
+    G = by_form(gamma, settings.forms, species, p["gsmooth_factor"])
+    rho = jnp.where(alive, total, 0.0) * G / background(p, settings, averaged(p, settings, weights, species), species)
+    depth = p["asub"] * jnp.diagonal(p["Ec"])
+    return embedding(rho, depth[sites.own][:, None], settings.linear_below)
+
+
+def _psi(p: Tables, settings: MeamSettings, species: list[int], r: jax.Array) -> jax.Array:
+    """[elements, points] the pair energy of elements, with that of second neighbours in it."""
+    sites = _sites(p, settings, [(i, i) for i in species])
+    own = {name: p[name][sites.own, sites.own][:, None] for name in PAIR}
+    factor = np.array([lattice(settings.lattices[i][i], True).energy for i in species])[:, None]
+    return factor * (universal_energy(own, r, settings.rose) - _embedding(p, settings, sites, r))
+
+
+def _of_elements(p: Tables, settings: MeamSettings, species: list[int], r: jax.Array) -> jax.Array:
+    """[elements, points] phi of elements: sum_n (-b)^n psi(a^n r), which takes second neighbours out of psi."""
+    found = _psi(p, settings, species, r)
+    with_second = [k for k, i in enumerate(species) if settings.second[i][i]]
+    if not with_second:
+        return found
+    chosen = [species[k] for k in with_second]
+    structures = [lattice(settings.lattices[i][i], True) for i in chosen]
+    n = np.arange(1, TERMS + 1)
+    powers = np.array([one.ratio for one in structures])[:, None] ** n
+    share = [
+        one.numbers[0, 2] / one.numbers[0, 0] * _second_screening(p, one, 0, (i, i))
+        for i, one in zip(chosen, structures, strict=True)
+    ]
+    farther = (r[np.array(with_second)][:, None, :] * powers[..., None]).reshape(len(chosen), -1)
+    values = _psi(p, settings, chosen, farther).reshape(len(chosen), TERMS, -1)
+    factors = jnp.cumprod(jnp.broadcast_to(-jnp.stack(share)[:, None], (len(chosen), TERMS)), axis=1)
+    return found.at[np.array(with_second)].add((factors[..., None] * values).sum(axis=1))
+
+
+def pair_energies(p: Tables, settings: MeamSettings, r: jax.Array) -> jax.Array:
+    """[pairs, points] phi at distances r, for the elements and then for ``settings.pairs``."""
+    count, pairs = settings.count, settings.pairs
+    structures = [lattice(settings.lattices[i][j], False) for i, j in pairs]
+    wanted, distances = list(range(count)), [jnp.broadcast_to(r, (count, r.shape[0]))]
+    for (i, j), one in zip(pairs, structures, strict=True):
+        if settings.second[i][j]:
+            wanted += [i, j]
+            distances += [jnp.broadcast_to(r * one.ratio, (2, r.shape[0]))]
+    elemental = _of_elements(p, settings, wanted, jnp.concatenate(distances))
+    found, place = [elemental[:count]], count
+    if pairs:
+        sites = _sites(p, settings, pairs)
+        index = tuple(np.array(pairs).T)
+        energies = universal_energy({name: p[name][index][:, None] for name in PAIR}, r[None], settings.rose)
+        F = _embedding(p, settings, sites, jnp.broadcast_to(r, (2 * len(pairs), r.shape[0])))
+        for k, ((i, j), one) in enumerate(zip(pairs, structures, strict=True)):
+            phi = one.energy * energies[k] - one.embedding[0] * F[2 * k] - one.embedding[1] * F[2 * k + 1]
+            phi -= one.own_pairs * elemental[i]
+            if settings.second[i][j]:
+                for site in (0, 1):
+                    left = _second_screening(p, one, site, ((i, j), (j, i))[site])
+                    phi -= one.second[site] * left * elemental[place + site]
+                place += 2
+            found.append(phi[None])
+    phi = jnp.concatenate(found)
+    return _with_cores(p, settings, phi, r)
+
+
+def _with_cores(p: Tables, settings: MeamSettings, phi: jax.Array, r: jax.Array) -> jax.Array:
+    """phi with the repulsion of the nuclei at short distances, for the pairs that have it."""
+    pairs = [(i, i) for i in range(settings.count)] + settings.pairs
+    chosen = np.array([settings.cores[i][j] for i, j in pairs])
+    if not chosen.any():
+        return phi
+    first, second = np.array(pairs).T
+    a = p["alpha"][first, second][:, None] * (r / p["re"][first, second][:, None] - 1.0)
+    mixed = smooth_step(0.5 * a + 1.5)  # 0 at a = -3, 1 at a = -1
+    charges = np.array(settings.charges)
+    core = universal_repulsion((charges[first][:, None], charges[second][:, None]), r[None])
+    # where the core alone counts, phi may overflow
+    with_core = jnp.where(mixed > 0, mixed * jnp.where(mixed > 0, phi, 0.0), 0.0) + (1.0 - mixed) * core
+    return jnp.where(chosen[:, None], with_core, phi)
