@@ -17,13 +17,6 @@ from jaxpot.potentials.angular.meam.settings import MeamSettings
 __all__ = ["KNOTS", "energies"]
 
 KNOTS = 1000  # of phi, LAMMPS's number
-SQUARES = (("xx", 1), ("yy", 1), ("zz", 1), ("xy", 2), ("xz", 2), ("yz", 2))
-CUBES = (
-    *(("xxx", 1), ("yyy", 1), ("zzz", 1), ("xyz", 6)),
-    *(("xxy", 3), ("xxz", 3), ("xyy", 3), ("yyz", 3), ("xzz", 3), ("yzz", 3)),
-)
-
-
 def energies(p: Any, settings: MeamSettings, around: Environment) -> jax.Array:
     """[atoms] eV, from environments [atoms, neighbors]."""
     own, other, r = around.own_species, around.species, around.distances
@@ -94,18 +87,26 @@ def _embedded(p: Any, settings: MeamSettings, around: Environment, left: jax.Arr
         [(t[k] ** 2 * each[0]).sum(axis=1) * share for k in range(3)],
     )
     f = [each[k] * (t[k - 1] if settings.mixing == 1 else 1.0) * share[:, None] for k in (1, 2, 3)]
-    u = {"x": around.x / r, "y": around.y / r, "z": around.z / r}
-    first = {a: (f[0] * u[a]).sum(axis=1) for a in u}
-    of_two = {name: u[name[0]] * u[name[1]] for name, _ in SQUARES}
-    trace = f[1].sum(axis=1)
-    linear = {a: (f[2] * u[a]).sum(axis=1) for a in u}
-    squared = [
-        sum(first[a] ** 2 for a in u),
-        sum(n * (f[1] * of_two[name]).sum(axis=1) ** 2 for name, n in SQUARES) - trace**2 / 3.0,
-        sum(n * (f[2] * of_two[name[:2]] * u[name[2]]).sum(axis=1) ** 2 for name, n in CUBES)
-        - 0.6 * sum(linear[a] ** 2 for a in u),
-    ]
+    squared = _angular_densities(f, around.x / r, around.y / r, around.z / r)
     gamma = sum((weights[k] * squared[k] for k in range(3)), jnp.zeros_like(total))
     G = by_form(gamma, settings.forms, own, p["gsmooth_factor"])
     density = total * G / background(p, settings, averaged(p, settings, weights, own), own)
     return embedding(density, (p["asub"] * jnp.diagonal(p["Ec"]))[own], settings.linear_below)
+
+
+def _angular_densities(f: list[jax.Array], x: jax.Array, y: jax.Array, z: jax.Array) -> list[jax.Array]:
+    """[atoms] the squared densities of three orders, from weights f of the unit vectors to neighbours."""
+    xx, yy, zz, xy, xz, yz = x * x, y * y, z * z, x * y, x * z, y * z
+    cubes = [xx * x, yy * y, zz * z, xy * z, xx * y, xx * z, xy * y, yy * z, xz * z, yz * z]
+
+    def moments(weight: jax.Array, of: list[jax.Array]) -> jax.Array:
+        return (weight * jnp.stack(of)).sum(axis=-1) ** 2
+
+    def total(squares: jax.Array, times: tuple[float, ...]) -> jax.Array:
+        return (squares * np.array(times, squares.dtype)[:, None]).sum(axis=0)
+
+    return [
+        total(moments(f[0], [x, y, z]), (1, 1, 1)),
+        total(moments(f[1], [xx, yy, zz, xy, xz, yz, jnp.ones_like(x)]), (1, 1, 1, 2, 2, 2, -1 / 3)),
+        total(moments(f[2], [*cubes, x, y, z]), (1, 1, 1, 6, *(3,) * 6, -0.6, -0.6, -0.6)),
+    ]

@@ -108,46 +108,52 @@ def averaged(p: Tables, settings: MeamSettings, weights: list[jax.Array], specie
 
 def reference_densities(p: Tables, settings: MeamSettings) -> Tables:
     """The spherical density of each element's reference structure, and its squared angular densities over that."""
-    lattices = [lattice(settings.lattices[i][i], True) for i in range(settings.count)]
-    density = []
-    for i, one in enumerate(lattices):
-        second = 0.0
-        if settings.second[i][i]:
-            far = jnp.exp(-p["b0"][i] * (one.ratio - 1.0))
-            second = one.numbers[0, 2] * far * _second_screening(p, one, 0, (i, i))
-        density.append(p["rho0"][i] * (one.numbers[0, 0] + second))
+    species = list(range(settings.count))
+    lattices = [lattice(settings.lattices[i][i], True) for i in species]
+    numbers = np.array([one.numbers[0] for one in lattices])
+    second = numbers[:, 2] * np.array([settings.second[i][i] for i in species])
+    far = jnp.exp(-p["b0"] * (np.array([one.ratio for one in lattices]) - 1.0))
+    density = p["rho0"] * (numbers[:, 0] + second * far * _second_screening(p, lattices, species, species))
     shape = np.array([one.dots[:, 0, 0, 0] / one.numbers[0, 0] ** 2 for one in lattices]).T
-    return {"density": jnp.stack(density), "shape": jnp.asarray(shape, density[0].dtype)}
+    return {"density": density, "shape": jnp.asarray(shape, density.dtype)}
 
 
-def _second_screening(p: Tables, structure: Lattice, site: int, species: tuple[int, int]) -> jax.Array:
-    """How much of the density of second neighbours of one kind is left by the atoms between."""
-    i, other = species
-    product = jnp.ones((), p["rc"].dtype)
-    for kind, power in zip((i, other), structure.screeners[site], strict=True):
-        if power:
-            low, high = p["Cmin"][i, i, kind], p["Cmax"][i, i, kind]
-            product *= screening_factor(jnp.asarray(structure.screened_at, low.dtype), low, high) ** power
+def _second_screening(p: Tables, structures: list[Lattice], own: Any, other: Any, site: int = 0) -> jax.Array:
+    """[structures] how much of second neighbours of one kind is left by the atoms between them."""
+    own, other = np.array(own), np.array(other)
+    C = jnp.asarray([one.screened_at for one in structures], p["rc"].dtype)
+    powers = np.array([one.screeners[site] for one in structures])
+    product = jnp.ones_like(C)
+    for kind, power in zip((own, other), powers.T, strict=True):
+        x = screening_factor(C, p["Cmin"][own, own, kind], p["Cmax"][own, own, kind])
+        for number in sorted(set(power) - {0}):
+            product *= jnp.where(power == number, jax.lax.integer_pow(x, int(number)), 1.0)
     return product
 
 
 def _sites(p: Tables, settings: MeamSettings, wanted: list[tuple[int, int]]) -> Sites:
-    """The sites of reference structures of pairs: one of an element, two of two elements."""
+    """The sites of reference structures of elements, one each, or of pairs of elements, two each."""
+    structures = [lattice(settings.lattices[i][j], i == j) for i, j in wanted]
+    kinds = len(structures[0].numbers)
+    groups = [0, 2] if kinds == 1 else [0, 1, 2, 3]
     rows: list[tuple[Any, ...]] = []
-    screening = []
-    for i, j in wanted:
-        structure = lattice(settings.lattices[i][j], i == j)
-        second = settings.second[i][j]
-        groups = [0, 2] if i == j else [0, 1, 2, 3]
-        for site, (own, other) in enumerate(((i, j), (j, i))[: len(structure.numbers)]):
-            kinds = [(own, other)[group % 2] for group in groups]
-            factors = [1.0 if group < 2 else structure.ratio for group in groups]
-            dots = structure.dots[:, site][:, groups][:, :, groups]
-            rows.append((own, kinds, factors, structure.numbers[site, groups], dots, structure.averaged[groups]))
-            left = _second_screening(p, structure, site, (own, other)) if second else jnp.zeros_like(p["rc"])
-            screening.append(jnp.stack([left if group >= 2 else jnp.ones_like(left) for group in groups]))
+    for (i, j), one in zip(wanted, structures, strict=True):
+        for site, (own, other) in enumerate(((i, j), (j, i))[:kinds]):
+            near = [(own, other)[group % 2] for group in groups]
+            factors = [1.0 if group < 2 else one.ratio for group in groups]
+            dots = one.dots[:, site][:, groups][:, :, groups]
+            rows.append((own, near, factors, one.numbers[site, groups], dots, one.averaged[groups]))
     own, others, factors, numbers, dots, mean = (np.array(column) for column in zip(*rows, strict=True))
-    return Sites(own, others, factors, numbers, np.moveaxis(dots, 1, 0), mean, jnp.stack(screening))
+    with_second = np.array([settings.second[i][j] for i, j in wanted])
+    left = _left_of_second(p, structures, wanted, kinds) * with_second[:, None]
+    screening = jnp.where(np.array(groups) < 2, 1.0, left.reshape(-1, 1))
+    return Sites(own, others, factors, numbers, np.moveaxis(dots, 1, 0), mean, screening)
+
+
+def _left_of_second(p: Tables, structures: list[Lattice], pairs: list[tuple[int, int]], kinds: int) -> jax.Array:
+    """[pairs, kinds] the screening of second neighbours of each kind of atom."""
+    ends = np.array(pairs).T
+    return jnp.stack([_second_screening(p, structures, ends[k], ends[1 - k], k) for k in range(kinds)], axis=1)
 
 
 def _embedding(p: Tables, settings: MeamSettings, sites: Sites, r: jax.Array) -> jax.Array:
@@ -195,43 +201,38 @@ def _of_elements(p: Tables, settings: MeamSettings, species: list[int], r: jax.A
     structures = [lattice(settings.lattices[i][i], True) for i in chosen]
     n = np.arange(1, TERMS + 1)
     powers = np.array([one.ratio for one in structures])[:, None] ** n
-    share = [
-        one.numbers[0, 2] / one.numbers[0, 0] * _second_screening(p, one, 0, (i, i))
-        for i, one in zip(chosen, structures, strict=True)
-    ]
+    share = np.array([one.numbers[0, 2] / one.numbers[0, 0] for one in structures])
+    share = share * _second_screening(p, structures, chosen, chosen)
     farther = (r[np.array(with_second)][:, None, :] * powers[..., None]).reshape(len(chosen), -1)
     values = _psi(p, settings, chosen, farther).reshape(len(chosen), TERMS, -1)
-    factors = jnp.cumprod(jnp.broadcast_to(-jnp.stack(share)[:, None], (len(chosen), TERMS)), axis=1)
+    factors = jnp.cumprod(jnp.broadcast_to(-share[:, None], (len(chosen), TERMS)), axis=1)
     return found.at[np.array(with_second)].add((factors[..., None] * values).sum(axis=1))
 
 
 def pair_energies(p: Tables, settings: MeamSettings, r: jax.Array) -> jax.Array:
     """[pairs, points] phi at distances r, for the elements and then for ``settings.pairs``."""
     count, pairs = settings.count, settings.pairs
+    with_second = [k for k, (i, j) in enumerate(pairs) if settings.second[i][j]]
     structures = [lattice(settings.lattices[i][j], False) for i, j in pairs]
-    wanted, distances = list(range(count)), [jnp.broadcast_to(r, (count, r.shape[0]))]
-    for (i, j), one in zip(pairs, structures, strict=True):
-        if settings.second[i][j]:
-            wanted += [i, j]
-            distances += [jnp.broadcast_to(r * one.ratio, (2, r.shape[0]))]
-    elemental = _of_elements(p, settings, wanted, jnp.concatenate(distances))
-    found, place = [elemental[:count]], count
-    if pairs:
-        sites = _sites(p, settings, pairs)
-        index = tuple(np.array(pairs).T)
-        energies = universal_energy({name: p[name][index][:, None] for name in PAIR}, r[None], settings.rose)
-        F = _embedding(p, settings, sites, jnp.broadcast_to(r, (2 * len(pairs), r.shape[0])))
-        for k, ((i, j), one) in enumerate(zip(pairs, structures, strict=True)):
-            phi = one.energy * energies[k] - one.embedding[0] * F[2 * k] - one.embedding[1] * F[2 * k + 1]
-            phi -= one.own_pairs * elemental[i]
-            if settings.second[i][j]:
-                for site in (0, 1):
-                    left = _second_screening(p, one, site, ((i, j), (j, i))[site])
-                    phi -= one.second[site] * left * elemental[place + site]
-                place += 2
-            found.append(phi[None])
-    phi = jnp.concatenate(found)
-    return _with_cores(p, settings, phi, r)
+    wanted = list(range(count)) + [species for k in with_second for species in pairs[k]]
+    factors = [1.0] * count + [structures[k].ratio for k in with_second for _ in (0, 1)]
+    elemental = _of_elements(p, settings, wanted, np.array(factors)[:, None] * r)
+    if not pairs:
+        return _with_cores(p, settings, elemental, r)
+    index = tuple(np.array(pairs).T)
+    sites = _sites(p, settings, pairs)
+    E = universal_energy({name: p[name][index][:, None] for name in PAIR}, r[None], settings.rose)
+    F = _embedding(p, settings, sites, jnp.broadcast_to(r, (2 * len(pairs), r.shape[0]))).reshape(len(pairs), 2, -1)
+    phi = np.array([one.energy for one in structures])[:, None] * E
+    phi -= (np.array([one.embedding for one in structures])[..., None] * F).sum(axis=1)
+    phi -= np.array([one.own_pairs for one in structures])[:, None] * elemental[index[0]]
+    if with_second:
+        chosen = [structures[k] for k in with_second]
+        left = _left_of_second(p, chosen, [pairs[k] for k in with_second], 2)
+        left *= np.array([one.second for one in chosen])
+        farther = elemental[count:].reshape(len(with_second), 2, -1)
+        phi = phi.at[np.array(with_second)].add(-(left[..., None] * farther).sum(axis=1))
+    return _with_cores(p, settings, jnp.concatenate([elemental[:count], phi]), r)
 
 
 def _with_cores(p: Tables, settings: MeamSettings, phi: jax.Array, r: jax.Array) -> jax.Array:
