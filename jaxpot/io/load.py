@@ -20,6 +20,7 @@ from jaxpot.io.eam import EAM_STYLES, has_eam_content, has_eam_name, load_eam, s
 from jaxpot.io.ensemble_files import has_ensemble, load_ensemble, save_ensemble
 from jaxpot.io.errors import FileFormatError
 from jaxpot.io.meam import MEAM_STYLES, has_meam_content, has_meam_name, load_meam
+from jaxpot.io.meam_saving import save_meam
 from jaxpot.io.n2p2 import N2P2_STYLES, is_n2p2, load_n2p2, save_n2p2
 from jaxpot.io.native import NATIVE_STYLES, is_native, load_native, save_native
 from jaxpot.io.network_exports import EXPORT_STYLES, has_export_content, has_export_name, load_export
@@ -88,7 +89,7 @@ FORMATS: list[Format] = [
         save_angular,
         names_elements=True,
     ),
-    Format("MEAM", MEAM_STYLES, has_meam_name, has_meam_content, load_meam, names_elements=True),
+    Format("MEAM", MEAM_STYLES, has_meam_name, has_meam_content, load_meam, _is_kind("meam"), save_meam, names_elements=True),
     Format("n2p2", N2P2_STYLES, is_n2p2, is_n2p2, load_n2p2, _is_kind("hdnnp"), save_n2p2),
     NATIVE,
     Format("exported network", EXPORT_STYLES, has_export_name, has_export_content, load_export),

@@ -1,4 +1,4 @@
-"""Reading of MEAM potentials in the files of LAMMPS."""
+"""Reading and writing of MEAM potentials in the files of LAMMPS."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import numpy as np
 
 from jaxpot.evaluation import Params
 from jaxpot.io.errors import FileFormatError
-from jaxpot.io.meam_files import COLUMNS, Assignment, MeamFile, read_library, read_parameters
+from jaxpot.io.angular_files import EV_OF_REAL
+from jaxpot.io.meam_files import COLUMNS, Assignment, MeamFile, in_real_units, read_library, read_parameters
 from jaxpot.potential import Potential
 from jaxpot.potentials.angular.meam import COORDINATION, NEAREST, meam
 
-__all__ = ["MEAM_STYLES", "has_meam_content", "has_meam_name", "load_meam", "meam_arguments", "meam_files"]
+__all__ = ["MEAM_STYLES", "has_meam_content", "has_meam_name", "load_meam", "LIBRARY", "OF_ENTRY", "meam_arguments", "meam_files", "meam_values"]
 
 Path = str | os.PathLike[str]
 MEAM_STYLES = ("meam",)
@@ -26,7 +27,7 @@ DEFAULTS = {  # of LAMMPS
 }  # fmt: skip
 TABLES = {"Ec": 0.0, "re": 0.0, "alpha": 0.0, "delta": 0.0, "attrac": 0.0, "repuls": 0.0, "nn2": 0.0, "zbl": 1.0}
 TRIPLES = {"Cmin": 2.0, "Cmax": 2.8}
-OF_ENTRY = {name: name for name in ("asub", "b0", "b1", "b2", "b3", "t1", "t2", "t3")}
+OF_ENTRY = {"ielement": "Z"} | {name: name for name in ("asub", "b0", "b1", "b2", "b3", "t1", "t2", "t3")}
 
 
 def has_meam_name(path: Path) -> bool:
@@ -100,12 +101,13 @@ def load_meam(
         _check_entry(library, line, one)
     _check_order(parameters or library, assigned)
     where = parameters if parameters is not None else library
-    values, lattices = _values(where, words, assigned)
+    real = in_real_units([library] if parameters is None else [library, parameters])
+    values, lattices = meam_values(where, words, assigned, real)
     arguments, params = meam_arguments(words, values, lattices)
     longest = arguments.pop("cutoff")
     if cutoff is not None and cutoff < longest:
         raise ValueError(f"the files' functions end at {longest:g} Å; cutoff={cutoff:g} would cut them off")
-    file = MeamFile(tuple(chosen.values()), comments, tuple(entry for _, entry in used), lines)
+    file = MeamFile(tuple(chosen.values()), comments, tuple(entry for _, entry in used), lines, real)
     try:
         potential = meam(longest if cutoff is None else float(cutoff), tuple(chosen), **arguments)
     except ValueError as error:
@@ -147,10 +149,10 @@ def _check_entry(path: Path, line: int, words: dict[str, str]) -> None:
         raise FileFormatError(path, line, f"ibar is {words['ibar']}", "give a whole number")
 
 
-def _values(
-    path: Path, words: list[dict[str, str]], assigned: list[Assignment]
+def meam_values(
+    path: Path, words: list[dict[str, str]], assigned: list[Assignment], real: bool
 ) -> tuple[dict[str, Any], list[list[Any]]]:
-    """All numbers of the files as tables, and the lattices."""
+    """All numbers of the files as tables, in eV, and the lattices."""
     count = len(words)
     values: dict[str, Any] = {name: np.array(default, float) for name, default in DEFAULTS.items()}
     values |= {name: np.full((count,) * 2, default) for name, default in TABLES.items()}
@@ -174,6 +176,8 @@ def _values(
             values[one.key][one.index] = float(one.text)
             if len(one.index) >= 2:
                 values[one.key][(one.index[1], one.index[0], *one.index[2:])] = float(one.text)
+    for name in ("Ec", "delta"):
+        values[name] = values[name] * (EV_OF_REAL if real else 1.0)
     for i in range(count):
         for j in range(i + 1, count):
             if lattices[i][j] is None:
@@ -208,7 +212,6 @@ def meam_arguments(
         "second_neighbors": (values["nn2"] != 0).tolist() if len(words) > 1 else bool(values["nn2"][0, 0]),
         "cores": (values["zbl"] != 0).tolist() if len(words) > 1 else bool(values["zbl"][0, 0]),
         "gamma_form": plain([int(float(one["ibar"])) for one in words]),
-        "charges": plain([float(one["ielement"]) for one in words]),
         "rose_form": int(values["erose_form"]),
         "augmented_t1": bool(values["augt1"]),
         "mixing": int(values["ialloy"]),

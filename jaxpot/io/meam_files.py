@@ -6,12 +6,13 @@ import dataclasses
 import math
 import os
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from jaxpot.io.errors import FileFormatError
 from jaxpot.spec import plain_data
 
-__all__ = ["COLUMNS", "FLAGS", "KEYS", "Assignment", "MeamFile", "read_library", "read_parameters"]
+__all__ = ["COLUMNS", "FLAGS", "KEYS", "Assignment", "MeamFile", "in_real_units", "parse_parameters", "read_library", "read_parameters"]
 
 Path = str | os.PathLike[str]
 COLUMNS = (
@@ -55,12 +56,27 @@ class MeamFile:
         comments: lines before the entries of the library.
         entries: the words of each species' entry.
         parameters: lines of the parameter file.
+        real: whether energies are in kcal/mol.
     """
 
     names: tuple[str, ...]
     comments: tuple[str, ...]
     entries: tuple[tuple[str, ...], ...]
     parameters: tuple[str, ...]
+    real: bool = False
+
+
+def in_real_units(paths: Sequence[Path]) -> bool:
+    """Whether the first lines of files say UNITS: real; FileFormatError for other units, or where they differ."""
+    found = []
+    for path in paths:
+        tag = re.search(r"UNITS:\s*(\S+)", (_lines(path) or [""])[0])
+        if tag is not None and tag[1] not in ("metal", "real"):
+            raise FileFormatError(path, 1, f"is in units {tag[1]!r}", "convert it to metal or real")
+        found.append(tag is not None and tag[1] == "real")
+    if len(set(found)) > 1:
+        raise FileFormatError(paths[0], 1, "is in other units than the file beside it", "convert one of them")
+    return found[0]
 
 
 def read_library(path: Path) -> tuple[tuple[str, ...], dict[str, tuple[int, tuple[str, ...]]]]:
@@ -101,6 +117,11 @@ def read_parameters(path: Path) -> tuple[tuple[str, ...], list[Assignment]]:
         FileFormatError: a line is no assignment of a known key.
     """
     lines = tuple(_lines(path))
+    return lines, parse_parameters(path, lines)
+
+
+def parse_parameters(path: Path, lines: Sequence[str]) -> list[Assignment]:
+    """What the lines of a parameter file assign; ``path`` is named in errors."""
     found = []
     for number, text in enumerate(lines, 1):
         content = text.split("#")[0].strip()
@@ -110,7 +131,7 @@ def read_parameters(path: Path) -> tuple[tuple[str, ...], list[Assignment]]:
         if match is None:
             raise FileFormatError(path, number, f"{content!r} is no assignment", "write it as key(I,J) = value")
         found.append(_assignment(path, number, *match.groups()))
-    return lines, found
+    return found
 
 
 def _assignment(path: Path, line: int, key: str, inside: str | None, value: str) -> Assignment:

@@ -100,7 +100,7 @@ def _angular_densities(f: list[jax.Array], x: jax.Array, y: jax.Array, z: jax.Ar
     cubes = [xx * x, yy * y, zz * z, xy * z, xx * y, xx * z, xy * y, yy * z, xz * z, yz * z]
 
     def moments(weight: jax.Array, of: list[jax.Array]) -> jax.Array:
-        return (weight * jnp.stack(of)).sum(axis=-1) ** 2
+        return (weight[None] * jnp.stack(of)).sum(axis=-1) ** 2
 
     def total(squares: jax.Array, times: tuple[float, ...]) -> jax.Array:
         return (squares * np.array(times, squares.dtype)[:, None]).sum(axis=0)

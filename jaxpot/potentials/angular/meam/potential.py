@@ -22,7 +22,7 @@ from jaxpot.spec import potential_kind
 __all__ = ["meam"]
 
 OF_PAIRS = ("Ec", "re", "alpha", "attrac", "repuls")
-OF_ATOMS = ("asub", "rho0", "b0", "b1", "b2", "b3", "t1", "t2", "t3")
+OF_ATOMS = ("Z", "asub", "rho0", "b0", "b1", "b2", "b3", "t1", "t2", "t3")
 OF_TRIPLES = ("Cmin", "Cmax")
 NUMBERS = ("rc", "delr", "gsmooth_factor")
 BLOCK = 32  # atoms at once, whose pairs of neighbours stay in cache
@@ -38,7 +38,6 @@ def meam(
     second_neighbors: bool | Several = False,
     cores: bool | Several = True,
     gamma_form: int | Several = 0,
-    charges: float | Several = 1.0,
     rose_form: int = 0,
     augmented_t1: bool = True,
     mixing: int = 0,
@@ -50,7 +49,7 @@ def meam(
     name = "meam"
     count = 1 if elements is None else len(elements)
     given = dict(
-        lattices=lattices, second_neighbors=second_neighbors, cores=cores, gamma_form=gamma_form, charges=charges,
+        lattices=lattices, second_neighbors=second_neighbors, cores=cores, gamma_form=gamma_form,
         rose_form=rose_form, augmented_t1=augmented_t1, mixing=mixing,
         mixed_reference=mixed_reference, plain_background=plain_background, linear_below_zero=linear_below_zero,
     )  # fmt: skip

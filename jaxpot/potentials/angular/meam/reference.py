@@ -146,7 +146,7 @@ def _sites(p: Tables, settings: MeamSettings, wanted: list[tuple[int, int]]) -> 
     own, others, factors, numbers, dots, mean = (np.array(column) for column in zip(*rows, strict=True))
     with_second = np.array([settings.second[i][j] for i, j in wanted])
     left = _left_of_second(p, structures, wanted, kinds) * with_second[:, None]
-    screening = jnp.where(np.array(groups) < 2, 1.0, left.reshape(-1, 1))
+    screening = jnp.where(np.array(groups)[None] < 2, 1.0, left.reshape(-1, 1))
     return Sites(own, others, factors, numbers, np.moveaxis(dots, 1, 0), mean, screening)
 
 
@@ -158,7 +158,7 @@ def _left_of_second(p: Tables, structures: list[Lattice], pairs: list[tuple[int,
 
 def _embedding(p: Tables, settings: MeamSettings, sites: Sites, r: jax.Array) -> jax.Array:
     """[sites, points] F of the atoms of reference structures whose nearest neighbours have distances r."""
-    x = r[:, None] * sites.factors[..., None] / p["re_own"][sites.others][..., None] - 1.0
+    x = r[:, None, :] * sites.factors[..., None] / p["re_own"][sites.others][..., None] - 1.0
     left = (p["rho0"][sites.others] * sites.screening)[..., None]
     each = [left * jnp.exp(-p[f"b{k}"][sites.others][..., None] * x) for k in range(4)]
     number, mean = sites.numbers[..., None], (sites.numbers * sites.averaged)[..., None]
@@ -203,7 +203,7 @@ def _of_elements(p: Tables, settings: MeamSettings, species: list[int], r: jax.A
     powers = np.array([one.ratio for one in structures])[:, None] ** n
     share = np.array([one.numbers[0, 2] / one.numbers[0, 0] for one in structures])
     share = share * _second_screening(p, structures, chosen, chosen)
-    farther = (r[np.array(with_second)][:, None, :] * powers[..., None]).reshape(len(chosen), -1)
+    farther = (r[np.array(with_second), None, :] * powers[..., None]).reshape(len(chosen), -1)
     values = _psi(p, settings, chosen, farther).reshape(len(chosen), TERMS, -1)
     factors = jnp.cumprod(jnp.broadcast_to(-share[:, None], (len(chosen), TERMS)), axis=1)
     return found.at[np.array(with_second)].add((factors[..., None] * values).sum(axis=1))
@@ -216,7 +216,7 @@ def pair_energies(p: Tables, settings: MeamSettings, r: jax.Array) -> jax.Array:
     structures = [lattice(settings.lattices[i][j], False) for i, j in pairs]
     wanted = list(range(count)) + [species for k in with_second for species in pairs[k]]
     factors = [1.0] * count + [structures[k].ratio for k in with_second for _ in (0, 1)]
-    elemental = _of_elements(p, settings, wanted, np.array(factors)[:, None] * r)
+    elemental = _of_elements(p, settings, wanted, np.array(factors)[:, None] * r[None])
     if not pairs:
         return _with_cores(p, settings, elemental, r)
     index = tuple(np.array(pairs).T)
@@ -242,9 +242,9 @@ def _with_cores(p: Tables, settings: MeamSettings, phi: jax.Array, r: jax.Array)
     if not chosen.any():
         return phi
     first, second = np.array(pairs).T
-    a = p["alpha"][first, second][:, None] * (r / p["re"][first, second][:, None] - 1.0)
+    a = p["alpha"][first, second][:, None] * (r[None] / p["re"][first, second][:, None] - 1.0)
     mixed = smooth_step(0.5 * a + 1.5)  # 0 at a = -3, 1 at a = -1
-    charges = np.array(settings.charges)
+    charges = p["Z"]
     core = universal_repulsion((charges[first][:, None], charges[second][:, None]), r[None])
     # where the core alone counts, phi may overflow
     with_core = jnp.where(mixed > 0, mixed * jnp.where(mixed > 0, phi, 0.0), 0.0) + (1.0 - mixed) * core

@@ -22,7 +22,6 @@ class MeamSettings:
     second: tuple[tuple[bool, ...], ...]
     cores: tuple[tuple[bool, ...], ...]
     forms: tuple[int, ...]
-    charges: tuple[float, ...]
     rose: int
     augmented: bool
     mixing: int
@@ -65,7 +64,6 @@ def checked_settings(count: int, given: dict[str, Any]) -> MeamSettings:
         _table("second_neighbors", given["second_neighbors"], count, bool),
         _table("cores", given["cores"], count, bool),
         forms,
-        _list("charges", given["charges"], count, float),
         int(given["rose_form"]),
         bool(given["augmented_t1"]),
         int(given["mixing"]),
