@@ -121,6 +121,8 @@ def load(
     ``"tersoff/mod/c"``     ``.tersoff.modc``                            ``pair_style tersoff/mod/c``
     ``"edip"``              ``.edip``                                    ``pair_style edip/multi``
     ``"vashishta"``         ``.vashishta``                               ``pair_style vashishta``
+    ``"meam"``              a library and a ``.meam`` of parameters,     ``pair_style meam``
+                            which counts elements as ``elements`` does
     ``"n2p2"``              a directory with ``input.nn`` (also RuNNer)  ``pair_style hdnnp``
     ``"safetensors"``       a directory that :func:`jaxpot.save` made
     ``"schnetpack"``        ``.npz``, exported SchNet

@@ -10,13 +10,23 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxpot.evaluation import Params
-from jaxpot.io.errors import FileFormatError
 from jaxpot.io.angular_files import EV_OF_REAL
+from jaxpot.io.errors import FileFormatError
 from jaxpot.io.meam_files import COLUMNS, Assignment, MeamFile, in_real_units, read_library, read_parameters
 from jaxpot.potential import Potential
 from jaxpot.potentials.angular.meam import COORDINATION, NEAREST, meam
 
-__all__ = ["MEAM_STYLES", "has_meam_content", "has_meam_name", "load_meam", "LIBRARY", "OF_ENTRY", "meam_arguments", "meam_files", "meam_values"]
+__all__ = [
+    "LIBRARY",
+    "MEAM_STYLES",
+    "OF_ENTRY",
+    "has_meam_content",
+    "has_meam_name",
+    "load_meam",
+    "meam_arguments",
+    "meam_files",
+    "meam_values",
+]
 
 Path = str | os.PathLike[str]
 MEAM_STYLES = ("meam",)

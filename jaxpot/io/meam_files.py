@@ -12,7 +12,17 @@ from typing import NamedTuple
 from jaxpot.io.errors import FileFormatError
 from jaxpot.spec import plain_data
 
-__all__ = ["COLUMNS", "FLAGS", "KEYS", "Assignment", "MeamFile", "in_real_units", "parse_parameters", "read_library", "read_parameters"]
+__all__ = [
+    "COLUMNS",
+    "FLAGS",
+    "KEYS",
+    "Assignment",
+    "MeamFile",
+    "in_real_units",
+    "parse_parameters",
+    "read_library",
+    "read_parameters",
+]
 
 Path = str | os.PathLike[str]
 COLUMNS = (

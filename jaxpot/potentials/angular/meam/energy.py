@@ -17,6 +17,8 @@ from jaxpot.potentials.angular.meam.settings import MeamSettings
 __all__ = ["KNOTS", "energies"]
 
 KNOTS = 1000  # of phi, LAMMPS's number
+
+
 def energies(p: Any, settings: MeamSettings, around: Environment) -> jax.Array:
     """[atoms] eV, from environments [atoms, neighbors]."""
     own, other, r = around.own_species, around.species, around.distances

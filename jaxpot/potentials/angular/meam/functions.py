@@ -36,9 +36,9 @@ def smooth_step(x: jax.Array) -> jax.Array:
 
 def screening_factor(C: jax.Array, low: jax.Array, high: jax.Array) -> jax.Array:
     """f[(C - Cmin)/(Cmax - Cmin)]: what one atom between two others leaves of their interaction."""
-    between = (low < C) & (C < high)
+    between = (low < C) & (high > C)
     x = jnp.where(between, C - low, 0.0) / jnp.where(between, high - low, 1.0)
-    return jnp.where(C >= high, 1.0, smooth_step(x))
+    return jnp.where(high <= C, 1.0, smooth_step(x))
 
 
 @jax.custom_jvp

@@ -7,7 +7,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxpot.engine import Environment, environment_potential
 from jaxpot.evaluation import Params
@@ -45,7 +44,57 @@ def meam(
     plain_background: bool = False,
     linear_below_zero: bool = False,
 ) -> Potential:
-    """The modified embedded atom method: angular densities, and pairs that atoms in between screen."""
+    """The modified embedded atom method: angular densities, and pairs that atoms in between screen.
+
+    E = sum_i F_i(rho_i) + 1/2 sum_ij S_ij phi_ij(r_ij) with F = asub Ec rho ln rho, the density
+    rho = rho_0 G(Gamma) / rho_ref, Gamma = sum_k t_k rho_k^2 / rho_0^2 of angular densities rho_k, k = 1 to 3, whose
+    terms are S_ij rho0 exp[-b_k (r/re - 1)], and S_ij = f[(rc - r)/delr] prod_k f[(C_ikj - Cmin)/(Cmax - Cmin)],
+    f(x) = [1 - (1 - x)^4]^2, where C_ikj tells how far the atom k is beside the bond. phi follows from Rose's universal
+    energy E(r) of reference structures, with distances of 1000 knots as in LAMMPS.
+
+    The params are ``{"Ec": eV, "re": Å, "alpha": 1, "attrac": 1, "repuls": 1}``, symmetric tables [species, species] for
+    reference structures; ``{"Z": e, "asub": 1, "rho0": 1, "b0": 1, "b1": 1, "b2": 1, "b3": 1, "t1": 1, "t2": 1, "t3":
+    1}`` [species]; ``{"Cmin": 1, "Cmax": 1}`` [i, j, k] for k between i and j; ``{"rc": Å, "delr": Å,
+    "gsmooth_factor": 1}``. One number stands for a table of equal ones.
+
+    Args:
+        cutoff: Å, at least rc Cmax / [2 (Cmax - 1)^(1/2)] for the largest Cmax, and rc: atoms that screen a bond can be
+            farther than its ends.
+        elements: chemical symbols whose order gives the species; None for one kind of atom.
+        lattices: reference structures, one name or a table [species, species] of which the upper half counts: fcc, bcc,
+            hcp, dia, sc or dim for elements; b1, b2, dia, l12 (three of the first element) or dim for two.
+        second_neighbors: whether the reference structures' second neighbours count, one or a table.
+        cores: whether nuclei repel at short distances, one or a table.
+        gamma_form: which G, the library's ibar: 0, 1, 3, 4 or -5, one or [species].
+        rose_form: which universal energy, 0, 1 or 2.
+        augmented_t1: whether 3/5 t3 is added to t1.
+        mixing: how t of several elements are averaged: 0, 1 or 2, as LAMMPS's ``ialloy``.
+        mixed_reference: whether rho_ref depends on the averaged t, as LAMMPS's ``mixture_ref_t``.
+        plain_background: whether rho_ref is rho0 times the number of neighbours, as LAMMPS's ``bkgd_dyn``.
+        linear_below_zero: whether F is -asub Ec rho for negative rho, not 0, as LAMMPS's ``emb_lin_neg``.
+
+    Returns:
+        The :class:`jaxpot.Potential`.
+
+    Raises:
+        ValueError: an unknown lattice or form, a list or table of another length; at evaluation, params that are not
+            named as above, of another shape, or with a reach beyond the cutoff (under jit: a NaN energy).
+
+    Example:
+        >>> import jax.numpy as jnp, jaxpot
+        >>> nickel = {"Ec": 4.45, "re": 2.489, "alpha": 4.99, "attrac": 0.0, "repuls": 0.0, "Z": 28.0, "asub": 1.1}
+        >>> nickel |= {"rho0": 1.0, "b0": 2.45, "b1": 2.2, "b2": 6.0, "b3": 2.2, "t1": 3.57, "t2": 1.6, "t3": 3.7}
+        >>> nickel |= {"Cmin": 2.0, "Cmax": 2.8, "rc": 4.0, "delr": 0.1, "gsmooth_factor": 99.0}
+        >>> potential = jaxpot.meam(4.2)
+        >>> cell = 0.5 * 3.52 * (1.0 - jnp.eye(3))  # the primitive cell of fcc
+        >>> system = jaxpot.System.create([[0.0, 0.0, 0.0]], cell=cell)
+        >>> neighbors = jaxpot.neighbor_list(potential).allocate(system)
+        >>> f"{jaxpot.energy(potential)(nickel, system, neighbors):.2f}"
+        '-4.45'
+
+    Reference: M. I. Baskes, Phys. Rev. B 46, 2727 (1992); screening: Modelling Simul. Mater. Sci. Eng. 5, 149 (1997);
+    second neighbours: B.-J. Lee and M. I. Baskes, Phys. Rev. B 62, 8564 (2000). Conventions are LAMMPS's.
+    """
     name = "meam"
     count = 1 if elements is None else len(elements)
     given = dict(

@@ -178,7 +178,7 @@ def _embedding(p: Tables, settings: MeamSettings, sites: Sites, r: jax.Array) ->
             gamma += weights[k] * jnp.einsum("sgh,sgm,shm->sm", sites.dots[k], f, f)
     species = np.broadcast_to(sites.own[:, None], total.shape)
     G = by_form(gamma, settings.forms, species, p["gsmooth_factor"])
-    rho = jnp.where(alive, total, 0.0) * G / background(p, settings, averaged(p, settings, weights, species), species)
+    rho = jnp.where(alive, total, 0.0) * G / background(p, settings, averaged(p, settings, sums, species), species)
     depth = p["asub"] * jnp.diagonal(p["Ec"])
     return embedding(rho, depth[sites.own][:, None], settings.linear_below)
 
