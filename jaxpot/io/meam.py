@@ -122,8 +122,9 @@ def load_meam(
         potential = meam(longest if cutoff is None else float(cutoff), tuple(chosen), **arguments)
     except ValueError as error:
         raise FileFormatError(where, None, str(error), "correct the file") from error
-    shape = (lambda value: jnp.asarray(value.reshape(()) if len(chosen) == 1 else value))  # fmt: skip
-    return potential.with_file(file), {name: shape(np.asarray(value)) for name, value in params.items()}
+    tables = {name: np.asarray(value) for name, value in params.items()}
+    one = len(chosen) == 1
+    return potential.with_file(file), {n: jnp.asarray(t.reshape(()) if one else t) for n, t in tables.items()}
 
 
 def _check_order(path: Path, assigned: list[Assignment]) -> None:

@@ -134,7 +134,8 @@ def _new_file(path: Path, potential: Potential, wanted: dict[str, np.ndarray]) -
         kind = of("lattices", i, i)
         numbers = {column: repr(float(wanted[n][i])) for column, n in OF_ENTRY.items()}
         numbers |= {
-            "element": name, "lattice": kind, "z": str(COORDINATION[kind]), "atwt": "1.0", "t0": "1.0", "ibar": str(of("gamma_form", i)), "rozero": repr(float(wanted["rho0"][i])),
+            "element": name, "lattice": kind, "z": str(COORDINATION[kind]), "atwt": "1.0", "t0": "1.0",
+            "ibar": str(of("gamma_form", i)), "rozero": repr(float(wanted["rho0"][i])),
             "alpha": repr(float(wanted["alpha"][i, i])), "esub": repr(float(wanted["Ec"][i, i])),
             "alat": repr(float(wanted["re"][i, i] / NEAREST[kind])),
         }  # fmt: skip

@@ -107,11 +107,12 @@ def test_other_lattices_and_forms_equal_lammps(name: str, kind: str, a: float) -
 
 
 VARIANTS = {
-    "mixing 1": "ialloy = 1\nmixture_ref_t = 1\nerose_form = 1\ngsmooth_factor = 0.5\nlattce(1,2) = b2\nre(1,2) = 2.1",
+    "mixing 1": "ialloy = 1\nerose_form = 1\ngsmooth_factor = 0.5\nlattce(1,2) = b2\nre(1,2) = 2.1",
     "mixing 2": "ialloy = 2\nbkgd_dyn = 1\naugt1 = 0\nerose_form = 2\nemb_lin_neg = 1\nlattce(1,2) = b1\ndelr = 0.6",
-    "l12": "mixture_ref_t = 1\nlattce(1,2) = 'l12'\nEc(1,2) = 0\ndelta(1,2) = 0.3\nre(1,2) = 2.3",
+    "mixed": "ialloy = 1\nmixture_ref_t = 1\nlattce(1,2) = b2\nre(1,2) = 2.1",
+    "l12": "lattce(1,2) = 'l12'\nEc(1,2) = 0\ndelta(1,2) = 0.3\nre(1,2) = 2.3",
     "dimer": "lattce(1,2) = 'dim'\nre(1,2) = 1.8\nzbl(1,2) = 0\nCmax(1,1,1) = 0.9\nCmin(1,1,1) = 0.5\nrc = 3.5",
-    "own": "Ec(1,1) = 5.5\nre(2,2) = 1.6\nalpha(1,1) = 5.2\nrho0(1) = 1.3\nalpha(1,2) = 0\nre(1,2) = 0",
+    "own": "Ec(1,1) = 5.5\nre(2,2) = 1.6\nalpha(1,1) = 5.2\nrho0(1) = 1.3\nalpha(1,2) = 0\nre(1,2) = 0\nnn2(1,2) = 0",
 }
 SECOND = "\n".join(
     [f"nn2({i},{j}) = 1\nattrac({i},{j}) = 0.05\nrepuls({i},{j}) = 0.1" for i, j in ((1, 1), (1, 2), (2, 2))]
@@ -123,7 +124,7 @@ SECOND = "\n".join(
 @pytest.mark.parametrize("name", list(VARIANTS))
 def test_every_key_equals_lammps(name: str, tmp_path: Path) -> None:
     path = tmp_path / "x.meam"
-    path.write_text(f"{SIC.read_text()}\n{SECOND}\n{VARIANTS[name]}\n")
+    path.write_text(f"{SIC.read_text()}\n{SECOND if name != 'mixed' else ''}\n{VARIANTS[name]}\n")
     several = structures_of(("Si", "C"), 4.4, seed=5)
     compare(LIBRARY, path, {"Si": "Si", "C": "C"}, [several[k] for k in ("crystal", "dense", "close-packed", "dimer")])
 
@@ -160,7 +161,7 @@ def test_an_isolated_atom_and_a_screened_one() -> None:
 @pytest.mark.parametrize("zero", [False, True])
 def test_parameter_gradients(zero: bool, tmp_path: Path) -> None:
     path = tmp_path / "x.meam"
-    path.write_text(f"{SIC.read_text()}\n{SECOND}\nemb_lin_neg = 1\ngsmooth_factor = 1.5\n")
+    path.write_text(f"{SIC.read_text()}\n{SECOND}\nnn2(1,2) = 0\nemb_lin_neg = 1\ngsmooth_factor = 1.5\n")
     potential, params = jaxpot.load([LIBRARY, path], ["Si", "C"], cutoff=5.5)
     if zero:
         params = params | {name: jnp.zeros(2) for name in ("t1", "t2", "t3", "b1")}
@@ -176,6 +177,8 @@ def test_wrong_arguments() -> None:
         jaxpot.meam(4.2, ["Ni"], lattices="cubic")
     with pytest.raises(ValueError, match="gamma_form is 2; use one of 0, 1, 3, 4, -5"):
         jaxpot.meam(4.2, ["Ni"], gamma_form=2)
+    with pytest.raises(ValueError, match="mixed_reference is supported without"):
+        jaxpot.meam(4.2, ["Ni"], second_neighbors=True, mixed_reference=True)
     with pytest.raises(ValueError, match=r"gamma_form has 1 values for 2 elements"):
         jaxpot.meam(4.2, ["Ni", "Al"], lattices=[["fcc", "b1"], ["b1", "fcc"]], gamma_form=[1])
     potential, params = load(LIBRARY, None, {"Ni": "Ni"})

@@ -48,12 +48,12 @@ def meam(
 
     E = sum_i F_i(rho_i) + 1/2 sum_ij S_ij phi_ij(r_ij) with F = asub Ec rho ln rho, the density
     rho = rho_0 G(Gamma) / rho_ref, Gamma = sum_k t_k rho_k^2 / rho_0^2 of angular densities rho_k, k = 1 to 3, whose
-    terms are S_ij rho0 exp[-b_k (r/re - 1)], and S_ij = f[(rc - r)/delr] prod_k f[(C_ikj - Cmin)/(Cmax - Cmin)],
+    terms are S_ij rho0 exp[-b_k (r/re - 1)], S_ij = f[(rc - r)/delr] prod_k f[(C_ikj - Cmin)/(Cmax - Cmin)], and
     f(x) = [1 - (1 - x)^4]^2, where C_ikj tells how far the atom k is beside the bond. phi follows from Rose's universal
     energy E(r) of reference structures, with distances of 1000 knots as in LAMMPS.
 
-    The params are ``{"Ec": eV, "re": Å, "alpha": 1, "attrac": 1, "repuls": 1}``, symmetric tables [species, species] for
-    reference structures; ``{"Z": e, "asub": 1, "rho0": 1, "b0": 1, "b1": 1, "b2": 1, "b3": 1, "t1": 1, "t2": 1, "t3":
+    The params are ``{"Ec": eV, "re": Å, "alpha": 1, "attrac": 1, "repuls": 1}``, symmetric tables [species, species]
+    for reference structures; ``{"Z": e, "asub": 1, "rho0": 1, "b0": 1, "b1": 1, "b2": 1, "b3": 1, "t1": 1, "t2": 1, "t3":
     1}`` [species]; ``{"Cmin": 1, "Cmax": 1}`` [i, j, k] for k between i and j; ``{"rc": Å, "delr": Å,
     "gsmooth_factor": 1}``. One number stands for a table of equal ones.
 
@@ -62,14 +62,15 @@ def meam(
             farther than its ends.
         elements: chemical symbols whose order gives the species; None for one kind of atom.
         lattices: reference structures, one name or a table [species, species] of which the upper half counts: fcc, bcc,
-            hcp, dia, sc or dim for elements; b1, b2, dia, l12 (three of the first element) or dim for two.
+            hcp, dia, sc or dim for elements; b1, b2, dia (without second neighbors), l12 (three of the first element) or dim for two.
         second_neighbors: whether the reference structures' second neighbours count, one or a table.
         cores: whether nuclei repel at short distances, one or a table.
         gamma_form: which G, the library's ibar: 0, 1, 3, 4 or -5, one or [species].
         rose_form: which universal energy, 0, 1 or 2.
         augmented_t1: whether 3/5 t3 is added to t1.
         mixing: how t of several elements are averaged: 0, 1 or 2, as LAMMPS's ``ialloy``.
-        mixed_reference: whether rho_ref depends on the averaged t, as LAMMPS's ``mixture_ref_t``.
+        mixed_reference: whether rho_ref depends on the averaged t, as LAMMPS's ``mixture_ref_t``;
+            only without second neighbors, and with mixing 0 or 1.
         plain_background: whether rho_ref is rho0 times the number of neighbours, as LAMMPS's ``bkgd_dyn``.
         linear_below_zero: whether F is -asub Ec rho for negative rho, not 0, as LAMMPS's ``emb_lin_neg``.
 
@@ -97,11 +98,18 @@ def meam(
     """
     name = "meam"
     count = 1 if elements is None else len(elements)
-    given = dict(
-        lattices=lattices, second_neighbors=second_neighbors, cores=cores, gamma_form=gamma_form,
-        rose_form=rose_form, augmented_t1=augmented_t1, mixing=mixing,
-        mixed_reference=mixed_reference, plain_background=plain_background, linear_below_zero=linear_below_zero,
-    )  # fmt: skip
+    given = {
+        "lattices": lattices,
+        "second_neighbors": second_neighbors,
+        "cores": cores,
+        "gamma_form": gamma_form,
+        "rose_form": rose_form,
+        "augmented_t1": augmented_t1,
+        "mixing": mixing,
+        "mixed_reference": mixed_reference,
+        "plain_background": plain_background,
+        "linear_below_zero": linear_below_zero,
+    }
     settings = checked_settings(count, given)
 
     def prepare(params: Params, dtype: Any) -> dict[str, Any]:

@@ -59,9 +59,11 @@ def checked_settings(count: int, given: dict[str, Any]) -> MeamSettings:
         raise ValueError(f"meam: rose_form is {given['rose_form']}; use 0, 1 or 2")
     if given["mixing"] not in (0, 1, 2):
         raise ValueError(f"meam: mixing is {given['mixing']}; use 0, 1 or 2")
+    second = _table("second_neighbors", given["second_neighbors"], count, bool)
+    _check_verified(lattices, second, given)
     return MeamSettings(
         lattices,
-        _table("second_neighbors", given["second_neighbors"], count, bool),
+        second,
         _table("cores", given["cores"], count, bool),
         forms,
         int(given["rose_form"]),
@@ -71,6 +73,18 @@ def checked_settings(count: int, given: dict[str, Any]) -> MeamSettings:
         bool(given["plain_background"]),
         bool(given["linear_below_zero"]),
     )
+
+
+def _check_verified(lattices: Any, second: Any, given: dict[str, Any]) -> None:
+    """Refuse what differs from LAMMPS in a way that is not understood."""
+    if given["mixed_reference"] and (given["mixing"] == 2 or any(map(any, second))):
+        raise ValueError("meam: mixed_reference is supported without second neighbors, and with mixing 0 or 1")
+    for i, row in enumerate(lattices):
+        for j in range(i + 1, len(row)):
+            if row[j] == "dia" and second[i][j]:
+                raise ValueError(
+                    f"meam: the lattice dia of two elements has no second neighbors; see lattices[{i}][{j}]"
+                )
 
 
 def _list(name: str, values: Any, count: int, kind: type) -> tuple[Any, ...]:
