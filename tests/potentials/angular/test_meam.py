@@ -110,7 +110,7 @@ VARIANTS = {
     "mixing 1": "ialloy = 1\nerose_form = 1\ngsmooth_factor = 0.5\nlattce(1,2) = b2\nre(1,2) = 2.1",
     "mixing 2": "ialloy = 2\nbkgd_dyn = 1\naugt1 = 0\nerose_form = 2\nemb_lin_neg = 1\nlattce(1,2) = b1\ndelr = 0.6",
     "mixed": "ialloy = 1\nmixture_ref_t = 1\nlattce(1,2) = b2\nre(1,2) = 2.1",
-    "l12": "lattce(1,2) = 'l12'\nEc(1,2) = 0\ndelta(1,2) = 0.3\nre(1,2) = 2.3",
+    "l12": "lattce(1,2) = 'l12'\nEc(1,2) = 0\ndelta(1,2) = 0.3\nre(1,2) = 2.3\nnn2(1,2) = 0",
     "dimer": "lattce(1,2) = 'dim'\nre(1,2) = 1.8\nzbl(1,2) = 0\nCmax(1,1,1) = 0.9\nCmin(1,1,1) = 0.5\nrc = 3.5",
     "own": "Ec(1,1) = 5.5\nre(2,2) = 1.6\nalpha(1,1) = 5.2\nrho0(1) = 1.3\nalpha(1,2) = 0\nre(1,2) = 0\nnn2(1,2) = 0",
 }

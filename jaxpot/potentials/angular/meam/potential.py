@@ -53,8 +53,8 @@ def meam(
     energy E(r) of reference structures, with distances of 1000 knots as in LAMMPS.
 
     The params are ``{"Ec": eV, "re": Å, "alpha": 1, "attrac": 1, "repuls": 1}``, symmetric tables [species, species]
-    for reference structures; ``{"Z": e, "asub": 1, "rho0": 1, "b0": 1, "b1": 1, "b2": 1, "b3": 1, "t1": 1, "t2": 1, "t3":
-    1}`` [species]; ``{"Cmin": 1, "Cmax": 1}`` [i, j, k] for k between i and j; ``{"rc": Å, "delr": Å,
+    for reference structures; ``{"Z": e, "asub": 1, "rho0": 1, "b0": 1, "b1": 1, "b2": 1, "b3": 1, "t1": 1, "t2": 1,
+    "t3": 1}`` [species]; ``{"Cmin": 1, "Cmax": 1}`` [i, j, k] for k between i and j; ``{"rc": Å, "delr": Å,
     "gsmooth_factor": 1}``. One number stands for a table of equal ones.
 
     Args:
@@ -62,7 +62,8 @@ def meam(
             farther than its ends.
         elements: chemical symbols whose order gives the species; None for one kind of atom.
         lattices: reference structures, one name or a table [species, species] of which the upper half counts: fcc, bcc,
-            hcp, dia, sc or dim for elements; b1, b2, dia (without second neighbors), l12 (three of the first element) or dim for two.
+            hcp, dia, sc or dim for elements; b1, b2, dia (without second
+            neighbors), l12 (three of the first element; with second neighbors only for mixing 2) or dim for two.
         second_neighbors: whether the reference structures' second neighbours count, one or a table.
         cores: whether nuclei repel at short distances, one or a table.
         gamma_form: which G, the library's ibar: 0, 1, 3, 4 or -5, one or [species].

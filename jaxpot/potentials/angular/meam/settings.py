@@ -81,10 +81,9 @@ def _check_verified(lattices: Any, second: Any, given: dict[str, Any]) -> None:
         raise ValueError("meam: mixed_reference is supported without second neighbors, and with mixing 0 or 1")
     for i, row in enumerate(lattices):
         for j in range(i + 1, len(row)):
-            if row[j] == "dia" and second[i][j]:
-                raise ValueError(
-                    f"meam: the lattice dia of two elements has no second neighbors; see lattices[{i}][{j}]"
-                )
+            if second[i][j] and (row[j] == "dia" or (row[j] == "l12" and given["mixing"] != 2)):
+                remedy = "use second_neighbors=False" + (", or mixing=2" if row[j] == "l12" else "")
+                raise ValueError(f"meam: lattices[{i}][{j}] is {row[j]!r}, with second neighbors; {remedy} there")
 
 
 def _list(name: str, values: Any, count: int, kind: type) -> tuple[Any, ...]:
