@@ -5,6 +5,7 @@
 .PHONY: help demo test test-float32 bench lint types format clean venv-md venv-dev
 
 RUN := .venv/bin/python
+PYTEST := $(RUN) -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 ARGS ?=
 # Another project's packages must not be found before those of .venv.
 unexport PYTHONPATH PYTHONHOME
@@ -17,10 +18,10 @@ demo: venv-md  ## molecular dynamics of a metal, from a perfect crystal to an eq
 	$(RUN) -m jaxpot.demo $(ARGS)
 
 test: venv-dev  ## all tests, in float64
-	$(RUN) -m pytest -n logical --maxprocesses 4 --dist loadfile $(ARGS)
+	$(PYTEST) $(ARGS)
 
 test-float32: venv-dev  ## the same tests with JAX's default precision
-	JAXPOT_TEST_FLOAT32=1 $(RUN) -m pytest -n logical --maxprocesses 4 --dist loadfile $(ARGS)
+	JAXPOT_TEST_FLOAT32=1 $(PYTEST) $(ARGS)
 
 bench: venv-dev  ## benchmarks beside LAMMPS and jax-md
 	$(RUN) -m benchmarks $(ARGS)

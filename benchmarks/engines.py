@@ -23,6 +23,7 @@ from benchmarks.systems import WORKS, Work, crystal
 
 Run = Callable[[int], None]
 WARM_UP = 50  # steps before the clock starts
+STEPS = 100_000  # of the runs that are imitated
 MASS = 60.0  # amu, of the metals: any mass would do, the same for all
 
 
@@ -102,7 +103,7 @@ def jaxpot_md(work: Work, atoms: int, how: str) -> tuple[Run, dict[str, Any]]:
     potential, params = potential_of(work)
     system = jaxpot.System.create(positions, cell=box)
     dtype = system.positions.dtype
-    of = dynamics(potential, Ensemble("nve", timestep=step / FEMTOSECOND), skin=work.skin)
+    of = dynamics(potential, Ensemble("nve", timestep=step / FEMTOSECOND), skin=work.skin, steps=STEPS)
     masses = jax.numpy.full(len(positions), mass, dtype)
     carry = of.start(params, system, jax.numpy.asarray(velocities, dtype), masses, jax.random.PRNGKey(0))
 

@@ -38,6 +38,20 @@ hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, prin
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
+# Files that take minutes start first, so that no process ends with one of them while the others have nothing left.
+LONG = (
+    *("contract/test_contract.py", "contract/test_slow_checks.py", "test_notebooks.py"),
+    *("engine/test_compiled_robust.py", "test_cli_properties.py", "test_commands.py", "test_readme.py"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first; the order within a file, and of all others, stays."""
+    tests = REPOSITORY / "tests"
+    places = {tests / name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path, len(LONG)))
+
+
 PROGRAM_MAPS = 20_000  # of at most 65,530 memory mappings that Linux lets a process have
 
 

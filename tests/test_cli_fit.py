@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import ase.io
 import numpy as np
@@ -124,3 +125,28 @@ def test_verify_says_why_an_adp_differs_beyond_its_table(
     assert run("verify", "-p", "a.adp", "-s", "dense.traj") == 1
     error = capsys.readouterr().err
     assert "the energies alone differ" in error and "leaves the linear continuation of F out of the energy" in error
+
+
+@pytest.mark.slow
+def test_minutes_bound_a_fit(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    assert run(*FIT, "--minutes", "1e-9", "--output", str(tmp_path / "none")) == 3
+    assert "out of time when 0 of 10 structures were prepared" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
+    # the time is over after one combination of weights, and before the errors
+    monkeypatch.setattr("jaxpot.fit.linear.weights.time", SimpleNamespace(perf_counter=lambda: float("inf")))
+    left = iter([60.0, -1.0])
+    monkeypatch.setattr("jaxpot.cli.fit.minutes_left", lambda *_: next(left))
+    assert run(*FIT, "--test", "test.extxyz", "--minutes", "60", "--output", str(tmp_path / "out")) == 0
+    said = capsys.readouterr().out
+    assert "out of time after 1 combinations" in said and "errors are those of 0 of 14 structures" in said
+    potential, params = jaxpot.load(tmp_path / "out")
+    atoms = ase.io.read("test.extxyz", index=":")
+    mean = np.mean([one.get_potential_energy() / len(one) for one in atoms])
+    errors = [
+        found.energy / len(one) - one.get_potential_energy() / len(one)
+        for one, found in zip(atoms, jaxpot.evaluate(potential, params, atoms), strict=True)
+    ]
+    assert np.abs(errors).max() < 0.1 < abs(mean)  # eV: what there is is a fit

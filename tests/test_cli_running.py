@@ -210,6 +210,13 @@ def test_relax_takes_smiles(capsys: pytest.CaptureFixture[str]) -> None:
         properties = rdForceFieldHelpers.MMFFGetMoleculeProperties(other)
         energy = rdForceFieldHelpers.MMFFGetMoleculeForceField(other, properties).CalcEnergy()
         assert float(mol.GetProp("energy_eV")) / KCAL_PER_MOL == pytest.approx(energy, abs=1e-4)
+    for rule, lengths in (("rdkit", (1.405, 0.02)), ("published", (1.197, 0.02))):
+        with pytest.warns(UserWarning, match=r"O0-C1 of O=C=O"):
+            assert run(*common, "--structure", "O=C=O", "--empirical-bonds", rule) == 0
+        positions = read_sdf(Path("out.sdf"))[0].GetConformer().GetPositions()
+        assert np.linalg.norm(positions[0] - positions[1]) == pytest.approx(lengths[0], abs=lengths[1])
+    assert run("relax", *COPPER, "-s", "fcc:Cu:3.6", "-o", "x.extxyz", "--empirical-bonds", "published") == 2
+    assert "--empirical-bonds goes with mmff94 and mmff94s alone" in capsys.readouterr().err
     Path("bad.smi").write_text("CCO\nthis is none\n")
     assert run(*common, "--structure", "bad.smi") == 2
     assert "bad.smi:2: holds no molecule" in capsys.readouterr().err
@@ -275,3 +282,46 @@ def test_charges_come_from_the_structure_file(capsys: pytest.CaptureFixture[str]
     capsys.readouterr()
     assert run("evaluate", "-p", "springs", "-s", "bare.extxyz") == 2
     assert "springs needs charges" in capsys.readouterr().err
+
+
+def test_minutes_bound_a_relaxation(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    labelled()
+    Path("two.smi").write_text("CCO\nCCCCO\n")
+    relax_copper = ("relax", *COPPER, "-s", "train.extxyz", "-o", "out.extxyz", "--force", "1e-3")
+    relax_molecules = ("relax", "-p", "mmff94", "-s", "two.smi", "-o", "out.sdf", "--force", "1e-3")
+    for command, what in ((relax_copper, "0 of 12 structures"), (relax_molecules, "0 of 2 SMILES strings")):
+        assert run(*command, "--minutes", "1e-9") == 3
+        assert f"out of time when {what} were prepared" in capsys.readouterr().err
+        assert not Path(command[6]).exists()
+        assert run(*command, "--minutes", "0") == 2
+        assert "--minutes must be positive" in capsys.readouterr().err
+
+    # the time is over at the first look at the clock, and after two evaluations
+    for command, count in ((relax_copper, 12), (relax_molecules, 2)):
+        for looks, unknown in ((0, count), (3, 0)):
+            with monkeypatch.context() as patch:
+                of_queue = SimpleNamespace(perf_counter=Looks(looks))
+                patch.setattr("jaxpot.simulate.relaxation_queue.time", of_queue)
+                patch.setattr("jaxpot.cli.progress.time", SimpleNamespace(perf_counter=lambda: 1e9, monotonic=Clock()))
+                patch.setattr("jaxpot.cli.commands.minutes_left", lambda minutes: minutes)
+                assert run(*command, "--minutes", "1") == 0
+            said = capsys.readouterr().out
+            assert said.count("not begun, written as it was") == unknown
+            assert said.count(" 1 steps, not converged") == count - unknown
+            assert f"out of time: 0 of {count} are relaxed; go on from what is written" in said
+    unrelaxed, given = ase.io.read("out.extxyz", ":"), ase.io.read("train.extxyz", ":")
+    assert len(unrelaxed) == 12 and len(read_sdf(Path("out.sdf"))) == 2
+    for a, b in zip(unrelaxed, given, strict=True):
+        np.testing.assert_allclose(a.positions, b.positions, atol=1e-6)
+        np.testing.assert_allclose(a.get_potential_energy(), b.get_potential_energy(), rtol=1e-4)
+
+
+class Looks:
+    """A clock that stands still for a number of looks; then an hour has passed."""
+
+    def __init__(self, looks: int) -> None:
+        self.left, self.now = looks, time.perf_counter()
+
+    def __call__(self) -> float:
+        self.left -= 1
+        return self.now if self.left >= 0 else self.now + 7200.0

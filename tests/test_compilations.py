@@ -16,6 +16,7 @@ from ase.build import bulk
 import jaxpot
 from jaxpot.fit import Frame, TrainSettings, train
 from jaxpot.interop import jax_md as interop
+from jaxpot.io.molecules import from_smiles
 from tests import structures
 
 PARAMS = {"epsilon": 0.0104, "sigma": 3.4}
@@ -94,7 +95,22 @@ def test_training_on_many_sizes_compiles_each_of_its_programs_few_times(compilat
     trained(potential(6.07))
     for program in ("jit(step)", "jit(validate)"):
         assert 1 <= compilations.count(program) <= MOST
-    assert len(compilations) < 40  # nothing is compiled for each size
+    assert "jit(_filled)" not in compilations  # batches are gathered without XLA
+    assert len(compilations) < 30  # nothing is compiled for each size
+
+
+@pytest.mark.slow
+def test_other_sets_of_molecules_find_the_compiled_relaxation(compilations: list[str]) -> None:
+    def relaxed(*smiles: str) -> None:
+        found = jaxpot.relax_conformers([from_smiles(text) for text in smiles], force_tolerance=0.05, progress=False)
+        assert all(one.converged.all() for one in found)
+
+    relaxed("CC(=O)Oc1ccccc1C(=O)O", "CN1C=NC2=C1C(=O)N(C(=O)N2C)C")  # aspirin and caffeine
+    compilations.clear()
+    relaxed("CCO", "CC(C)Cc1ccc(cc1)C(C)C(=O)O", "OCC1OC(O)C(O)C(O)C1O")
+    relaxed("C", "CN1CCC23C4C1CC5=C2C(=C(C=C5)O)OC3C(C=C4)O")
+    relaxed("CCCCCCCCCCCCCCCCCC(=O)O", "O", "CC#N", "CC#N", "CC#N")
+    assert compilations == []
 
 
 def test_making_and_padding_systems_and_lists_compiles_nothing(compilations: list[str]) -> None:

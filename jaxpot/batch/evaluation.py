@@ -18,7 +18,7 @@ from jaxpot.batch.checks import (
     not_finite,
     several_structures,
 )
-from jaxpot.batch.named_data import data_of
+from jaxpot.batch.named_data import system_of
 from jaxpot.batch.padding import Sizes, round_up
 from jaxpot.batch.shapes import Shapes
 from jaxpot.evaluation import Evaluation, Params
@@ -123,7 +123,7 @@ def _evaluator(potential: Potential) -> tuple[Callable[..., Evaluation], dict[in
 def _system(place: int, structure: System | Atoms, potential: Potential, dtype: np.dtype) -> System:
     try:
         if not isinstance(structure, System):
-            return System.from_ase(structure, potential.elements, dtype, data_of(structure, potential.needs))
+            return system_of(structure, potential, dtype)
         host = {name: np.asarray(getattr(structure, name), dtype) for name in ("positions", "cell")}
         system = structure.replace(**host)
         check_system(potential, system)

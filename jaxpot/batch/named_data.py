@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxpot.batch.checks import check_system
 from jaxpot.extras import declared
+from jaxpot.potential import Potential
+from jaxpot.system import System
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["data_of", "put_data"]
+__all__ = ["data_of", "put_data", "system_of", "without_calculator"]
 
 
 def data_of(atoms: Atoms, names: Iterable[str]) -> dict[str, Any]:
     """The named data that a structure holds.
 
-    Data with one entry an atom are arrays of the structure, others are in its ``info``. Charges are the initial
-    charges, as in LAMMPS's data files, or the charges of its calculator.
+    Data with one entry an atom are arrays of the structure, others, such as a topology, are in its ``info``. Charges
+    are the initial charges, as in LAMMPS's data files, or the charges of its calculator.
 
     Args:
         atoms: the structure.
@@ -42,9 +45,43 @@ def data_of(atoms: Atoms, names: Iterable[str]) -> dict[str, Any]:
             found[name] = atoms.get_initial_charges()
         elif name == "charges" and atoms.calc is not None and "charges" in getattr(atoms.calc, "results", {}):
             found[name] = np.asarray(atoms.calc.results["charges"])
-        elif per == "system" and name in atoms.info:
+        elif per != "atom" and name in atoms.info:
             found[name] = atoms.info[name]
     return found
+
+
+def system_of(atoms: Atoms, potential: Potential, dtype: Any = None, extras: Mapping[str, Any] | None = None) -> System:
+    """The system of a structure, with the named data that a potential needs, checked.
+
+    Args:
+        atoms: the structure, which may hold the data (:func:`data_of`).
+        potential: the potential.
+        dtype: float type; JAX's default if None.
+        extras: data that replace those of the structure.
+
+    Returns:
+        The :class:`System`.
+
+    Raises:
+        ValueError: an unknown element, a structure that makes no sense, or data that are missing or do not fit.
+    """
+    given = data_of(atoms, potential.needs) | dict(extras or {})
+    system = System.from_ase(atoms, potential.elements, dtype, given)
+    check_system(potential, system)
+    return system
+
+
+def without_calculator(atoms: Atoms) -> Atoms:
+    """A copy of a structure without its calculator, whose charges become initial charges if it has no others.
+
+    Args:
+        atoms: the structure.
+    """
+    plain = atoms.copy()
+    plain.calc = None
+    for name, value in data_of(atoms, ["charges"]).items():
+        put_data(plain, name, value)
+    return plain
 
 
 def put_data(atoms: Atoms, name: str, value: Any) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-__all__ = ["Progress", "Tick", "counted", "silent"]
+__all__ = ["Progress", "Tick", "check_time", "counted", "silent"]
 
 Progress = bool | Callable[[str], None]  # whether a bar is wanted on a terminal, or what is called with a text
 
@@ -25,6 +26,19 @@ def silent(count: int = 1, text: str = "") -> None:
         count: how many have ended.
         text: how far the others are.
     """
+
+
+def check_time(limit: float, done: int, total: int, what: str) -> None:
+    """Raise TimeoutError where the time for preparations is over.
+
+    Args:
+        limit: value of ``time.perf_counter`` at which to give up.
+        done: how many are prepared.
+        total: of how many.
+        what: these are, such as ``"structures"``.
+    """
+    if time.perf_counter() > limit:
+        raise TimeoutError(f"out of time when {done} of {total} {what} were prepared; allow more minutes")
 
 
 @contextmanager

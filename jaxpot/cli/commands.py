@@ -13,7 +13,8 @@ import click
 
 from jaxpot.cli.fit import fit
 from jaxpot.cli.md import md
-from jaxpot.cli.options import MOLECULAR, model_options, structure_options
+from jaxpot.cli.options import Molecular, model_options, structure_options
+from jaxpot.cli.progress import minutes_left
 from jaxpot.cli.properties import properties
 from jaxpot.cli.verify import DifferenceError, verify
 from jaxpot.io.errors import FileWarning
@@ -156,12 +157,17 @@ def evaluate(
 @click.option("--force", "fmax", type=float, default=0.01, show_default=True, help="Largest force at the end, eV/Å.")
 @click.option("--steps", type=int, default=500, show_default=True, help="Most evaluations of a structure.")
 @click.option(
-    "--cell", type=click.Choice(CELLS), is_flag=False, flag_value="flexible", default="fixed",
+    "--cell",
+    type=click.Choice(CELLS),
+    is_flag=False,
+    flag_value="flexible",
+    default="fixed",
     help="Relax the cell as well: all of it, or isotropic (its volume), or anisotropic (its lengths along x, y and z).",
 )
+@click.option("--minutes", type=float, help="Time limit, preparation included; what there is then is written.")
 def relax(
     potential: Any, params: Any, precision: str, structure: str, kind: FileKind, output: Path, fmax: float, steps: int,
-    cell: CellMode,
+    cell: CellMode, minutes: float | None,
 ) -> None:  # fmt: skip
     """Relax the atoms of all frames of a structure file, and their cells on request.
 
@@ -177,16 +183,18 @@ def relax(
     if steps < 0:
         raise ValueError(f"--steps must not be negative, got {steps}")
     check_output(output, "--output")
-    if potential in MOLECULAR:
+    minutes_left(minutes)
+    if isinstance(potential, Molecular):
         from jaxpot.cli.molecules import relax_molecules
 
         if cell != "fixed":
-            raise ValueError(f"--cell does not go with {potential}: molecules have none")
-        relax_molecules(structure, output, MOLECULAR[potential], fmax, steps, precision)
+            raise ValueError(f"--cell does not go with {potential.variant}: molecules have none")
+        relax_molecules(structure, output, potential, fmax, steps, precision, minutes_left(minutes))
         return
     frames = read_structures(structure, kind)
     written = format_to_write(output, len(frames))
     for k, atoms in enumerate(frames):
         check_structure(atoms, f"{structure}, frame {k}")
-    write_structures(output, relax_frames(potential, params, frames, cell, fmax, steps, precision), written)
+    relaxed = relax_frames(potential, params, frames, cell, fmax, steps, precision, minutes_left(minutes))
+    write_structures(output, relaxed, written)
     click.echo(f"written: {output}")

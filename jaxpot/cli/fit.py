@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import json
 import time
 from collections.abc import Sequence
@@ -13,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jaxpot.cli.options import DataOptions, gather, label_options
-from jaxpot.cli.progress import progress
+from jaxpot.cli.progress import minutes_left, progress
 from jaxpot.cli.structures import output_folder
-from jaxpot.cli.train import network_commands
+from jaxpot.cli.train import REPORTING, network_commands
 
 if TYPE_CHECKING:
     from jaxpot.batch import Result
@@ -34,6 +33,7 @@ for network in network_commands():
 
 
 file = click.Path(path_type=Path)
+SLICE = 64  # structures that are evaluated between two looks at the clock
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +53,7 @@ class SnapOptions:
     atom_energies: str | None
     folds: int
     seed: int
+    minutes: float | None
     data: DataOptions
     precision: str
     output: Path
@@ -79,6 +80,7 @@ class SnapOptions:
 @click.option("--atom-energies", metavar="MO=E,...", help="Energies of isolated atoms, eV; they fix the constants.")
 @click.option("--folds", type=int, default=10, show_default=True, help="Number of parts for cross-validation.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the division into folds.")
+@click.option("--minutes", type=float, help="Time limit of everything, compilation included.")
 @label_options
 @click.option("--precision", type=click.Choice(["float32", "float64"]), default="float64", show_default=True)
 @click.option("--output", "-o", required=True, type=file, help="Folder for everything written.")
@@ -96,7 +98,6 @@ def _fit_snap(options: SnapOptions) -> None:
     output = options.output
     if options.precision == "float64":
         jax.config.update("jax_enable_x64", True)
-    from jaxpot.batch import evaluate
     from jaxpot.fit import errors, fit_linear
     from jaxpot.io.load import save
     from jaxpot.potentials.snap import snap
@@ -126,16 +127,17 @@ def _fit_snap(options: SnapOptions) -> None:
     fitted = fit_linear(
         potential, train, _weights(options.weights), reference=core,
         atom_energies=None if options.atom_energies is None else _energies(options.atom_energies),
-        folds=options.folds, seed=options.seed, progress=progress(),
+        folds=options.folds, seed=options.seed, minutes=minutes_left(options.minutes, 1 - REPORTING),
+        progress=progress(),
     )  # fmt: skip
     lap("fit, compilation included")
     stem = output / "".join(symbols)
     save(f"{stem}.snapcoeff", potential, fitted.params)
     _write_script(stem, symbols, options.zbl)
-    parts = {"train": train} | ({} if test is None else {"test": test})
-    # all in one call, for the fewest compilations
-    results = iter(evaluate(*fitted.total, [atoms for part in parts.values() for atoms in part.atoms]))
-    found = {name: list(itertools.islice(results, len(part))) for name, part in parts.items()}
+    click.echo(f"written: {stem.name}.snapcoeff, .snapparam and .snap in {output}")
+    parts = ({} if test is None else {"test": test}) | {"train": train}
+    found = _evaluated(fitted, parts, options.minutes)
+    parts = {name: parts[name][: len(found[name])] for name in ("train", "test") if name in found}
     lap("evaluation of all structures")
     tables = {name: errors(part, found[name]) for name, part in parts.items()}
     if options.plots:
@@ -146,6 +148,24 @@ def _fit_snap(options: SnapOptions) -> None:
              "quadratic": options.quadratic, "coefficients": len(fitted.coefficients),
              "precision": options.precision}  # fmt: skip
     write_report(output, facts, fitted, tables, clock)
+
+
+def _evaluated(fitted: LinearFit, parts: dict[str, Dataset], minutes: float | None) -> dict[str, list[Result]]:
+    """Results for the structures of all parts, or of as many as the time suffices for, in the order of the parts."""
+    from jaxpot.batch import evaluate
+
+    atoms = [(name, atoms) for name, part in parts.items() for atoms in part.atoms]
+    size = len(atoms) if minutes is None else SLICE  # all in one call, for the fewest compilations
+    found: dict[str, list[Result]] = {}
+    for begin in range(0, len(atoms), size):
+        left = minutes_left(minutes)
+        if left is not None and left <= 0:
+            click.echo(f"out of time: errors are those of {begin} of {len(atoms)} structures")
+            break
+        some = atoms[begin : begin + size]
+        for (name, _), one in zip(some, evaluate(*fitted.total, [atoms for _, atoms in some]), strict=True):
+            found.setdefault(name, []).append(one)
+    return found
 
 
 def write_report(
@@ -169,7 +189,10 @@ def write_report(
             f"  left-out energies: MAE {1e3 * chosen.energy_error:.2f} meV/atom",
             f"  left-out forces: RMSE {chosen.force_error:.4f} eV/Å",
         ]
-    weighted = {group: fitted.weights.of(group) for group in next(iter(tables.values())).groups}
+        if not chosen.complete:
+            lines.append(f"  out of time after {len(chosen.table)} combinations; others might be better")
+    groups = dict.fromkeys(group for table in tables.values() for group in table.groups) or fitted.weights.groups
+    weighted = {group: fitted.weights.of(group) for group in groups}
     lines += [
         f"  {group or 'all'}: energy {e:.4g}, forces {f:.4g}, stress {s:.4g}" for group, (e, f, s) in weighted.items()
     ]

@@ -127,7 +127,9 @@ class MdOptions:
 @click.option("--temperature", type=float, help="Temperature of the thermostat and of the initial velocities, K.")
 @click.option("--pressure", type=float, default=0.0, show_default=True, help="bar, for npt.")
 @click.option(
-    "--cell", default="isotropic", show_default=True,
+    "--cell",
+    default="isotropic",
+    show_default=True,
     help=f"How npt may change the cell: one of {', '.join(CELLS)} (by one factor; along x, y and z; by any strain).",
 )
 @click.option("--timestep", type=float, default=1.0, show_default=True, help="fs.")
@@ -142,16 +144,17 @@ class MdOptions:
 @click.option("--trajectory-every", type=int, default=100, show_default=True, help="Steps between frames.")
 @click.option("--restart-every", type=int, default=1000, show_default=True, help="Steps between restart files.")
 @click.option(
-    "--format", "trajectory_format", default="extxyz", show_default=True,
+    "--format",
+    "trajectory_format",
+    default="extxyz",
+    show_default=True,
     help="Of the trajectory: " + ", ".join(f"{name} ({what})" for name, what in FORMATS.items()) + ".",
 )
 @click.option("--resume", is_flag=True, help="Go on from the restart file in the output folder.")
 @click.option("--force", is_flag=True, help="Replace an earlier run in the output folder.")
 @click.option("--plots/--no-plots", default=True, show_default=True, help="Draw pictures at the end.")
 @gather(MdOptions)
-def md(
-    potential: Any, params: Any, precision: str, structure: str, kind: FileKind, options: MdOptions
-) -> None:
+def md(potential: Any, params: Any, precision: str, structure: str, kind: FileKind, options: MdOptions) -> None:
     """Molecular dynamics, with records, trajectory, restart files and pictures in one folder.
 
     Data that the potential needs, such as charges, are taken from the structure file. On a terminal there is a bar;

@@ -17,12 +17,25 @@ if TYPE_CHECKING:
     from jaxpot.fit import Dataset
 
 __all__ = [
-    "MOLECULAR", "DataOptions", "file_options", "gather", "label_options", "model_options", "structure_options",
+    "DataOptions", "Molecular", "file_options", "gather", "label_options", "model_options", "structure_options",
 ]  # fmt: skip
 
 Command = Callable[..., None]
 
 MOLECULAR = {"mmff94": "MMFF94", "mmff94s": "MMFF94s"}
+RULES = ("rdkit", "published")
+
+
+class Molecular(NamedTuple):
+    """A force field of molecules, whose params come from the molecules themselves.
+
+    Attributes:
+        variant: ``"MMFF94"`` or ``"MMFF94s"``.
+        empirical_bonds: the rule for bonds that its tables lack.
+    """
+
+    variant: Any
+    empirical_bonds: Any
 
 
 def gather(kind: type, name: str = "options") -> Callable[[Command], Command]:
@@ -107,8 +120,8 @@ def model_options(command: Command, molecules: bool = False, precision: str = "f
 
     Args:
         command: the function.
-        molecules: whether MMFF94 is allowed, which reads bonds from an SDF file. The command then gets its name as
-            ``potential``, and None as ``params``.
+        molecules: whether MMFF94 is allowed, which reads bonds from an SDF file. The command then gets a
+            :class:`Molecular` as ``potential``, and None as ``params``.
         precision: the float type by default.
     """
     decorators = [
@@ -130,11 +143,18 @@ def model_options(command: Command, molecules: bool = False, precision: str = "f
             help="A published set (jaxpot list), the files of a potential (several: give the option again), or mmff94 "
             "or mmff94s for the molecules of an SDF file.",
         )  # fmt: skip
+        decorators.append(
+            click.option(
+                "--empirical-bonds", type=click.Choice(RULES), help="With mmff94, the rule for bonds that its tables "
+                "lack: RDKit's, the default, or the published one, which knows that multiple bonds are shorter.",
+            )
+        )  # fmt: skip
 
     @functools.wraps(command)
     def with_model(
-        potential_names: tuple[str, ...], elements: str | None, style: str | None, precision: str, **rest: Any
-    ) -> None:
+        potential_names: tuple[str, ...], elements: str | None, style: str | None, precision: str,
+        empirical_bonds: str | None = None, **rest: Any,
+    ) -> None:  # fmt: skip
         import jax
 
         if precision == "float64":
@@ -149,8 +169,11 @@ def model_options(command: Command, molecules: bool = False, precision: str = "f
                 raise ValueError(f"--elements and --style do not go with {names}, whose types come from the molecule")
             if not molecules:
                 raise ValueError(f"{names} is not for this command; jaxpot relax takes it")
-            command(potential=names, params=None, precision=precision, **rest)
+            model = Molecular(MOLECULAR[names], empirical_bonds or RULES[0])
+            command(potential=model, params=None, precision=precision, **rest)
             return
+        if empirical_bonds is not None:
+            raise ValueError(f"--empirical-bonds goes with {' and '.join(MOLECULAR)} alone; leave it out")
         potential, params = load(names, elements=symbols, style=style)
         command(potential=potential, params=params, precision=precision, **rest)
 

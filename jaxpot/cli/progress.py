@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import click
 
 from jaxpot.batch.progress import Progress
 
-__all__ = ["Lines", "minutes_left", "on_terminal", "progress"]
+__all__ = ["Lines", "minutes_left", "on_terminal", "progress", "say_what_is_left"]
 
 SECONDS = 10.0  # between two lines, at first
 SHARE = 0.01  # of the time so far, which is longer after a quarter of an hour
@@ -41,6 +41,17 @@ def minutes_left(minutes: float | None, share: float = 1.0) -> float | None:
     if not minutes > 0:
         raise ValueError(f"--minutes must be positive, got {minutes}")
     return share * minutes - (time.perf_counter() - float(click.get_current_context().find_root().obj)) / 60
+
+
+def say_what_is_left(done: Sequence[bool], limit: float) -> None:
+    """Says that the time was over, where it was.
+
+    Args:
+        done: whether a structure is relaxed, or has had its evaluations.
+        limit: value of ``time.perf_counter`` at which it was.
+    """
+    if time.perf_counter() >= limit and not all(done):
+        click.echo(f"out of time: {sum(done)} of {len(done)} are relaxed; go on from what is written")
 
 
 class Lines:

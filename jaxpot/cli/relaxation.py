@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import time
 from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
 
-from jaxpot.cli.progress import progress
+from jaxpot.cli.progress import progress, say_what_is_left
 from jaxpot.simulate.cells import CellMode
 from jaxpot.simulate.relaxation import relax
 from jaxpot.simulate.vacuum import gaps
@@ -23,8 +25,9 @@ VACUUM = 5.0  # Å; no crystal has a layer of this thickness without atoms
 
 
 def relax_frames(
-    potential: Any, params: Any, frames: list[Atoms], cell: CellMode, fmax: float, steps: int, precision: str
-) -> list[Atoms]:
+    potential: Any, params: Any, frames: list[Atoms], cell: CellMode, fmax: float, steps: int, precision: str,
+    minutes: float | None = None,
+) -> list[Atoms]:  # fmt: skip
     """Relaxes structures and prints the outcome of each.
 
     Args:
@@ -35,15 +38,18 @@ def relax_frames(
         fmax: eV/Å, largest force on an atom at the end.
         steps: most evaluations of a structure.
         precision: float type of the calculation.
+        minutes: what is left of the time; structures that it does not suffice for stay as they are.
 
     Returns:
-        The relaxed structures with their energy, forces and stress.
+        The relaxed structures with their energy, forces and stress; those that were not begun without.
 
     Raises:
+        TimeoutError: the time is over before the structures are prepared.
         ValueError: a vacuum would be closed by relaxing the cell.
     """
     from ase.calculators.singlepoint import SinglePointCalculator
 
+    limit = time.perf_counter() + (math.inf if minutes is None else 60 * minutes)
     if cell != "fixed":
         for k, frame in enumerate(frames):
             _look_for_vacuum(frame, f"frame {k}", potential.cutoff)
@@ -56,10 +62,15 @@ def relax_frames(
         stress_tolerance=STRESS * fmax,
         max_steps=max(steps, 1),
         dtype=precision,
+        minutes=minutes,
         progress=progress(),
     )
     relaxed = []
     for k, (frame, one) in enumerate(zip(frames, found, strict=True)):
+        if not one.steps:
+            click.echo(f"frame {k}: not begun, written as it was")
+            relaxed.append(frame.copy())  # without the labels that it came with
+            continue
         state = "converged" if one.converged else f"not converged to {fmax:g} eV/Å"
         largest = float(np.linalg.norm(one.forces, axis=1).max())
         click.echo(f"frame {k}: {one.energy:.6f} eV, largest force {largest:.1e} eV/Å, {one.steps} steps, {state}")
@@ -71,6 +82,7 @@ def relax_frames(
             results["stress"] = one.stress[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
         atoms.calc = SinglePointCalculator(atoms, **results)
         relaxed.append(atoms)
+    say_what_is_left([one.converged or one.steps >= max(steps, 1) for one in found], limit)
     return relaxed
 
 

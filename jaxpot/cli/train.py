@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from jaxpot.fit import Dataset
     from jaxpot.potential import Potential
 
-__all__ = ["network_commands"]
+__all__ = ["REPORTING", "network_commands"]
 
 REPORT = "errors.json"
 REPORTING = 0.1  # of --minutes is kept for the report

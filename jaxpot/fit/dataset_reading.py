@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from jaxpot.batch.named_data import without_calculator
 from jaxpot.fit.dataset import Dataset
 from jaxpot.fit.frame import Frame
 from jaxpot.io.errors import FileFormatError, FileWarning
@@ -149,9 +150,7 @@ def labelled(
     ]
     frames = []
     for number, (atoms, found) in enumerate(zip(structures, labels, strict=True)):
-        plain = atoms.copy()
-        plain.calc = None
-        frames.append(Frame(plain, *found[:3], found.group or group, f"{place}, frame {number}"))
+        frames.append(Frame(without_calculator(atoms), *found[:3], found.group or group, f"{place}, frame {number}"))
     note = choice.says()
     return Labelled(place, frames, (note,) if note else (), tuple(said), names_of(structures))
 

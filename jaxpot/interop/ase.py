@@ -11,7 +11,8 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator as AseCalculator
 from ase.calculators.calculator import PropertyNotImplementedError, all_changes
 
-from jaxpot.batch.checks import check_system, checked_dtype, checked_params, explain_not_finite, not_finite
+from jaxpot.batch.checks import checked_dtype, checked_params, explain_not_finite, not_finite
+from jaxpot.batch.named_data import data_of, system_of
 from jaxpot.batch.padding import Sizes, pad_system, resized, sizes_used, to_device
 from jaxpot.batch.shapes import Shapes
 from jaxpot.evaluation import Evaluation
@@ -51,6 +52,7 @@ class Calculator(AseCalculator):
         self.params = checked_params(params, self.dtype)
         self._list = neighbor_list(potential, skin, capacity_multiplier=1.0) if potential.cutoff > 0 else None
         self.extras = dict(extras or {})
+        self._data: dict[str, Any] = {}  # what the structure of the last calculation held beside its positions
         self._evaluate, self._shapes = _evaluator(potential)
         self._radii = (potential.cutoff, 0.1 * potential.cutoff if skin is None else float(skin))
         self._sizes = Sizes(0, 0, 0)
@@ -76,8 +78,8 @@ class Calculator(AseCalculator):
             system_changes: changes since the last call, according to ASE.
         """
         super().calculate(atoms, list(properties), list(system_changes))
-        system = System.from_ase(self.atoms, self.potential.elements, self.dtype, self.extras)
-        check_system(self.potential, system)
+        system = system_of(self.atoms, self.potential, self.dtype, self.extras)
+        self._data = data_of(self.atoms, self.potential.needs)
         if not self._fits:
             self._check_params_fit(system)
         self._prepare(system)
@@ -95,6 +97,18 @@ class Calculator(AseCalculator):
             self.results["stress"] = (found.virial / float(self.atoms.cell.volume))[VOIGT]
         elif "stress" in properties:
             raise PropertyNotImplementedError("there is no stress: the cell has no volume; give the atoms a cell")
+
+    def check_state(self, atoms: Atoms, tol: float = 1e-15) -> list[str]:
+        """What has changed since the last calculation: as ASE sees it, or data that the potential needs.
+
+        Args:
+            atoms: the structure.
+            tol: the largest difference that is none.
+        """
+        changes: list[str] = super().check_state(atoms, tol)
+        if not changes and not _equal(self._data, data_of(atoms, self.potential.needs)):
+            return ["initial_charges"]
+        return changes
 
     def _check_params_fit(self, system: System) -> None:
         """Raise ValueError unless the potential accepts the params; nothing is computed."""
@@ -129,6 +143,15 @@ class Calculator(AseCalculator):
 def _evaluator(potential: Potential) -> tuple[Callable[..., Evaluation], Shapes]:
     """The compiled evaluation and its shapes; lists are checked by the calculator, in double precision."""
     return jax.jit(potential.unchecked.evaluate), Shapes()
+
+
+def _equal(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether named data are the same."""
+    if one.keys() != other.keys():
+        return False
+    kinds: list[Any] = [jax.tree.structure(data) for data in (one, other)]
+    pairs = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=False)
+    return bool(kinds[0] == kinds[1]) and all(np.array_equal(a, b) for a, b in pairs)
 
 
 class _Geometry(NamedTuple):

@@ -32,8 +32,8 @@ def calculator(
         skin: Å, extra radius of the neighbour list; a tenth of the cutoff by default.
         dtype: float type of the evaluation; JAX's default (float32 unless x64 is enabled) if None. Phonons and tight
             tolerances of forces need float64.
-        extras: named data of the structures that the potential needs, such as ``system.extras`` of a molecule with its
-            topology; see :mod:`jaxpot.extras`.
+        extras: named data that the potential needs, such as ``system.extras`` of a molecule with its topology; see
+            :mod:`jaxpot.extras`. Those that are not given are taken from the structure, such as its initial charges.
 
     Returns:
         The calculator, in eV, Å, eV/Å and eV/Å^3.

@@ -64,14 +64,21 @@ def kind_of_name(name: str) -> tuple[str, bool] | None:
             return kind, True
     if NOT_LABELS.search(name):
         return None
-    if lower in BARE:
-        return ("energy" if lower[0] in "et" else "forces"), False
+    for bare in (lower, *_bare(words)):
+        if bare in BARE:
+            return ("energy" if bare[0] in "et" else "forces"), False
     if LOOKS.search(name) is None:
         return None
     for kind, part in (("virial", "virial"), ("stress", "stress"), ("forces", "force"), ("energy", "energ")):
         if part in lower:
             return kind, False
     return None
+
+
+def _bare(words: list[str]) -> list[str]:
+    """The one word that is left of a name such as E_dft or E_pot without its origin, joined."""
+    rest = [word for word in words if word not in ORIGINS]
+    return ["".join(rest)] if rest and (len(rest) < len(words) or len(words) == 2) else []
 
 
 _OURS = re.compile(r"(ev|metal|ase|å|angstrom|ang|a)([ */]*(å|angstrom|ang|a|atom)([*^]*3)?)?", re.IGNORECASE)

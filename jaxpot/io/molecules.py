@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import math
 import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jaxpot.batch.progress import check_time
 from jaxpot.io.errors import FileFormatError
 
 if TYPE_CHECKING:
@@ -67,12 +69,13 @@ def molecules(
     )
 
 
-def read_molecules(source: str | os.PathLike[str]) -> list[Mol]:
+def read_molecules(source: str | os.PathLike[str], limit: float = math.inf) -> list[Mol]:
     """Makes molecules of a SMILES string or of a file.
 
     Args:
         source: a SMILES string; the path of an SDF or MOL file, gzipped or not; or that of a ``.smi`` file, which has a
             SMILES string and perhaps a name on each line. Molecules of SMILES get hydrogens and one embedded conformer.
+        limit: value of ``time.perf_counter`` at which to give up making conformers.
 
     Returns:
         All molecules.
@@ -80,6 +83,7 @@ def read_molecules(source: str | os.PathLike[str]) -> list[Mol]:
     Raises:
         FileFormatError: a record or line of the file holds no molecule.
         ValueError: there is no such file, or the text is no SMILES string.
+        TimeoutError: the limit has passed.
         ImportError: RDKit is not installed.
 
     Example:
@@ -93,12 +97,14 @@ def read_molecules(source: str | os.PathLike[str]) -> list[Mol]:
         return [_named(text, text)]
     if not Path(text).exists():
         raise ValueError(f"{text}: no such file; name an SDF file of molecules with hydrogens, or give a SMILES string")
-    return _read_smiles(Path(text)) if of_smiles else read_sdf(Path(text))
+    return _read_smiles(Path(text), limit) if of_smiles else read_sdf(Path(text))
 
 
-def _read_smiles(path: Path) -> list[Mol]:
+def _read_smiles(path: Path, limit: float) -> list[Mol]:
     found = []
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    for number, line in enumerate(lines, 1):
+        check_time(limit, number - 1, len(lines), "SMILES strings")
         smiles, _, name = line.strip().partition("\t" if "\t" in line.strip() else " ")
         if not smiles or smiles.startswith("#"):
             continue

@@ -9,11 +9,14 @@ from pathlib import Path
 import numba
 import numpy as np
 
+from jaxpot.neighbors.native_vector import LANES, VECTOR_FINGERPRINT, copy_lanes
+
 __all__ = [
     "GRID_FINGERPRINT",
     "add_images",
     "bin_keys",
     "candidates",
+    "columns_around",
     "compiled",
     "counting_sort",
     "grid_of",
@@ -23,7 +26,7 @@ __all__ = [
 ]
 
 # numba caches these functions as part of callers in other files, and does not notice when this file changes
-GRID_FINGERPRINT = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
+GRID_FINGERPRINT = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8] + VECTOR_FINGERPRINT
 
 compiled = numba.njit(nogil=True, error_model="numpy")
 
@@ -161,47 +164,66 @@ def add_images(margin, pbc, atom_rows, source, offset, coordinates, held):  # ty
 
 
 @compiled
-def sorted_positions(positions, cell, source, offset, order, points, place, centers):  # type: ignore[no-untyped-def]
-    """Set the coordinates [3, rows] in the order of the bins, and the place of each center in that order."""
-    for k in range(order.shape[0]):
+def sorted_positions(positions, cell, source, offset, order, count, points, place, centers):  # type: ignore[no-untyped-def]
+    """Set all x, all y and all z of the rows in the order of the bins, and the place of each center in that order."""
+    stride = points.shape[0] // 3
+    for k in range(count):
         r = order[k]
         i = source[r]
         for e in range(3):
             shift = offset[r, 0] * cell[0, e] + offset[r, 1] * cell[1, e] + offset[r, 2] * cell[2, e]
-            points[e, k] = positions[i, e] + shift
+            points[e * stride + k] = positions[i, e] + shift
         if r < centers:
             place[r] = k
 
 
 @compiled
-def candidates(  # type: ignore[no-untyped-def]
-    key, points, order, starts, number, steps, edge, squared, near, near_row, write
-):
-    """Count the rows in the bins around a bin, and write their coordinates and numbers if ``write`` is positive."""
-    orthogonal = edge[3] == 0.0
-    bc = key % number[2]
-    bb = key // number[2] % number[1]
-    ba = key // (number[2] * number[1])
+def columns_around(number, steps, edge, squared, columns):  # type: ignore[no-untyped-def]
+    """Set the columns of bins, along the third direction, that hold neighbours of a bin's atoms; returns their number.
+
+    A column is given by its steps in the first two directions, and by how many bins of it are within reach on either
+    side.
+    """
     count = 0
-    for a in range(max(ba - steps[0], 0), min(ba + steps[0], number[0] - 1) + 1):
-        gap_a = max(abs(a - ba) - 1, 0) * edge[0]
-        for b in range(max(bb - steps[1], 0), min(bb + steps[1], number[1] - 1) + 1):
-            first, last = max(bc - steps[2], 0), min(bc + steps[2], number[2] - 1)
-            if orthogonal:
-                gap_b = max(abs(b - bb) - 1, 0) * edge[1]
+    for a in range(-steps[0], steps[0] + 1):
+        for b in range(-steps[1], steps[1] + 1):
+            depth = steps[2]
+            if edge[3] == 0.0:
+                gap_a, gap_b = max(abs(a) - 1, 0) * edge[0], max(abs(b) - 1, 0) * edge[1]
                 left = squared - 0.999 * (gap_a * gap_a + gap_b * gap_b)
                 if left <= 0.0:
                     continue
                 if edge[2] > 0.0:
-                    depth = int(math.sqrt(left) / edge[2]) + 1
-                    first, last = max(bc - depth, first), min(bc + depth, last)
-            column = (a * number[1] + b) * number[2]
-            begin, length = starts[column + first], starts[column + last + 1] - starts[column + first]
-            if write > 0:
-                for k in range(length):
-                    near[0, count + k] = points[0, begin + k]
-                    near[1, count + k] = points[1, begin + k]
-                    near[2, count + k] = points[2, begin + k]
-                    near_row[count + k] = order[begin + k]
-            count += length
+                    depth = min(depth, int(math.sqrt(left) / edge[2]) + 1)
+            columns[count, 0], columns[count, 1], columns[count, 2] = a, b, depth
+            count += 1
     return count
+
+
+@compiled
+def candidates(first, last, points, order, starts, number, columns, near, near_row):  # type: ignore[no-untyped-def]
+    """Write the coordinates and numbers of the rows near the bins first ... last of a column, as far as there is room.
+
+    Returns how many there are, and where the first of all sorted rows would be, if those of the bins themselves are at
+    their places.
+    """
+    room, stride = near_row.shape[0], points.shape[0] // 3
+    column, low = first // number[2], first % number[2]
+    high = low + last - first
+    own_a, own_b = column // number[1], column % number[1]
+    count, home = 0, 0
+    for c in range(columns.shape[0]):
+        a, b, depth = own_a + columns[c, 0], own_b + columns[c, 1], columns[c, 2]
+        if a < 0 or a >= number[0] or b < 0 or b >= number[1]:
+            continue
+        bin_before = (a * number[1] + b) * number[2]
+        begin = starts[bin_before + max(low - depth, 0)]
+        length = starts[bin_before + min(high + depth, number[2] - 1) + 1] - begin
+        if a == own_a and b == own_b:
+            home = count - begin
+        if count + length + LANES <= room:
+            for d in range(3):
+                copy_lanes(points, d * stride + begin, near, d * room + count, length)
+            copy_lanes(order, begin, near_row, count, length)
+        count += length
+    return count, home

@@ -18,6 +18,7 @@ from jaxpot.neighbors.native_grid import (
     add_images,
     bin_keys,
     candidates,
+    columns_around,
     compiled,
     counting_sort,
     grid_of,
@@ -25,14 +26,20 @@ from jaxpot.neighbors.native_grid import (
     place_atoms,
     sorted_positions,
 )
-from jaxpot.numerics.native_calls import argument, as_pointer, handler_of, result, size, word
+from jaxpot.neighbors.native_vector import LANES, PIECE, closer, write_chosen
+from jaxpot.numerics.native_calls import allocate, argument, as_pointer, free, handler_of, result, size, word
 from jaxpot.numerics.native_code import njit_kept
 from jaxpot.numerics.native_threads import run_tasks, task_of
 
 __all__ = ["target_of"]
 
-CHUNK = 64  # centers handled by one task
+CHUNK = 128  # centers handled by one task
+GROUP = 2  # bins, one behind the other in the third direction, whose atoms share their candidates
+SPACING = 16  # integers between results of different tasks, so that no two threads write to the same line of cache
 CAPACITY, ROWS = 13, 4  # the first argument, and the first result, of those that exist once for each range
+
+
+carray = numba.carray
 
 
 def kept(function: Any, dtype: Any) -> Any:
@@ -42,68 +49,91 @@ def kept(function: Any, dtype: Any) -> Any:
 
 
 @compiled
-def narrow(n, near, found, own, squared):  # type: ignore[no-untyped-def]
-    """Keep the candidates in ``found`` that are closer than a shorter radius; returns how many there are."""
-    x, y, z = near[0], near[1], near[2]
+def narrow(n, near, room, found, x, y, z, squared):  # type: ignore[no-untyped-def]
+    """Keep the candidates in ``found`` that are closer to a point than a shorter radius; returns their number."""
     kept = 0
     for k in range(n):
         c = np.uint64(found[k])
-        dx, dy, dz = x[c] - own[0], y[c] - own[1], z[c] - own[2]
+        dx, dy, dz = near[c] - x, near[c + np.uint64(room)] - y, near[c + np.uint64(2 * room)] - z
         found[np.uint64(kept)] = found[k]
         kept += dx * dx + dy * dy + dz * dz < squared
     return kept
 
 
 @compiled
+def hold(*arrays):  # type: ignore[no-untyped-def]
+    """Does nothing; numba frees an array after its last use, and does not count its address as one."""
+
+
+@compiled
+def new_memory(count):  # type: ignore[no-untyped-def]
+    """Memory outside of numba's own, which counts references at every turn, for all threads together."""
+    memory = allocate(count)
+    if memory == 0:
+        raise MemoryError("no memory is left for the candidates of a list")
+    return memory
+
+
+@compiled
 def search(  # type: ignore[no-untyped-def]
-    chunk, points, order, place, keys, starts, number, steps, edge, reach, total, frame, most
+    chunk, points, order, place, keys, starts, number, columns, reach, total, frame, most
 ):
     """Fill the neighbours of a chunk of centers within each range; ``most`` becomes the largest number in each range.
 
-    The centers of one bin follow one another and share their candidates.
+    The centers of a few bins in a row share their candidates.
     """
-    centers = place.shape[0]
-    count, bin_before = 0, -1
-    near, near_row = np.empty((3, 512), points.dtype), np.empty(512, np.int32)
-    hit, found = np.empty(512, np.int32), np.empty(513, np.int32)
-    squared = reach[0] * reach[0]
+    centers, stride, ranges = place.shape[0], points.shape[0] // 3, reach.shape[0]
+    count, home, first, last, room, wanted = 0, 0, 0, -1, 0, 512
+    memory = new_memory(8)
+    near, near_row = carray(as_pointer(memory), (0,), points.dtype), carray(as_pointer(memory), (0,), np.int32)
+    labels, found = near_row, near_row
+    x, y, z, far = points[0], points[0], points[0], points.dtype.type(np.inf)
     for r in range(chunk * CHUNK, min(centers, (chunk + 1) * CHUNK)):
-        n = 0
-        own = points[:, 0]
-        if keys[r] >= 0:
-            key = keys[r]
-            if key != bin_before:
-                # count the candidates, then write them; with a constant, numba would compile `candidates` twice
-                for write in range(2):
-                    count = candidates(key, points, order, starts, number, steps, edge, squared, near, near_row, write)
-                    if count > near_row.shape[0]:
-                        near, near_row = np.empty((3, 2 * count), points.dtype), np.empty(2 * count, np.int32)
-                        hit, found = np.empty(2 * count, np.int32), np.empty(2 * count + 1, np.int32)
-                bin_before = key
-            own = points[:, place[r]]
-            xi, yi, zi = own[0], own[1], own[2]
-            x, y, z = near[0], near[1], near[2]
-            for k in range(count):  # compiles to vector instructions
-                dx, dy, dz = x[k] - xi, y[k] - yi, z[k] - zi
-                hit[k] = (dx * dx + dy * dy + dz * dz < squared) & (near_row[k] != r)
-            for k in range(count):  # has no branch
-                found[np.uint64(n)] = k
-                n += hit[k]
-        for one in range(reach.shape[0]):
+        n, key = 0, keys[r]
+        if key >= 0:
+            while key < first or key > last:
+                if wanted > room:
+                    room = wanted
+                    free(memory)
+                    memory = new_memory(room * (3 * points.itemsize + 12) + 4 * PIECE)
+                    near = carray(as_pointer(memory), (3 * room,), points.dtype)
+                    integers = memory + room * 3 * points.itemsize
+                    near_row = carray(as_pointer(integers), (room,), np.int32)
+                    # with several ranges, a candidate's place is found first, and its row afterwards
+                    labels = near_row
+                    if ranges > 1:
+                        labels = carray(as_pointer(integers + 4 * room), (room,), np.int32)
+                        for k in range(room):
+                            labels[k] = k
+                    found = carray(as_pointer(integers + 8 * room), (room + PIECE,), np.int32)
+                first = key - key % number[2] % GROUP
+                last = min(first + GROUP, key - key % number[2] + number[2]) - 1
+                count, home = candidates(first, last, points, order, starts, number, columns, near, near_row)
+                if count + LANES <= room:
+                    near[count : count + LANES] = far
+                else:
+                    last, wanted = first - 1, 2 * (count + LANES)
+            at = place[r]
+            x, y, z = points[at], points[stride + at], points[2 * stride + at]
+            near[home + at] = far  # an atom is not its own neighbour
+            for k in range(0, count, LANES):
+                n = write_chosen(closer(near, room, k, x, y, z, reach[0] * reach[0]), labels, k, found, n)
+            near[home + at] = x
+        for one in range(ranges):
             if one > 0:
-                n = narrow(n, near, found, own, reach[one] * reach[one])
+                n = narrow(n, near, room, found, x, y, z, reach[one] * reach[one])
             most[one] = max(most[one], n)
             capacity = size(frame, CAPACITY + one, 0)
-            slots = numba.carray(result(frame, ROWS + one), (centers, capacity), np.int32)[r]
+            slots = carray(result(frame, ROWS + one), (centers, capacity), np.int32)[r]
             held = min(n, capacity)
             for k in range(held):
-                slots[k] = near_row[np.uint64(found[k])]
+                slots[k] = found[k] if ranges == 1 else near_row[np.uint64(found[k])]
             slots[held:] = total
+    free(memory)
 
 
 def target_of(dtype: Any) -> Any:
     """The function that XLA calls for positions of a dtype; :func:`jaxpot.neighbors.native.search` calls it."""
-    carray = numba.carray
     integer, index = np.int32, np.int64
 
     def work(payload, chunk):  # type: ignore[no-untyped-def]
@@ -113,18 +143,17 @@ def target_of(dtype: Any) -> Any:
         total, centers, ranges = size(frame, 9, 0), size(frame, 10, 0), size(frame, 8, 0)
         search(
             chunk,
-            carray(as_pointer(word(payload, 4)), (3, count), dtype),
-            carray(as_pointer(word(payload, 5)), (count,), integer),
+            carray(as_pointer(word(payload, 4)), (3 * (count + PIECE),), dtype),
+            carray(as_pointer(word(payload, 5)), (count + PIECE,), integer),
             carray(as_pointer(word(payload, 6)), (centers,), index),
             carray(as_pointer(word(payload, 7)), (total,), index),
             carray(as_pointer(word(payload, 8)), (bins + 2,), index),
             carray(as_pointer(word(payload, 9)), (3,), index),
-            carray(as_pointer(word(payload, 10)), (3,), index),
-            carray(as_pointer(word(payload, 3)), (4,), np.float64),
+            carray(as_pointer(word(payload, 10)), (word(payload, 3), 3), index),
             carray(argument(frame, 8), (ranges,), dtype),
             integer(total),
             frame,
-            carray(as_pointer(word(payload, 11)), (chunk + 1, ranges), index)[chunk],
+            carray(as_pointer(word(payload, 11)), (chunk + 1, ranges, SPACING), index)[chunk, :, 0],
         )
 
     def body(frame, task):  # type: ignore[no-untyped-def]
@@ -145,7 +174,7 @@ def target_of(dtype: Any) -> Any:
         low, per_unit = np.zeros(3), np.zeros(3)
         number, steps = np.ones(3, index), np.zeros(3, index)
         bins = grid_of(fractional, real, margin, pbc, total, low, per_unit, number, steps)
-        keys, starts, order = np.empty(total, index), np.empty(bins + 2, index), np.empty(total, integer)
+        keys, starts, order = np.empty(total, index), np.empty(bins + 2, index), np.empty(total + PIECE, integer)
         bin_keys(fractional, atoms, low, per_unit, number, keys)
         order_atoms(real, size(frame, 12, 0) > 0, keys, starts, order)
         source[:] = 0
@@ -161,9 +190,9 @@ def target_of(dtype: Any) -> Any:
             if not held[r]:
                 keys[r] = -1
         present = counting_sort(keys, count, starts, order)
-        points, place = np.empty((3, present), dtype), np.empty(centers, index)
+        points, place = np.empty(3 * (present + PIECE), dtype), np.empty(centers, index)
         sorted_positions(
-            carray(argument(frame, 0), (atoms, 3), dtype), cell, source, offset, order[:present], points, place, centers
+            carray(argument(frame, 0), (atoms, 3), dtype), cell, source, offset, order, present, points, place, centers
         )
         # the lengths of a bin's sides; then 0 if the sides are orthogonal, so that squares of gaps between bins add up
         floats = np.zeros(4)
@@ -172,19 +201,23 @@ def target_of(dtype: Any) -> Any:
                 floats[d] = math.sqrt(cell[d, 0] ** 2 + cell[d, 1] ** 2 + cell[d, 2] ** 2) / per_unit[d]
             e = (d + 1) % 3
             floats[3] += abs(cell[d, 0] * cell[e, 0] + cell[d, 1] * cell[e, 1] + cell[d, 2] * cell[e, 2])
+        columns = np.empty(((2 * steps[0] + 1) * (2 * steps[1] + 1), 3), index)
+        reach = carray(argument(frame, 8), (ranges,), dtype)[0]
+        count = columns_around(number, steps, floats, reach * reach, columns)
         chunks = (centers + CHUNK - 1) // CHUNK
-        most = np.zeros((chunks, ranges), index)
+        most = np.zeros((chunks, ranges, SPACING), index)
         payload = np.empty(12, index)
-        payload[0], payload[1], payload[2], payload[3] = frame, present, bins, floats.ctypes.data
+        payload[0], payload[1], payload[2], payload[3] = frame, present, bins, count
         payload[4], payload[5], payload[6] = points.ctypes.data, order.ctypes.data, place.ctypes.data
         payload[7], payload[8], payload[9] = keys.ctypes.data, starts.ctypes.data, number.ctypes.data
-        payload[10], payload[11] = steps.ctypes.data, most.ctypes.data
+        payload[10], payload[11] = columns.ctypes.data, most.ctypes.data
         run_tasks(frame, task, payload.ctypes.data, chunks)
+        hold(points, order, place, keys, starts, number, columns, payload)
         overflow = needed > total or not enough
         for one in range(ranges):
             largest = 0
             for chunk in range(chunks):
-                largest = max(largest, most[chunk, one])
+                largest = max(largest, most[chunk, one, 0])
             overflow = overflow or largest > size(frame, CAPACITY + one, 0)
             report[1 + one] = largest
         report[0] = overflow

@@ -136,9 +136,7 @@ def phonon_bands(
     phonons.run_total_dos(freq_pitch=np.ptp(found) / BINS or None)
     density = phonons.total_dos
     named = tuple((at, name.replace("G", "Γ")) for at, name in labels)
-    return Bands(
-        np.array(distances), frequencies, named, np.asarray(density.frequency_points), np.asarray(density.dos)
-    )
+    return Bands(np.array(distances), frequencies, named, np.asarray(density.frequency_points), np.asarray(density.dos))
 
 
 def _phonons(

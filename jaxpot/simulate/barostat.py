@@ -13,6 +13,7 @@ the diagonal, for anisotropic cells only its diagonal is used; all else is the s
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -121,31 +122,44 @@ def _cell_mass(ensemble: Ensemble, freedom: jax.Array) -> jax.Array:
 
 
 def _thermostats(ensemble: Ensemble, state: MDState) -> MDState:
-    """Half a step of both chains."""
-    freedom, kT, (tau, cell_tau) = degrees_of_freedom_of(ensemble, state), ensemble.thermal_energy, _periods(ensemble)
+    """Half a step of both chains, side by side."""
+    freedom, kT, periods = degrees_of_freedom_of(ensemble, state), ensemble.thermal_energy, _periods(ensemble)
     bath: Barostat = state.bath
-    chain, factor = half_step(bath.chain, twice_kinetic_energy(state), freedom, kT, tau, ensemble.step)
+    dtype = bath.strain_rate.dtype
+
+    def both(atoms: Any, cell: Any) -> jax.Array:
+        return jnp.stack([jnp.asarray(atoms, dtype), jnp.asarray(cell, dtype)], axis=-1)
+
     cell_kinetic = _cell_mass(ensemble, freedom) * jnp.sum(bath.strain_rate**2)
-    variables = VARIABLES[ensemble.cell]
-    cell_chain, cell_factor = half_step(bath.cell_chain, cell_kinetic, variables, kT, cell_tau, ensemble.step)
-    bath = Barostat(cell_factor * bath.strain_rate, chain, cell_chain, bath.virial)
-    return state.replace(velocities=factor * state.velocities, bath=bath)
+    chains: Chain = jax.tree.map(both, bath.chain, bath.cell_chain)
+    chains, factors = half_step(
+        chains, both(twice_kinetic_energy(state), cell_kinetic), both(freedom, VARIABLES[ensemble.cell]), kT,
+        both(*periods), ensemble.step,
+    )  # fmt: skip
+    atoms, cell = (jax.tree.map(operator.itemgetter((..., k)), chains) for k in range(2))
+    bath = Barostat(factors[1] * bath.strain_rate, atoms, cell, bath.virial)
+    return state.replace(velocities=factors[0] * state.velocities, bath=bath)
 
 
 def _pulled(ensemble: Ensemble, state: MDState) -> MDState:
     """The strain rate after half a step of internal against external pressure."""
     bath, dtype = state.bath, state.velocities.dtype
     freedom = degrees_of_freedom_of(ensemble, state)
-    momenta = state.masses[:, None] * state.velocities
-    kinetic = jnp.stack([jnp.sum(momenta * state.velocities[:, k, None], axis=0) for k in range(3)])
-    outside = ensemble.external_pressure * state.system.volume - jnp.trace(kinetic) / freedom
-    pull = kinetic - bath.virial - outside * jnp.eye(3, dtype=dtype)
-    if ensemble.cell == "flexible":
-        pull = 0.5 * (pull + pull.T)
-    elif ensemble.cell == "anisotropic":
-        pull = jnp.diag(jnp.diagonal(pull))
+    outside = ensemble.external_pressure * state.system.volume
+    virial, unit = bath.virial, jnp.eye(3, dtype=dtype)
+    if ensemble.cell == "isotropic":
+        energy = twice_kinetic_energy(state)
+        inside = energy - (virial[0, 0] + virial[1, 1] + virial[2, 2])
+        pull = (inside / 3.0 - (outside - energy / freedom)) * unit
     else:
-        pull = jnp.trace(pull) / 3.0 * jnp.eye(3, dtype=dtype)
+        momenta = state.masses[:, None] * state.velocities
+        if ensemble.cell == "anisotropic":
+            kinetic = jnp.sum(momenta * state.velocities, axis=0) * unit
+            virial = virial * unit
+        else:
+            kinetic = jnp.stack([jnp.sum(momenta * state.velocities[:, k, None], axis=0) for k in range(3)])
+        pull = kinetic - virial - (outside - _trace(kinetic) / freedom) * unit
+        pull = 0.5 * (pull + pull.T)
     rate = bath.strain_rate + 0.5 * ensemble.step * pull / _cell_mass(ensemble, freedom)
     return state.replace(bath=bath._replace(strain_rate=rate.astype(dtype)))
 
@@ -153,7 +167,7 @@ def _pulled(ensemble: Ensemble, state: MDState) -> MDState:
 def _accelerated(ensemble: Ensemble, state: MDState) -> MDState:
     """The velocities after half a step of forces, and of the friction e + tr(e) / N_f of a moving cell."""
     rate, dt = state.bath.strain_rate, ensemble.step
-    friction = rate + jnp.trace(rate) / degrees_of_freedom_of(ensemble, state) * jnp.eye(3, dtype=rate.dtype)
+    friction = rate + _trace(rate) / degrees_of_freedom_of(ensemble, state) * jnp.eye(3, dtype=rate.dtype)
     damping, _ = _exponential(ensemble, -0.25 * dt * friction)
     velocities = _times(state.velocities, damping) + 0.5 * dt * state.forces / state.masses[:, None]
     return state.replace(velocities=_times(velocities, damping))
@@ -162,23 +176,28 @@ def _accelerated(ensemble: Ensemble, state: MDState) -> MDState:
 def _exponential(ensemble: Ensemble, strain: jax.Array) -> tuple[jax.Array, jax.Array]:
     """exp(A) and (exp(A) - 1) / A of a symmetric [3, 3] matrix; NaN where it is too large for one step.
 
-    By a series, because a decomposition has no derivative where eigenvalues are equal, as in a cell at rest.
+    A diagonal matrix gives the diagonals [3]. By a series, because a decomposition has no derivative where eigenvalues
+    are equal, as in a cell at rest.
     """
-    unit = jnp.eye(3, dtype=strain.dtype)
-    times: Callable[[jax.Array, jax.Array], jax.Array] = jnp.multiply
-    one = unit
-    if ensemble.cell == "flexible":
-        times = _times
-    else:
-        strain, one = jnp.diagonal(strain), jnp.ones(3, strain.dtype)
+    one = jnp.eye(3, dtype=strain.dtype)
+    times: Callable[[jax.Array, jax.Array], jax.Array] = _times
+    if ensemble.cell != "flexible":
+        times = jnp.multiply
+        strain, one = jnp.stack([strain[k, k] for k in range(3)]), jnp.ones(3, strain.dtype)
     mean = one
     for k in range(ORDER, 1, -1):
         mean = one + times(strain, mean) / k
-    mean = mean * jnp.where(jnp.max(jnp.abs(strain)) < LARGEST_STRAIN, 1.0, jnp.nan).astype(strain.dtype)
-    growth = one + times(strain, mean)
-    return (growth, mean) if ensemble.cell == "flexible" else (jnp.diag(growth), jnp.diag(mean))
+    mean = mean * jnp.where(jnp.abs(strain) < LARGEST_STRAIN, 1.0, jnp.nan).astype(strain.dtype)
+    return one + times(strain, mean), mean
+
+
+def _trace(matrix: jax.Array) -> jax.Array:
+    """The trace of a [3, 3] matrix; ``jnp.trace`` looks its entries up."""
+    return matrix[0, 0] + matrix[1, 1] + matrix[2, 2]
 
 
 def _times(rows: jax.Array, matrix: jax.Array) -> jax.Array:
-    """Row vectors times a [3, 3] matrix, in full precision on every device."""
+    """Row vectors times a [3, 3] matrix, or a diagonal [3], in full precision on every device."""
+    if matrix.ndim == 1:
+        return rows * matrix
     return sum((rows[:, k, None] * matrix[k][None, :] for k in range(1, 3)), rows[:, 0, None] * matrix[0][None, :])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import math
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -54,7 +56,8 @@ class Relaxation(NamedTuple):
         energies: [conformers] eV.
         force_norms: [conformers] norm of the largest force on an atom, eV/Å.
         converged: [conformers] bool, whether that is within the tolerance.
-        steps: [conformers] int, evaluations of energy and gradient.
+        steps: [conformers] int, evaluations of energy and gradient; 0 where the time was over before, then energies and
+            forces are NaN.
     """
 
     positions: np.ndarray
@@ -76,6 +79,7 @@ def relax_conformers(
     empirical_bonds: EmpiricalBonds = "rdkit",
     batch_size: int | None = None,
     dtype: Any = None,
+    minutes: float | None = None,
     progress: Progress = True,
 ) -> Relaxation | list[Relaxation]:
     """Relaxes all conformers of one molecule or of several with MMFF94, many at a time.
@@ -98,6 +102,8 @@ def relax_conformers(
             :func:`jaxpot.mmff94`.
         batch_size: conformers at a time; 32 on a CPU and 1024 on an accelerator if None.
         dtype: float type of the calculation; JAX's default if None.
+        minutes: time after which the conformers are returned as they are, preparation and compilation included. A
+            compilation is not interrupted.
         progress: whether to show a bar on a terminal; or a function, which is called with a text now and then.
 
     Returns:
@@ -115,6 +121,7 @@ def relax_conformers(
         >>> relaxed.positions.shape, bool(relaxed.converged.all())
         ((4, 14, 3), True)
     """
+    limit = time.perf_counter() + (math.inf if minutes is None else 60.0 * minutes)
     check_limits(force_tolerance, max_steps, batch_size)
     mols = molecules(mol_or_mols)
     assigned = assign(mols, variant, empirical_bonds=empirical_bonds)
@@ -146,6 +153,7 @@ def relax_conformers(
                 width=width,
                 stiffness=_stiffness(dielectric),
                 tick=tick,
+                limit=limit,
             )
             for place, k in enumerate(members):
                 found[k] = _relaxation(ended, owner == place, mols[k].GetNumAtoms())

@@ -101,6 +101,7 @@ def dynamics(
     skin: float | None = None,
     capacity_multiplier: float = 1.15,
     watch: Watch | None = None,
+    steps: int | None = None,
 ) -> Dynamics:
     """Makes the operations of molecular dynamics with a potential in an ensemble.
 
@@ -110,6 +111,7 @@ def dynamics(
         skin: Å, extra radius of the neighbour list; a tenth of the cutoff if None.
         capacity_multiplier: factor by which the first list is larger than needed.
         watch: what to measure in the loop; None for nothing.
+        steps: how many steps are wanted, some thousands if None; it decides from how many atoms loops are compiled.
 
     Returns:
         The :class:`Dynamics`.
@@ -117,7 +119,7 @@ def dynamics(
     Raises:
         ValueError: the skin is not positive.
     """
-    integrate, lists = integrator(ensemble), lists_for(potential, skin, capacity_multiplier)
+    integrate, lists = integrator(ensemble), lists_for(potential, skin, capacity_multiplier, steps)
     loop = _Loop(potential, ensemble, integrate, lists, watch)
 
     def evaluate(params: Params, state: MDState) -> Evaluation:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,8 +11,8 @@ import jax
 import numpy as np
 
 from jaxpot.batch.checks import check_system, checked_dtype, checked_params, several_structures
-from jaxpot.batch.named_data import data_of
-from jaxpot.batch.progress import Progress, counted
+from jaxpot.batch.named_data import system_of
+from jaxpot.batch.progress import Progress, check_time, counted
 from jaxpot.evaluation import Params
 from jaxpot.potential import Potential, check_potential, prepare
 from jaxpot.simulate.cells import CELLS, CellMode
@@ -36,7 +37,7 @@ class Relaxed(NamedTuple):
         forces: [atoms, 3] eV/Å.
         stress: [3, 3] eV/Å^3 in ASE's sign; None where the cell has no volume.
         converged: whether forces, and the stress where the cell relaxes, are within the tolerances.
-        steps: evaluations of energy and forces.
+        steps: evaluations of energy and forces; 0 where the time was over before, and the numbers above are NaN.
     """
 
     system: System
@@ -61,6 +62,7 @@ def relax(
     batch_size: int | None = None,
     max_shapes: int = 4,
     dtype: Any = None,
+    minutes: float | None = None,
     progress: Progress = False,
 ) -> Relaxed | list[Relaxed]:
     """Relax structures of any sizes, many in one compiled program.
@@ -88,6 +90,8 @@ def relax(
             accelerator many.
         max_shapes: the most shapes that structures are padded to, and so compilations.
         dtype: float type of the calculation; JAX's default if None.
+        minutes: time after which the structures are returned as they are, preparation and compilation included. A
+            compilation is not interrupted.
         progress: whether to show a bar on a terminal; or a function, which is called with a text now and then.
 
     Returns:
@@ -96,6 +100,7 @@ def relax(
     Raises:
         ValueError: an option makes no sense, an atom has no species of the potential, a constraint is another than
             ``FixAtoms``, or a cell is to relax that has none.
+        TimeoutError: ``minutes`` have passed before the structures were prepared.
 
     Reference:
         J. Nocedal, S. J. Wright, Numerical Optimization, 2nd ed. (2006), algorithm 7.4; the deformation as in
@@ -111,6 +116,7 @@ def relax(
         >>> abs(volumes[1] - volumes[0]) < 0.01 * volumes[0], found[0].converged, found[1].converged
         (True, True, True)
     """
+    limit = time.perf_counter() + (math.inf if minutes is None else 60.0 * minutes)
     check_potential("relax", potential, "the order is (potential, params, structures)")
     check_limits(force_tolerance, max_steps, batch_size)
     if cell not in CELLS:
@@ -123,7 +129,10 @@ def relax(
     ready = prepare(potential, checked_params(params, kind), kind)
     several = not (isinstance(structures, System) or hasattr(structures, "get_chemical_symbols"))
     given: list[Any] = several_structures("relax", structures) if several else [structures]
-    checked = [_system(k, one, potential, kind, cell, pressure) for k, one in enumerate(given)]
+    checked = []
+    for k, one in enumerate(given):
+        check_time(limit, k, len(given), "structures")
+        checked.append(_system(k, one, potential, kind, cell, pressure))
     systems = [system for system, _ in checked]
     movable = [_movable(k, one) for k, one in enumerate(given)]
     aim = Aim(force_tolerance, stress_tolerance, pressure, max_steps)
@@ -131,7 +140,14 @@ def relax(
     with counted(len(systems), progress, "structure", "relaxing") as tick:
         for members, width, group in groups_of(potential, systems, movable, skin, max_shapes):
             ended = relax_group(
-                potential, ready, group, aim=aim, cell=cell, width=min(batch_size or width, len(members)), tick=tick
+                potential,
+                ready,
+                group,
+                aim=aim,
+                cell=cell,
+                width=min(batch_size or width, len(members)),
+                tick=tick,
+                limit=limit,
             )
             for place, k in enumerate(members):
                 results[k] = _relaxed(*checked[k], ended, place)
@@ -168,10 +184,9 @@ def _system(
     try:
         if isinstance(structure, System):
             system = jax.tree.map(np.asarray, structure)
+            check_system(potential, system)
         else:
-            data = data_of(structure, potential.needs)
-            system = jax.tree.map(np.asarray, System.from_ase(structure, potential.elements, dtype, data))
-        check_system(potential, system)
+            system = jax.tree.map(np.asarray, system_of(structure, potential, dtype))
         system = jax.tree.map(lambda leaf: leaf.astype(dtype) if leaf.dtype.kind == "f" else leaf, system)
         if cell != "fixed":
             if not system.pbc.any() or abs(np.linalg.det(np.asarray(system.cell, np.float64))) == 0:

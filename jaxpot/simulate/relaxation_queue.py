@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import math
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -23,6 +25,7 @@ from jaxpot.system import System
 __all__ = ["Ended", "Group", "Grow", "relax_group"]
 
 CHUNK = 25  # evaluations between two checks for convergence, with the same stiffness matrix
+LEAST = 2  # the making of neighbour lists counts as one
 
 # (list without room, structures whose lists overflowed with its plan) -> one with room for them; None if none has
 Grow = Callable[[Neighbors, Sequence[System]], Neighbors | None]
@@ -56,7 +59,7 @@ class Ended(NamedTuple):
         forces: [structures, atoms, 3] eV/Å, as the potential gives them.
         virials: [structures, 3, 3] eV.
         converged: [structures] bool.
-        steps: [structures] int, evaluations.
+        steps: [structures] int, evaluations; 0 for structures that were not begun, whose energies are NaN.
     """
 
     positions: np.ndarray
@@ -78,6 +81,7 @@ def relax_group(
     width: int,
     stiffness: Stiffness | None = None,
     tick: Tick = silent,
+    limit: float = math.inf,
 ) -> Ended:
     """Relax structures of one shape: a queue that feeds a batch of fixed width.
 
@@ -90,9 +94,10 @@ def relax_group(
         width: structures at a time.
         stiffness: gives about the second derivatives of the energy of a structure, which preconditions its relaxation.
         tick: called with the number of structures that have ended, after every 25 evaluations or so.
+        limit: value of ``time.perf_counter`` at which to stop; a compilation is not interrupted.
 
     Returns:
-        Where they have come to rest.
+        Where they have come to rest, or where they were when the time was over.
     """
     count, atoms = group.movable.shape
     dtype = group.systems.positions.dtype
@@ -102,13 +107,22 @@ def relax_group(
     aim = Aim(force, stress, pressure, np.asarray(aim.steps, np.int32))
     everything = Slots(group.systems, group.movable, group.completions)
 
-    def room(*shape: int, kind: Any = dtype) -> np.ndarray:
-        return np.zeros((count, *shape), kind)
+    def room(*shape: int) -> np.ndarray:
+        return np.full((count, *shape), np.nan, dtype)
 
-    result = Ended(room(atoms, 3), room(3, 3), room(atoms), room(atoms, 3), room(3, 3), room(kind=bool), room(kind=int))
+    result = Ended(
+        np.array(group.systems.positions),
+        np.array(group.systems.cell),
+        room(atoms),
+        room(atoms, 3),
+        room(3, 3),
+        np.zeros(count, bool),
+        np.zeros(count, int),
+    )
     members, waiting = np.full(width, -1), iter(range(count))
     state: Minimization | None = None
-    while True:
+    clock = _Clock(limit)
+    while not clock.over():
         free = np.flatnonzero(members < 0)
         fresh = dict(zip(free.tolist(), waiting, strict=False))
         members[list(fresh)] = list(fresh.values())
@@ -123,8 +137,11 @@ def relax_group(
             shapes_of = jax.eval_shape(functools.partial(begun, cell=cell), slots)
             state = jax.device_put(jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes_of))
             new = np.ones(width, bool)
-        state, seen, ended, overflow = run(params, slots, state, empty, aim, new, idle, static=static)
-        crowded = np.flatnonzero(np.asarray(overflow))
+        with clock:
+            state, seen, ended, overflow = run(
+                params, slots, state, empty, aim, new, idle, np.asarray(clock.chunk(), np.int32), static=static
+            )
+            crowded = np.flatnonzero(np.asarray(overflow))
         if crowded.size and empty is not None:
             where = jax.device_get(trials(slots, state, static=static))
             larger = group.grow(empty, [jax.tree.map(lambda leaf, k=k: leaf[k], where) for k in crowded])
@@ -133,6 +150,8 @@ def relax_group(
             else:
                 empty = larger
         ended = np.asarray(ended)
+        if clock.over():
+            ended = (members >= 0) & (np.asarray(state.steps) > 0)
         if ended.any():
             for whole, part in zip(result, seen, strict=True):
                 whole[members[ended]] = np.asarray(part)[ended]
@@ -140,6 +159,32 @@ def relax_group(
         going = members >= 0
         most = int(np.asarray(state.steps)[going].max()) if going.any() else 0
         tick(int(ended.sum()), f"up to {most} evaluations of those at work" if most else "")
+    return result
+
+
+class _Clock:
+    """Chooses how many evaluations still fit into the time."""
+
+    def __init__(self, limit: float) -> None:
+        self.limit, self.done, self.each = limit, 0, math.inf
+
+    def over(self) -> bool:
+        return time.perf_counter() >= self.limit
+
+    def chunk(self) -> int:
+        """Evaluations until the next look at the clock; few at first, as nobody knows how long they take."""
+        if self.limit == math.inf:
+            return CHUNK
+        room = (self.limit - time.perf_counter()) / self.each if self.done else LEAST
+        self.done = int(min(max(room, LEAST), CHUNK))
+        return self.done
+
+    def __enter__(self) -> None:
+        self.began = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        if self.done:
+            self.each = max((time.perf_counter() - self.began) / self.done, 1e-9)
 
 
 @once_for_each
@@ -155,6 +200,7 @@ def _programs(potential: Potential) -> tuple[Callable[..., Any], Callable[..., A
         aim: Aim,
         new: jax.Array,
         idle: jax.Array,
+        chunk: jax.Array,
         *,
         static: Static,
     ) -> tuple[Minimization, Any, jax.Array, jax.Array]:
@@ -166,7 +212,7 @@ def _programs(potential: Potential) -> tuple[Callable[..., Any], Callable[..., A
         def unfinished(carry: tuple[jax.Array, Minimization, jax.Array]) -> jax.Array:
             count, state, overflow = carry
             going = state.going(aim.steps)
-            return (count < CHUNK) & jnp.any(going) & ~jnp.any(going & overflow)
+            return (count < chunk) & jnp.any(going) & ~jnp.any(going & overflow)
 
         def with_new_lists(
             carry: tuple[jax.Array, Minimization, jax.Array],
@@ -178,7 +224,7 @@ def _programs(potential: Potential) -> tuple[Callable[..., Any], Callable[..., A
                 count, state, ready = carry
                 going = state.going(aim.steps)
                 # lists are built for all structures at once: until half of them wait for a new one the others go on
-                return (count < CHUNK) & jnp.any(going & ready) & (2 * jnp.sum(going & ~ready) <= jnp.sum(going))
+                return (count < chunk) & jnp.any(going & ready) & (2 * jnp.sum(going & ~ready) <= jnp.sum(going))
 
             def step(carry: tuple[jax.Array, Minimization, jax.Array]) -> tuple[jax.Array, Minimization, jax.Array]:
                 count, state, ready = carry

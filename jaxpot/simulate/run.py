@@ -17,8 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxpot.batch.checks import checked_dtype, checked_params
-from jaxpot.batch.named_data import data_of
-from jaxpot.extras import check_needed
+from jaxpot.batch.named_data import data_of, system_of
 from jaxpot.io.folders import locked, write_atomically
 from jaxpot.potential import Params, Potential
 from jaxpot.simulate.dynamics import Carry, Status, dynamics
@@ -125,7 +124,7 @@ def run_md(
     files = RunFiles(Path(output), settings.trajectory_format)
     restart = load_restart(files.restart) if resume else None
     if atoms is not None:
-        extras = {**data_of(atoms, potential.needs), **(extras or {})}
+        extras = data_of(atoms, potential.needs) | dict(extras or {})
     if restart is not None:
         if atoms is not None:
             dtype = checked_dtype(settings.precision)
@@ -165,12 +164,10 @@ class _Run:
         if settings.initial_temperature is None and not np.isfinite(atoms.get_momenta()).all():
             atom = int(np.flatnonzero(~np.isfinite(atoms.get_momenta()).all(axis=1))[0])
             raise ValueError(f"the velocity of atom {atom} is not finite; repair it, or ask for a temperature")
-        self.system = System.from_ase(atoms, potential.elements, self.dtype, extras)
-        species = np.asarray(self.system.species)
-        check_needed(potential.name, potential.needs, self.system.extras, species, potential.elements)
+        self.system = system_of(atoms, potential, self.dtype, extras)
         self.params = checked_params(params, self.dtype)
         self.identity = identity(potential, self.params, self.system, atoms, settings)
-        self.dynamics = dynamics(potential, settings.ensemble, settings.skin, watch=watch)
+        self.dynamics = dynamics(potential, settings.ensemble, settings.skin, watch=watch, steps=settings.steps)
         self.watch = watch
 
     def go(
@@ -192,9 +189,7 @@ class _Run:
             kept = TextFrames(self.files.watched, marks.get("watched")) if keeping else None
             self.kept = None if kept is None else opened.enter_context(closing(kept))
             stop = opened.enter_context(asked_to_stop())
-            return self._loop(
-                carry, restart is None, lambda: stop.is_set() or time.perf_counter() > limit, on_progress
-            )
+            return self._loop(carry, restart is None, lambda: stop.is_set() or time.perf_counter() > limit, on_progress)
 
     def _started(self) -> Carry:
         temperature = self.settings.initial_temperature

@@ -9,12 +9,12 @@ import numpy as np
 
 from jaxpot.batch import batch
 from jaxpot.batch.checks import checked_dtype, checked_params
+from jaxpot.batch.named_data import system_of
 from jaxpot.evaluation import Params
 from jaxpot.fit.dataset import Dataset
 from jaxpot.potential import Potential
 from jaxpot.potentials.committee import Committee
 from jaxpot.spec import once_for_each
-from jaxpot.system import System
 from jaxpot.uncertainty.ensemble import with_spread
 
 __all__ = ["Assessment", "assess"]
@@ -104,7 +104,7 @@ def assess(potential: Potential, params: Params, data: Dataset, dtype: Any = Non
     params = checked_params(params, kind)
     several = isinstance(potential, Committee)
     compiled = _compiled(potential)
-    systems = [System.from_ase(frame.atoms, potential.elements, kind) for frame in data]
+    systems = [system_of(frame.atoms, potential, kind) for frame in data]
     energies: list[Any] = [None] * len(systems)
     forces: list[Any] = [None] * len(systems)
     for part in batch(systems, potential, max_shapes=max_shapes, max_slots=MAX_SLOTS):

@@ -88,3 +88,12 @@ def test_groups_that_are_given_up_are_named() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warn_of_groups(found._replace(groups={name: groups[name] for name in ("bulk", "tiny", "liquid")}))
+
+
+def test_time_ends_the_choice() -> None:
+    energies, forces = problem(0.05)
+    whole = [forces[k, "easy"] for k in range(FOLDS)]
+    _, validation, _ = choose_weights(energies, whole, CONSTANT, Weights(), limit=0.0)
+    assert len(validation.table) == 1 and not validation.complete
+    _, validation, _ = choose_weights(energies, whole, CONSTANT, Weights(), factors=(2.0,), strengths=(1e-7, 1e-5))
+    assert len(validation.table) == 4 and validation.complete

@@ -439,6 +439,11 @@ def test_a_folder_of_xyz_files_has_a_group_a_file(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileFormatError, match="this is a folder without"):
         read_dataset(tmp_path / "empty")
+    (tmp_path / "empty" / "type.raw").write_text("0 1\n")
+    with pytest.raises(
+        FileFormatError, match="a folder of DeePMD-kit, which is not read; convert it: pip install dpdata"
+    ):
+        read_dataset(tmp_path / "empty")
 
 
 def test_what_the_caller_says_must_make_sense(tmp_path: Path) -> None:

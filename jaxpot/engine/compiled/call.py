@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxpot.engine.compiled.lines import packed, used
+from jaxpot.engine.compiled.lines import packed, padded, used
 from jaxpot.engine.compiled.loop import CENTERS_PER_TASK, Loop, assignment
 from jaxpot.engine.compiled.scalar_code import Code, Translation, UnsupportedError, translate
 from jaxpot.engine.compiled.source import source_of
@@ -105,7 +105,7 @@ def pair_loop(
     lines, outputs, columns = packed(
         used(translation.lines, outputs), outputs, [v.size for v in values], [v.dtype.name for v in values]
     )
-    inputs = [jnp.stack([values[k] for k in group], axis=-1) for group in columns]
+    inputs = [_table([values[k] for k in group]) for group in columns]
     loop = Loop(
         lines=tuple(lines),
         outputs=tuple(outputs),
@@ -123,7 +123,7 @@ def pair_loop(
         shapes += [((atoms, 3), dtype)]
     if loop.virial:
         shapes += [((math.ceil(atoms / CENTERS_PER_TASK), 6), dtype)]
-    shapes += [((total, loop.stride), dtype), ((total,), jnp.int32)]  # the scratch
+    shapes += [((total + 1, loop.stride), dtype), ((total,), jnp.int32)]  # the scratch
     arrays = vary_alike([
         as_read(system.positions, dtype, (atoms, 3), "positions"),
         as_read(system.species, jnp.int32, (atoms,), "species"),
@@ -139,6 +139,12 @@ def pair_loop(
     found = jax.ffi.ffi_call(_target(loop), kinds, vmap_method="sequential")(*arrays)
     sums, forces = list(found[: loop.sums]), tuple(found[loop.sums : loop.sums + loop.forces])
     return sums, (*forces, found[loop.sums + 1].sum(axis=0)) if loop.virial else forces
+
+
+def _table(columns: Sequence[jax.Array]) -> jax.Array:
+    """[size, padded columns] the columns of a table, and columns of zeros."""
+    table = jnp.stack(columns, axis=-1)
+    return jnp.pad(table, ((0, 0), (0, padded(len(columns)) - len(columns))))
 
 
 def _output(translation: Translation, value: Any, shape: Any) -> str:
@@ -209,7 +215,7 @@ def _compiled(loop: Loop, name: str) -> Any:
     """The function that XLA calls."""
     import numba
 
-    from jaxpot.numerics import native_calls, native_code, native_scalars, native_threads
+    from jaxpot.numerics import native_calls, native_code, native_edges, native_scalars, native_threads
 
     source = _source(loop)
     scope: dict[str, Any] = {
@@ -217,6 +223,7 @@ def _compiled(loop: Loop, name: str) -> Any:
         "carray": numba.carray, "run_tasks": native_threads.run_tasks,
         **{key: getattr(native_calls, key) for key in ("argument", "result", "size")},
         **{key: getattr(native_scalars, key) for key in native_scalars.__all__},
+        **{key: getattr(native_edges, key) for key in native_edges.__all__},
     }  # fmt: skip
     exec(compile(source, f"<{name}>", "exec"), scope)
     options: dict[str, Any] = {"error_model": "numpy", "nogil": True}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from jaxpot.engine.compiled.scalar_code import Line
 
-__all__ = ["names_in", "packed", "used"]
+__all__ = ["names_in", "packed", "padded", "used"]
 
 NAME = re.compile(r"\b(?:[vcp]\d+|w[ij]\d+|r|squared|rate|inverse|own|other)\b")
 
@@ -26,6 +26,11 @@ def used(lines: Sequence[Line], outputs: Sequence[str]) -> list[Line]:
             needed |= names_in(line.text)
             kept.append(line)
     return kept[::-1]
+
+
+def padded(columns: int) -> int:
+    """Numbers of a table's line: one, or a multiple of four, as many as are loaded at once."""
+    return columns if columns == 1 else -(-columns // 4) * 4
 
 
 def packed(
@@ -58,7 +63,7 @@ def packed(
         text, table = renamed(line.text), None
         if line.table is not None:
             table, column = where[line.table]
-            count = len(columns[table])
+            count = padded(len(columns[table]))
             text = f"U({text}) * U({count}) + U({column})" if count > 1 else f"U({text})"
         found.append(line._replace(text=text, table=table))
     return found, [renamed(text) for text in outputs], columns

@@ -1,7 +1,8 @@
 """The loop over pairs around the scalar code of a formula, as Python source for numba.
 
-A formula of plain arithmetic is evaluated for all slots of a center in vector instructions; a mask removes the edges
-beyond the cutoff. Other formulas use :mod:`jaxpot.engine.compiled.batches`.
+Where the processor can collect edges, :mod:`jaxpot.engine.compiled.vectors` evaluates arithmetic and look-ups.
+Elsewhere a formula of plain arithmetic is evaluated for all slots of a center in vector instructions; a mask removes
+the edges beyond the cutoff. Other formulas use :mod:`jaxpot.engine.compiled.batches`.
 """
 
 from __future__ import annotations
@@ -24,10 +25,19 @@ from jaxpot.engine.compiled.loop import (
     scalar_inputs,
 )
 from jaxpot.engine.compiled.scalar_code import Line
+from jaxpot.engine.compiled.vectors import Vectors, vectors_of
 
 __all__ = ["source_of"]
 
 ROWS_PER_TASK = 1024  # atoms and images
+FAR = 1e18  # Å; its square is a float32
+
+
+def collects() -> bool:
+    """Whether edges are collected and evaluated in vectors of 64 bytes."""
+    from jaxpot.numerics.native_edges import can_collect
+
+    return can_collect()
 
 
 def source_of(loop: Loop) -> str:
@@ -40,11 +50,13 @@ def source_of(loop: Loop) -> str:
     """
     lookups = lookup_lines(loop.lines)
     scratch = Scratch(loop, lookups)
+    vectors = vectors_of(loop) if collects() else None
     with_species = bool(names_read(loop.lines, loop.outputs) & {"own", "other"})
-    text = _gather_rows(loop, with_species)
-    if lookups:
+    text = [] if vectors is None else vectors.preamble()
+    text += _gather_rows(loop, with_species)
+    if lookups and vectors is None:
         text += lookup_function(loop, lookups, scratch)
-    text += _work(loop, lookups, scratch, with_species)
+    text += _work(loop, lookups, scratch, vectors, with_species)
     text += [
         "def body(frame, gather_task, task):",
         f"    run_tasks(frame, gather_task, frame, (size(frame, 4, 0) + {ROWS_PER_TASK - 1}) // {ROWS_PER_TASK})",
@@ -57,7 +69,7 @@ def _arrays(loop: Loop) -> list[str]:
     """Statements for the arrays of a call that both pieces read."""
     text = ["atoms, total = size(frame, 0, 0), size(frame, 4, 0)"]
     text += ["source = carray(argument(frame, 4), (total,), np.int32)"]
-    text += [f"points = carray(result(frame, {loop.results}), (total * {loop.stride},), F)"]
+    text += [f"points = carray(result(frame, {loop.results}), (total * {loop.stride} + {loop.stride},), F)"]
     text += [f"species_of = carray(result(frame, {loop.results + 1}), (total,), np.int32)"]
     return text
 
@@ -70,6 +82,8 @@ def _gather_rows(loop: Loop, with_species: bool) -> list[str]:
     body += ["cell = carray(argument(frame, 2), (3, 3), F)"]
     body += ["offset = carray(argument(frame, 5), (total, 3), np.int32)"]
     body += [f"w{k} = carray(argument(frame, {7 + k}), (atoms,), F)" for k in range(loop.weights)]
+    # one more row, for empty slots, farther away than any atom may be, but not infinite
+    body += ["if chunk == 0:", f"    points[total * {loop.stride} :] = F({FAR})"]
     body += [f"for row in range(chunk * {ROWS_PER_TASK}, min(total, (chunk + 1) * {ROWS_PER_TASK})):"]
     one = ["i = U(source[row])", "a, b, c = F(offset[row, 0]), F(offset[row, 1]), F(offset[row, 2])"]
     one += [f"at = U(row) * U({loop.stride})"]
@@ -83,7 +97,9 @@ def _gather_rows(loop: Loop, with_species: bool) -> list[str]:
     return ["def gather_rows(payload, chunk):", *indented(body), *indented(one, 2)]
 
 
-def _work(loop: Loop, lookups: Sequence[Line], scratch: Scratch, with_species: bool) -> list[str]:
+def _work(
+    loop: Loop, lookups: Sequence[Line], scratch: Scratch, vectors: Vectors | None, with_species: bool
+) -> list[str]:
     """The piece of a call that computes all edges of some centers."""
     sums, stride = range(loop.sums), loop.stride
     masked = not lookups and not calls_functions(loop.lines)
@@ -100,19 +116,26 @@ def _work(loop: Loop, lookups: Sequence[Line], scratch: Scratch, with_species: b
         body += [f"forces = carray(result(frame, {loop.sums}), (atoms, 3), F)"]
     if loop.virial:
         body += [f"virial = carray(result(frame, {loop.sums + 1}), (chunk + 1, 6), F)"]
-    body += [] if masked else [scratch.allocation()]
+    if vectors is not None:
+        body += vectors.allocation()
+    elif not masked:
+        body += [scratch.allocation()]
     body += [f"limit = F({loop.cutoff!r}) * F({loop.cutoff!r})", "own = np.int32(0)"]
     body += [f"b{u}{v} = F(0.0)" for u, v in loop.virial]
     body += [f"for i in range(chunk * {CENTERS_PER_TASK}, min(atoms, (chunk + 1) * {CENTERS_PER_TASK})):"]
-    # neighbours fill the first slots; bisection finds their number
-    center = ["atom = source[i]", "if row_of_atom[atom] != i:", "    continue", "filled, high = 0, capacity"]
-    center += ["while filled < high:", "    middle = (filled + high) // 2", "    if rows[i, middle] < total:"]
-    center += ["        filled = middle + 1", "    else:", "        high = middle"]
+    center = ["atom = source[i]", "if row_of_atom[atom] != i:", "    continue"]
+    if vectors is None:  # neighbours fill the first slots; bisection finds their number
+        center += ["filled, high = 0, capacity", "while filled < high:", "    middle = (filled + high) // 2"]
+        center += ["    if rows[i, middle] < total:", "        filled = middle + 1"]
+        center += ["    else:", "        high = middle"]
     center += [f"{name} = points[i * {stride} + {k}]" for k, name in enumerate(("xi", "yi", "zi"))]
     center += [f"wi{k} = points[i * {stride} + {3 + k}]" for k in range(loop.weights)]
     center += ["own = species_of[i]"] if with_species else []
     center += [f"a{k} = F(0.0)" for k in sums] + (["ax = F(0.0)", "ay = F(0.0)", "az = F(0.0)"] if loop.forces else [])
-    center += _masked(loop) if masked else batches(loop, lookups, scratch, with_species)
+    if vectors is not None:
+        center += vectors.batches()
+    else:
+        center += _masked(loop) if masked else batches(loop, lookups, scratch, with_species)
     center += [f"s{k}[atom] = a{k}" for k in sums]
     center += [f"forces[atom, {e}] = a{d}" for e, d in enumerate("xyz") if loop.forces]
     body += indented(center)

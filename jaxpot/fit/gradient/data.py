@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,9 +12,11 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxpot.batch.named_data import system_of
 from jaxpot.batch.padding import Sizes, fixed_plan, pad_system, resized, round_up, sizes_used
-from jaxpot.batch.progress import Progress, counted
+from jaxpot.batch.progress import Progress, check_time, counted
 from jaxpot.batch.shapes import group
+from jaxpot.extras import alike_data, declared
 from jaxpot.fit.frame import Frame
 from jaxpot.io.arrays import open_npy
 from jaxpot.neighbors import Neighbors, blank, neighbor_list
@@ -25,7 +26,7 @@ from jaxpot.system import System
 __all__ = ["Counts", "Examples", "Features", "TrainingData", "open_data", "prepare_data"]
 
 STORE = "store.json"
-VERSION = 3
+VERSION = 4
 EPOCHS = 100  # evaluations of a structure, by which shapes are chosen; not a setting, so that a training can be resumed
 
 # (system, neighbors) -> pytree of arrays, computed once for each structure and stored with it. The shapes of system and
@@ -170,16 +171,18 @@ def prepare_data(
         raise ValueError("there are no structures to train on; give at least one")
     groups = group(sizes, max_shapes, EPOCHS)
     place = {k: (b, at) for b, (_, members) in enumerate(groups) for at, k in enumerate(members)}
+    if folder is not None:
+        _check_storable(potential)
+    alike = _in_one_shape(memory, groups)
     buckets: list[Any] = [None] * len(groups)
     with counted(len(sizes), progress, "structure", "preparing") as tick:
         for k, frame in enumerate(iterate()):
-            if time.perf_counter() > limit:
-                message = f"out of time when {k} of {len(sizes)} structures were prepared"
-                raise TimeoutError(f"{message}; allow more minutes")
+            check_time(limit, k, len(sizes), "structures")
             b, at = place[k]
             shape, members = groups[b]
-            pair = memory[k] if folder is None else _structure(k, frame, potential, dtype)
-            one = _example(k, frame, pair, shape, labels_dtype, features)
+            system, neighbors = memory[k] if folder is None else _structure(k, frame, potential, dtype)
+            padded = alike.get(k) or pad_system(system, shape.atoms)
+            one = _example(k, frame, padded, neighbors, shape, labels_dtype, features)
             if buckets[b] is None:
                 where = None if folder is None else Path(folder) / f"bucket_{b}"
                 buckets[b] = _room(one, len(members), where)
@@ -195,6 +198,7 @@ def prepare_data(
             "elements": potential.elements,
             "dtype": dtype.name,
             "features": features is not None,
+            "extras": sorted(buckets[0].system.extras),
             "shapes": [list(shape) for shape, _ in groups],
         }
         (Path(folder) / STORE).write_text(json.dumps(facts) + "\n")
@@ -233,8 +237,9 @@ def open_data(folder: str | Path, potential: Potential) -> TrainingData:
     for b, sizes in enumerate(facts["shapes"]):
         shape, where = Sizes(*sizes), Path(folder) / f"bucket_{b}"
         neighbors = blank(fixed_plan(wanted, 0.0, shape), np.float32) if wanted else None
+        extras = dict.fromkeys(facts["extras"], 0)
         labels = [f.name for f in dataclasses.fields(Examples) if f.name not in ("system", "neighbors", "features")]
-        tree: Any = jax.tree.structure(Examples(System(0, 0, 0, 0), neighbors, **dict.fromkeys(labels, 0)))  # type: ignore[arg-type]
+        tree: Any = jax.tree.structure(Examples(System(0, 0, 0, 0, extras), neighbors, **dict.fromkeys(labels, 0)))  # type: ignore[arg-type]
         leaves = [open_npy(where / f"{k}.npy") for k in range(tree.num_leaves)]
         buckets.append(jax.tree.unflatten(tree, leaves))
     return TrainingData(buckets, potential.ranges, potential.elements)
@@ -260,7 +265,7 @@ def _structure(place: int, frame: Frame, potential: Potential, dtype: np.dtype) 
     if frame.stress is not None and not abs(np.linalg.det(frame.atoms.cell.array)) > 0:
         raise ValueError(f"{where}: has a stress, but its cell has no volume; give it a cell or leave the stress out")
     try:
-        system = System.from_ase(frame.atoms, potential.elements, dtype)
+        system = system_of(frame.atoms, potential, dtype)
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from error
     system = jax.tree.map(np.asarray, system)
@@ -270,17 +275,37 @@ def _structure(place: int, frame: Frame, potential: Potential, dtype: np.dtype) 
     return system, jax.tree.map(np.asarray, neighbors)
 
 
+def _check_storable(potential: Potential) -> None:
+    structured = [name for name in sorted(potential.needs) if declared(name).per == "structured"]
+    if structured:
+        raise ValueError(
+            f"{', '.join(structured)}, which {potential.name} needs, is not kept in files; leave out folder"
+        )
+
+
+def _in_one_shape(
+    systems: Sequence[tuple[System, Neighbors | None]], groups: Sequence[tuple[Sizes, Sequence[int]]]
+) -> dict[int, System]:
+    """Padded systems by place, where they hold data such as topologies, which must be alike to be stacked."""
+    found: dict[int, System] = {}
+    for shape, members in groups:
+        if systems and any(declared(name).alike for name in systems[members[0]][0].extras):
+            padded = [pad_system(systems[k][0], shape.atoms) for k in members]
+            extras = alike_data([system.extras for system in padded])
+            found |= {k: one.replace(extras=data) for k, one, data in zip(members, padded, extras, strict=True)}
+    return found
+
+
 def _example(
     place: int,
     frame: Frame,
-    pair: tuple[System, Neighbors | None],
+    system: System,
+    neighbors: Neighbors | None,
     shape: Sizes,
     dtype: np.dtype,
     features: Features | None,
 ) -> Examples:
     count = len(frame.atoms)
-    system, neighbors = pair
-    system = pad_system(system, shape.atoms)
     neighbors = None if neighbors is None else resized(neighbors, shape)
     forces = np.zeros((shape.atoms, 3), dtype)
     if frame.forces is not None:

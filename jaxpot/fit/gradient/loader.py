@@ -24,7 +24,7 @@ class Loader:
         divisor: number of devices, by which the size of every batch is divisible.
         place: function that puts a batch onto the devices.
         resident: whether all structures stay on the device; otherwise each batch is copied there. By default they stay
-            for a single device and data in memory.
+            for a single device and data in memory. NumPy gathers the batches of a CPU, without compiling.
     """
 
     def __init__(
@@ -39,8 +39,9 @@ class Loader:
         self.sizes = [min(batch_size, math.ceil(len(b) / divisor) * divisor) for b in data.buckets]
         self.place = place or (lambda batch: jax.tree.map(jax.device_put, batch))
         self.resident = (divisor == 1 and not data.on_disk) if resident is None else resident
-        self._kept = [jax.device_put(b) for b in data.buckets] if self.resident else data.buckets
-        self._take = jax.jit(_filled)
+        on_host = not self.resident or jax.default_backend() == "cpu"
+        self._kept = data.buckets if on_host else [jax.device_put(b) for b in data.buckets]
+        self._take = _filled if on_host else jax.jit(_filled)
 
     def __len__(self) -> int:
         return sum(math.ceil(len(b) / size) for b, size in zip(self.data.buckets, self.sizes, strict=True))

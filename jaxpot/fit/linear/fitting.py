@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -137,6 +139,7 @@ def fit_linear(
     seed: int = 0,
     dtype: Any = None,
     batch_size: int | None = None,
+    minutes: float | None = None,
     progress: Progress = False,
 ) -> LinearFit:
     """Fits coefficients to energies per atom, forces and stresses by weighted linear least squares.
@@ -162,6 +165,7 @@ def fit_linear(
         seed: seed of the division into folds.
         dtype: float type of the rows; JAX's default if None. They are always added up in float64.
         batch_size: most structures at once; by default as many as fit in 256 MB.
+        minutes: time after which no further weights are tried; those that were tried decide.
         progress: whether to show a bar on a terminal; or a function, which is called with a text now and then.
 
     Returns:
@@ -170,6 +174,7 @@ def fit_linear(
     Raises:
         ValueError: the potential is not linear, the data hold an unknown element, or there is nothing to fit because
             labels are missing or all weights are 0.
+        TimeoutError: ``minutes`` have passed before there were rows of all frames, or any choice of weights.
 
     Example:
         >>> import jaxpot, numpy as np
@@ -186,6 +191,7 @@ def fit_linear(
         >>> f"{fit.params['D0']:.4f}"
         '0.3500'
     """
+    limit = time.perf_counter() + (math.inf if minutes is None else 60.0 * minutes)
     problem = linear_problem(potential, params, leaf)
     if not len(dataset):
         raise ValueError("the data set is empty; give frames to fit to")
@@ -202,7 +208,7 @@ def fit_linear(
     energies: list[tuple[np.ndarray, float, int, str]] = []
     stress = weights is None or any(base.of(group)[2] > 0 for group in dataset.groups)
     stress = stress and any(frame.stress is not None for frame in dataset)
-    for rows in rows_of(problem, dataset, alone, known, stress, dtype, batch_size, progress):
+    for rows in rows_of(problem, dataset, alone, known, stress, dtype, batch_size, progress, limit):
         group, fold = dataset[rows.frame].group, int(of_frame[rows.frame])
         used_here = (1.0, 1.0) if weights is None else base.of(group)[1:]
         for part, weight, kept in zip(
@@ -254,7 +260,9 @@ def fit_linear(
     forces, stresses = of_folds(force_factors, 1), of_folds(stress_factors, 2)
     if choosing:
         with counted(len(STRENGTHS) + 2, progress, "ridge", "choosing weights") as tick:
-            used, validation, penalty = choose_weights(table, forces, constant, base, stresses=stresses, tick=tick)
+            used, validation, penalty = choose_weights(
+                table, forces, constant, base, stresses=stresses, tick=tick, limit=limit
+            )
         warn_of_groups(validation)
         solver = penalised(penalty, validation.strength) if solver is None else solver
     solver = least_squares() if solver is None else solver

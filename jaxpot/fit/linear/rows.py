@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -12,7 +13,8 @@ import numpy as np
 
 from jaxpot.batch import Result, batch, evaluate
 from jaxpot.batch.checks import checked_dtype, checked_params
-from jaxpot.batch.progress import Progress, counted
+from jaxpot.batch.named_data import system_of
+from jaxpot.batch.progress import Progress, check_time, counted
 from jaxpot.engine import DescriptorPotential, DesignRows
 from jaxpot.evaluation import Evaluation, Params, cast_params
 from jaxpot.fit.dataset import Dataset
@@ -189,6 +191,7 @@ def rows_of(
     dtype: Any = None,
     batch_size: int | None = None,
     progress: Progress = False,
+    limit: float = math.inf,
 ) -> Iterator[Rows]:
     """Computes the rows of all frames in batches of equal shape, not in the order of the data set.
 
@@ -201,16 +204,20 @@ def rows_of(
         dtype: float type of the evaluation; JAX's default if None.
         batch_size: most structures at once; by default as many as fit in 256 MB.
         progress: whether to show a bar on a terminal; or a function, which is called with a text now and then.
+        limit: value of ``time.perf_counter`` at which to give up.
 
     Yields:
         :class:`Rows`, one frame after another.
+
+    Raises:
+        TimeoutError: the limit has passed.
     """
     dtype = checked_dtype(dtype)
     potential = problem.potential
     systems = []
     for frame in dataset:
         try:
-            systems.append(System.from_ase(frame.atoms, potential.elements, dtype))
+            systems.append(system_of(frame.atoms, potential, dtype))
         except ValueError as error:
             raise ValueError(f"{frame.source}: {error}") from None
     largest = max(len(s.positions) for s in systems)
@@ -220,8 +227,10 @@ def rows_of(
     compute, offset = problem.rows(stress), problem.offset()
     if offset is not None:
         _check_linear(problem, batches[0], stress)
+    done = 0
     with counted(len(dataset), progress, "structure", "rows of the fit") as tick:
         for one in batches:
+            check_time(limit, done, len(dataset), "structures")
             found: Any = jax.device_get(compute(one.system, one.neighbors))
             fixed: Any = None if offset is None else jax.device_get(offset(one.system, one.neighbors))
             for place, index in enumerate(np.asarray(one.indices).tolist()):
@@ -229,6 +238,7 @@ def rows_of(
                     own, rest = jax.tree.map(lambda x, k=place: np.asarray(x[k], np.float64), (found, fixed))
                     yield _rows(dataset, index, own, rest, alone[index], reference, stress)
                     tick()
+                    done += 1
 
 
 def _rows(

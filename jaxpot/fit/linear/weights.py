@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -22,7 +24,7 @@ STRESS_FACTOR = 3.0  # ratio of weights of a stress and a force component, each 
 ENERGY_RATIO = 3.0  # largest ratio of the weights of the energies of two groups
 FORCE_RATIO = 10.0  # likewise of forces
 LEAST_SHARE = 0.2  # the stress error of a group counts as at least this part of that of all groups
-FORCE_BOUND = 1.2  # largest ratio of the error of forces to the least that any choice reaches
+FORCE_BOUND = 1.12  # largest ratio of the error of forces to the least that any choice reaches
 GIVEN_UP = 2.0  # a hard group is named whose error is this many times the least that any choice reaches
 NEGLIGIBLE = 1e-3  # eV per atom, an error of energies that no warning names
 ROUNDS = 3
@@ -93,6 +95,7 @@ class Validation(NamedTuple):
         groups: by group of frames, the root mean square error of its left-out energies, and the least that any
             combination reached, eV per atom.
         table: (factor, strength, energy error, force error) of every combination that was tried.
+        complete: False where the time was over before all of them were.
     """
 
     factor: float
@@ -101,6 +104,7 @@ class Validation(NamedTuple):
     force_error: float
     groups: dict[str, tuple[float, float]]
     table: tuple[tuple[float, float, float, float], ...]
+    complete: bool = True
 
 
 def choose_weights(
@@ -112,6 +116,7 @@ def choose_weights(
     strengths: Sequence[float] = STRENGTHS,
     stresses: Sequence[Factor] = (),
     tick: Tick = silent,
+    limit: float = math.inf,
 ) -> tuple[Weights, Validation, np.ndarray]:
     """Chooses weights of the energies and the strength of the ridge, by cross-validation on the training data.
 
@@ -127,7 +132,7 @@ def choose_weights(
     The factor and the strength of the ridge are those of the least E * F, which no choice of units changes. F is the
     root mean square error of left-out forces. E is the geometric mean of the mean absolute error of all left-out
     energies and of the root mean square of the errors s_g, in which a group of few frames counts as much as any other.
-    Only choices whose F is at most a fifth above the least are considered.
+    Only choices whose F is at most 12 % above the least are considered.
 
     Args:
         energies: the rows of all energies.
@@ -138,6 +143,7 @@ def choose_weights(
         strengths: the strengths to try.
         stresses: weighted stress rows, one factor a fold; they are fitted, but do not influence the choice.
         tick: called after each strength.
+        limit: value of ``time.perf_counter`` at which to try no more; at least one combination is tried.
 
     Returns:
         The weights, the result of the cross-validation, and the penalty [columns] of squared coefficients.
@@ -151,10 +157,18 @@ def choose_weights(
             normals[k] = tuple(x + y for x, y in zip(normals[k], f.normal(), strict=True))
     tried: list[_Choice] = []
 
+    def over() -> bool:
+        return bool(tried) and time.perf_counter() > limit
+
     def add(strength: float) -> None:
+        if over():
+            return
         penalty = strength * number * scale[free] ** 2
         folds = [Fold(energies, normals, forces[k], k, free, penalty) for k in range(len(forces))]
-        tried.extend(_tried(folds, energies, strength, factors))
+        for choice in _tried(folds, energies, strength, factors):
+            tried.append(choice)
+            if over():
+                break
         tick()
 
     for strength in strengths:
@@ -173,7 +187,7 @@ def choose_weights(
     result = Weights(1.0, weights.forces, weights.stress, {**kept, **groups})
     least = np.min([choice.groups for choice in tried], axis=0)
     of_groups = dict(zip(names, zip(best.groups.tolist(), least.tolist(), strict=True), strict=True))
-    return result, Validation(*best[:4], of_groups, tuple(choice[:4] for choice in tried)), full
+    return result, Validation(*best[:4], of_groups, tuple(choice[:4] for choice in tried), not over()), full
 
 
 def _tried(folds: Sequence[Fold], energies: EnergyRows, strength: float, factors: Sequence[float]) -> Iterator[_Choice]:

@@ -12,7 +12,7 @@ __all__ = [
 ]  # fmt: skip
 
 LENGTHS = {"angstrom": 1.0, "å": 1.0, "ang": 1.0, "a": 1.0, "bohr": units.BOHR, "a0": units.BOHR}
-ENERGIES = {"ev": 1.0, "hartree": units.HARTREE, "ha": units.HARTREE}
+ENERGIES = {"ev": 1.0, "hartree": units.HARTREE, "ha": units.HARTREE, "eh": units.HARTREE}
 STYLES = {"n2p2/metal": (1.0, 1.0), "n2p2/atomic": (units.BOHR, units.HARTREE)}
 
 # Keywords that determine the energy, and are given once.

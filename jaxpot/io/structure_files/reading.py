@@ -161,6 +161,12 @@ def files_in(folder: str | os.PathLike[str]) -> list[tuple[Path, str]]:
     """
     top = Path(folder)
     found = sorted(path for path in top.rglob("*") if path.suffix.lower() in GROUPED and path.is_file())
+    if not found and any(top.rglob("type.raw")):
+        convert = "dpdata.LabeledSystem(folder, fmt='deepmd/npy')"
+        raise FileFormatError(
+            folder, None, "this is a folder of DeePMD-kit, which is not read",
+            f"convert it: pip install dpdata, then ase.io.write('data.extxyz', {convert}.to('ase/structure'))",
+        )  # fmt: skip
     if not found:
         endings = ", ".join(GROUPED)
         raise FileFormatError(folder, None, f"this is a folder without {endings} files", "name a file of structures")

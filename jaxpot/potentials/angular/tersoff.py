@@ -28,9 +28,7 @@ RATES = (3.2, 0.9423, 0.4029, 0.2016)
 
 
 @potential_kind
-def tersoff(
-    cutoff: float, elements: Sequence[str] | None = None, power: Powers = 3, shift: float = 0.0
-) -> Potential:
+def tersoff(cutoff: float, elements: Sequence[str] | None = None, power: Powers = 3, shift: float = 0.0) -> Potential:
     """Tersoff's potential: bonds that are the weaker, the more neighbours compete with them.
 
     E = 1/2 sum_i sum_j f(r_ij) [A exp(-lambda1 r_ij) - b_ij B exp(-lambda2 r_ij)] with the bond order
@@ -97,9 +95,7 @@ def tersoff(
     def bond(p: Lookup, r: jax.Array, zeta: Any, S: Any) -> jax.Array:
         r = r + shift
         b = order(p["beta"] * zeta, p["n"], 0.5 / p["n"])
-        V = smooth(r, p["R"], p["D"]) * (
-            p["A"] * jnp.exp(-p["lambda1"] * r) - b * p["B"] * jnp.exp(-p["lambda2"] * r)
-        )
+        V = smooth(r, p["R"], p["D"]) * (p["A"] * jnp.exp(-p["lambda1"] * r) - b * p["B"] * jnp.exp(-p["lambda2"] * r))
         return 0.5 * (V if "Z_i" not in p else with_core(p, r, V))
 
     def with_core(p: Lookup, r: jax.Array, V: jax.Array) -> jax.Array:

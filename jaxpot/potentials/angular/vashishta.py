@@ -22,9 +22,7 @@ NAMES = ("H", "eta", "Z_i", "Z_j", "lambda1", "D", "lambda4", "W", "rc", "B", "g
 
 
 @potential_kind
-def vashishta(
-    cutoff: float, elements: Sequence[str] | None = None, triple_cutoff: float | None = None
-) -> Potential:
+def vashishta(cutoff: float, elements: Sequence[str] | None = None, triple_cutoff: float | None = None) -> Potential:
     """Vashishta's potential: screened charges, dipoles and repulsion in pairs, and angles of near neighbours.
 
     E = sum_{pairs} [V(r) - V(rc) - (r - rc) V'(rc)] + sum_i sum_{j<k} B d^2 / (1 + C d^2) exp[gamma / (r_ij - r0_ij)]
