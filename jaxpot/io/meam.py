@@ -170,10 +170,10 @@ def meam_values(
     values |= {name: np.full((count,) * 3, default) for name, default in TRIPLES.items()}
     values["rho0"] = np.array([float(one["rozero"]) for one in words])
     lattices: list[list[Any]] = [[None] * count for _ in words]
-    for i, one in enumerate(words):
-        lattices[i][i] = one["lattice"]
-        values["Ec"][i, i], values["alpha"][i, i] = float(one["esub"]), float(one["alpha"])
-        values["re"][i, i] = float(one["alat"]) * NEAREST[one["lattice"]]
+    for i, entry in enumerate(words):
+        lattices[i][i] = entry["lattice"]
+        values["Ec"][i, i], values["alpha"][i, i] = float(entry["esub"]), float(entry["alpha"])
+        values["re"][i, i] = float(entry["alat"]) * NEAREST[entry["lattice"]]
     for one in assigned:
         if any(not 0 <= k < count for k in one.index):
             said = f"{one.key}({','.join(str(k + 1) for k in one.index)}) is of an element that was not chosen"
