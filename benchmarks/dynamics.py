@@ -1,4 +1,4 @@
-"""Whole steps of molecular dynamics beside other programs: ``python -m benchmarks md`` and ``... growth``.
+"""Whole steps of molecular dynamics beside other programs: ``python -m benchmarks md``, ``... angles``, ``... growth``.
 
 Each program has a process of its own that waits while the others run; they take turns.
 """
@@ -24,6 +24,8 @@ SIZES = (
     ("eam_cu", 32000, 200, ("matscipy",)),
     ("eam_fe", 16000, 200, ("matscipy",)),
 )
+ANGLES = ("sw", "tersoff", "edip", "vashishta")
+BESIDE = ("jaxpot", "jaxpot-float64", "lammps-serial", "lammps-omp2", "lammps-mpi2", "jax-md")
 ALWAYS = ("jaxpot", "jaxpot-xla", "lammps-serial", "lammps-opt", "lammps-omp2", "lammps-mpi2", "jax-md", "kups")
 GROWTH = (500, 864, 4000, 10976, 32000, 108000, 340736, 1000188)
 MOST = {"ase": 1000, "jax-md": 32000, "jaxpot-xla": 32000}  # atoms beyond which a program takes too long or too much
@@ -147,6 +149,18 @@ def md(repeats: int = 2) -> None:
     if gpu_at_hand():
         gpu = run("lj", 64000, 1000, ("jaxpot", "jax-md"), repeats, gpu=True)
         save("md_gpu", gpu, "python -m benchmarks md")
+
+
+def angles(repeats: int = 3) -> None:
+    """Potentials of angles and bond orders, 8,000 atoms; an error where one of LAMMPS's ways did not run."""
+    rows: list[Row] = []
+    for work in ANGLES:
+        found = run(work, 8000, 200, BESIDE, repeats)
+        missing = [r["engine"] for r in found if r["engine"].startswith("lammps") and "error" in r]
+        if missing:
+            raise RuntimeError(f"{work}: {', '.join(missing)} did not run: {found}")
+        rows += found
+        save("angles", rows, "python -m benchmarks angles")
 
 
 def growth(repeats: int = 2) -> None:

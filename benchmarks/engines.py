@@ -12,16 +12,20 @@ import importlib.util
 import json
 import os
 import resource
+import shutil
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.systems import WORKS, Work, crystal
+from benchmarks.systems import WORKS, Work, crystal, species_of
 
-Run = Callable[[int], None]
+Run = Callable[[int], float | None]  # the seconds of a step, of a program that takes its time itself
 WARM_UP = 50  # steps before the clock starts
 STEPS = 100_000  # of the runs that are imitated
 MASS = 60.0  # amu, of the metals: any mass would do, the same for all
@@ -37,14 +41,15 @@ def lammps(work: Work, atoms: int, how: str) -> tuple[Run, dict[str, Any]]:
     suffix = {"omp": ["-sf", "omp", "-pk", "omp", "2"], "serial": []}.get(how, ["-sf", "opt"])
     program = package.lammps(cmdargs=["-screen", "none", "-log", "none", "-nocite", *suffix])
     n = round(crystal(work, atoms)[1][0] / work.a)
+    second = [f"basis {k} 2" for k in range(5, 9)] if " " in work.element else []
     for line in (
         f"units {work.units}",
         "atom_style atomic",
-        f"lattice {work.structure} {0.8442 if work.units == 'lj' else work.a}",
+        f"lattice {work.structure.replace('zincblende', 'diamond')} {0.8442 if work.units == 'lj' else work.a}",
         f"region box block 0 {n} 0 {n} 0 {n}",
-        "create_box 1 box",
-        "create_atoms 1 box",
-        f"mass 1 {1.0 if work.units == 'lj' else MASS}",
+        f"create_box {1 + bool(second)} box",
+        f"create_atoms 1 box {' '.join(second)}",
+        f"mass * {1.0 if work.units == 'lj' else MASS}",
         f"velocity all create {work.temperature} 87287 loop geom",
         f"pair_style {work.pair_style}",
         "pair_coeff 1 1 1.0 1.0" if work.file is None else f"pair_coeff * * {potential_file(work)} {work.element}",
@@ -84,12 +89,14 @@ def potential_of(work: Work) -> tuple[Any, Any]:
 
     if work.file is None:
         return jaxpot.lennard_jones(work.cutoff), {"epsilon": 1.0, "sigma": 1.0}
-    return jaxpot.load(potential_file(work), elements=[work.element])
+    return jaxpot.load(potential_file(work), elements=work.element.split())
 
 
 def jaxpot_md(work: Work, atoms: int, how: str) -> tuple[Run, dict[str, Any]]:
-    """jaxpot in float32, by the loops that numba compiles ("numba") or by XLA alone ("xla")."""
+    """jaxpot by the loops that numba compiles or by XLA alone ("xla"), in float32, or in float64 ("float64")."""
     import jax
+
+    jax.config.update("jax_enable_x64", how == "float64")
 
     import jaxpot
     from jaxpot.neighbors import native
@@ -101,7 +108,7 @@ def jaxpot_md(work: Work, atoms: int, how: str) -> tuple[Run, dict[str, Any]]:
         native.available = lambda: False
     positions, box, velocities, mass, step = initial(work, atoms)
     potential, params = potential_of(work)
-    system = jaxpot.System.create(positions, cell=box)
+    system = jaxpot.System.create(positions, species_of(work, len(positions)), box)
     dtype = system.positions.dtype
     of = dynamics(potential, Ensemble("nve", timestep=step / FEMTOSECOND), skin=work.skin, steps=STEPS)
     masses = jax.numpy.full(len(positions), mass, dtype)
@@ -117,24 +124,29 @@ def jaxpot_md(work: Work, atoms: int, how: str) -> tuple[Run, dict[str, Any]]:
 
 
 def jax_md(work: Work, atoms: int, how: str) -> tuple[Run, dict[str, Any]]:
-    """jax-md in float32 with its own potential, list and integrator; it has Lennard-Jones only of our works."""
+    """jax-md in float32 with its own potential, list and integrator; it has Lennard-Jones and SW of our works."""
     import jax
     import jax.numpy as jnp
     import jax_md
 
-    if work.file is not None:
-        raise RuntimeError("not in jax-md with a cell list: its EAM takes no neighbours")
-    positions, box, velocities, _, step = initial(work, atoms)
+    if work.file is not None and work.name != "sw":
+        raise RuntimeError(f"{work.pair_style}: not in jax-md with a cell list, or not set up here")
+    positions, box, velocities, mass, step = initial(work, atoms)
     start = jnp.asarray(positions, jnp.float32)
     displacement, shift = jax_md.space.periodic(float(box[0]))
-    neighbor_fn, energy_fn = jax_md.energy.lennard_jones_neighbor_list(
-        displacement, float(box[0]), r_cutoff=work.cutoff, dr_threshold=work.skin, r_onset=work.cutoff - 1e-3,
-        format=jax_md.partition.OrderedSparse if how == "ordered" else jax_md.partition.Dense,
-    )  # fmt: skip
+    if work.name == "sw":
+        neighbor_fn, energy_fn = jax_md.energy.stillinger_weber_neighbor_list(
+            displacement, float(box[0]), dr_threshold=work.skin
+        )
+    else:
+        neighbor_fn, energy_fn = jax_md.energy.lennard_jones_neighbor_list(
+            displacement, float(box[0]), r_cutoff=work.cutoff, dr_threshold=work.skin, r_onset=work.cutoff - 1e-3,
+            format=jax_md.partition.OrderedSparse if how == "ordered" else jax_md.partition.Dense,
+        )  # fmt: skip
     init_fn, apply_fn = jax_md.simulate.nve(energy_fn, shift, dt=step)
     neighbors = neighbor_fn.allocate(start, extra_capacity=16)
-    state = init_fn(jax.random.PRNGKey(0), start, kT=work.temperature, neighbor=neighbors)
-    state = state.set(momentum=jnp.asarray(velocities, jnp.float32))
+    state = init_fn(jax.random.PRNGKey(0), start, kT=1.0, mass=mass, neighbor=neighbors)
+    state = state.set(momentum=jnp.asarray(velocities * mass, jnp.float32))
 
     def one(_: Any, carry: Any) -> Any:
         state, neighbors = carry
@@ -246,8 +258,61 @@ def kups(work: Work, atoms: int, how: str) -> tuple[Run, dict[str, Any]]:
     return run, {"atoms": count, "precision": momenta.dtype.name, "device": jax.devices()[0].device_kind}
 
 
+def gromacs(work: Work, atoms: int, how: str) -> tuple[Run, dict[str, Any]]:
+    """GROMACS in single precision on two threads, with a buffer of its own choice; every turn begins with the crystal,
+    and the clock with its second half."""
+    program = shutil.which("gmx")
+    if program is None:
+        raise RuntimeError("gmx is not installed")
+    if work.file is not None:
+        raise RuntimeError("not in GROMACS: it has no EAM")
+    sigma, epsilon, mass = 0.34, 0.996, 39.948  # nm, kJ/mol, amu: argon
+    step = work.timestep * np.sqrt(mass * sigma**2 / epsilon)  # ps
+    positions, box = crystal(work, atoms)
+    folder = Path(tempfile.mkdtemp())
+    lines = [
+        f"{i % 100000:5d}{'AR':<5s}{'AR':>5s}{i % 100000:5d}" + "".join(f"{x:8.3f}" for x in r)
+        for i, r in enumerate(positions * sigma, 1)
+    ]
+    edges = " ".join(f"{x:.5f}" for x in box * sigma)
+    (folder / "conf.gro").write_text("\n".join(["melt", str(len(positions)), *lines, edges]) + "\n")
+    (folder / "topol.top").write_text(
+        f"[ defaults ]\n1 2 no 1.0 1.0\n[ atomtypes ]\nAR 18 {mass} 0.0 A {sigma} {epsilon}\n"
+        f"[ moleculetype ]\nAR 1\n[ atoms ]\n1 AR 1 AR AR 1 0.0 {mass}\n"
+        f"[ system ]\nmelt\n[ molecules ]\nAR {len(positions)}\n"
+    )
+    (folder / "grompp.mdp").write_text(
+        f"integrator = md\ndt = {step:.6f}\nnsteps = -1\ncutoff-scheme = Verlet\nrcoulomb = {work.cutoff * sigma}\n"
+        f"rvdw = {work.cutoff * sigma}\nvdw-modifier = None\nDispCorr = no\ngen-vel = yes\n"
+        f"gen-temp = {work.temperature * epsilon / 0.0083144626:.2f}\ngen-seed = 1\nnstcalcenergy = 1000\n"
+        "nstenergy = 1000\nnstlog = 0\nnstxout = 0\nnstvout = 0\n"
+    )
+
+    def gmx(*arguments: str) -> str:
+        done = subprocess.run(
+            [program, "-quiet", *arguments], cwd=folder, capture_output=True, text=True, check=False,
+            env={**os.environ, "OMP_NUM_THREADS": "2"},
+        )  # fmt: skip
+        if done.returncode:
+            raise RuntimeError((done.stderr.strip().splitlines() or ["gmx failed"])[-1])
+        return done.stdout + done.stderr
+
+    gmx("grompp", "-maxwarn", "5")
+
+    def run(steps: int) -> float:
+        steps = max(200, steps)
+        gmx("mdrun", "-nsteps", str(steps), "-ntmpi", "1", "-ntomp", "2", "-resethway", "-noconfout", "-pin", "off")
+        log = (folder / "md.log").read_text()
+        per_day = next(line.split()[1] for line in log.splitlines() if line.startswith("Performance:"))
+        return step * 1e-3 * 86400.0 / float(per_day)
+
+    built = next((line.split(":")[1].strip() for line in gmx("--version").splitlines() if "SIMD" in line), "")
+    return run, {"atoms": len(positions), "precision": "float32", "device": built}
+
+
 ENGINES: dict[str, tuple[Callable[[Work, int, str], tuple[Run, dict[str, Any]]], str]] = {
     "jaxpot": (jaxpot_md, "numba"),
+    "jaxpot-float64": (jaxpot_md, "float64"),
     "jaxpot-xla": (jaxpot_md, "xla"),
     "lammps-serial": (lammps, "serial"),
     "lammps-opt": (lammps, "opt"),
@@ -255,6 +320,7 @@ ENGINES: dict[str, tuple[Callable[[Work, int, str], tuple[Run, dict[str, Any]]],
     "lammps-mpi2": (lammps, "mpi"),
     "jax-md": (jax_md, "ordered"),
     "kups": (kups, ""),
+    "gromacs": (gromacs, ""),
     "matscipy": (with_ase, "matscipy"),
     "ase": (with_ase, "ase"),
 }
@@ -277,8 +343,8 @@ def main() -> None:
         print(json.dumps(info), flush=True)
     for steps in map(int, sys.argv[4:] or sys.stdin):
         start = time.perf_counter()
-        run(steps)
-        seconds = (time.perf_counter() - start) / steps
+        own = run(steps)
+        seconds = (time.perf_counter() - start) / steps if own is None else own
         if speak:
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             print(json.dumps({"seconds_per_step": seconds, "peak_MiB": peak}), flush=True)

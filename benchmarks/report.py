@@ -10,7 +10,15 @@ from benchmarks.common import RESULTS, Row, load
 from benchmarks.dynamics import bytes_per_atom, exponent
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
-NAMES = {"lj": "Lennard-Jones", "eam_cu": "EAM/alloy Cu", "eam_fe": "EAM/FS Fe"}
+NAMES = {
+    "lj": "Lennard-Jones",
+    "eam_cu": "EAM/alloy Cu",
+    "eam_fe": "EAM/FS Fe",
+    "sw": "Stillinger-Weber Si",
+    "tersoff": "Tersoff Si",
+    "edip": "EDIP Si",
+    "vashishta": "Vashishta SiC",
+}
 
 
 def main() -> None:
@@ -139,6 +147,7 @@ PARTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "md.targets": targets,
     "md": steps,
     "md_gpu": steps,
+    "angles": steps,
     "lists": plain,
     "gradient": gradients,
     "first_call": plain,

@@ -54,10 +54,12 @@ class Functions:
         outputs: ``(params, system, neighbors) -> Outputs``.
         evaluate: ``(params, system, neighbors) -> Evaluation``; by default the automatic derivative of ``outputs``. The
             engines give their potentials a faster function with the same results.
+        without_virial: like ``evaluate``, with NaN for the virial, where this takes less time; None where it does not.
     """
 
     outputs: Callable[[Params, System, Neighbors], Outputs]
     evaluate: Callable[[Params, System, Neighbors], Evaluation] = None  # type: ignore[assignment]
+    without_virial: Callable[[Params, System, Neighbors], Evaluation] | None = None
 
     def __post_init__(self) -> None:
         of_all = self.outputs

@@ -2,91 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jaxpot.descriptors.environment import Environment
+from jaxpot.engine import angular_compiled, compiled
+from jaxpot.engine.angular_formula import AngularFormulas, Around, Bond, Edge, Lookup, Triple
 from jaxpot.engine.environment import environment_functions
-from jaxpot.engine.rows import checked_range, preparation
-from jaxpot.evaluation import Params
+from jaxpot.engine.rows import checked_range, preparation, ready
+from jaxpot.evaluation import Evaluation, Functions, Params, Prepared
+from jaxpot.neighbors import Neighbors
+from jaxpot.numerics.native_choice import native_or_traced
 from jaxpot.potential import Potential, no_init
+from jaxpot.system import System
 
 __all__ = ["Edge", "Lookup", "angular_potential"]
-
-
-class Lookup(Mapping[str, jax.Array]):
-    """Named parameters, looked up for the species of an atom, a pair or an angle when a formula asks for them.
-
-    A parameter is one number, or a table over species:
-
-    ============================ ============= ==================== ==================
-    table                        for an atom i for a pair i-j       for an angle j-i-k
-    ============================ ============= ==================== ==================
-    [species]                    [i]           [i]                  [i]
-    [species, species]                         [i, j]               of ``ij.p``, ``ik.p``
-    [species, species, species]                [i, j, j]            [i, j, k]
-    ============================ ============= ==================== ==================
-
-    Args:
-        params: names and values.
-        species: int32, the species of the center, and of its neighbour or neighbours; shapes that can be broadcast.
-        number: of species.
-    """
-
-    def __init__(self, params: Mapping[str, Any], species: tuple[jax.Array, ...], number: int) -> None:
-        self._params, self._species, self._number = params, species, number
-
-    def __getitem__(self, name: str) -> jax.Array:
-        table = jnp.asarray(self._params[name])
-        if table.ndim == 0:
-            return table
-        own, *others = self._species
-        places = {1: [own]}
-        if len(others) == 1:
-            places |= {2: [own, *others], 3: [own, *others, *others]}
-        elif others:
-            places |= {3: [own, *others]}
-        if table.ndim not in places or table.shape != (self._number,) * table.ndim:
-            for_what = ("an atom", "a pair", "an angle")[len(others)]
-            raise ValueError(
-                f"{name} has shape {list(table.shape)}, which gives no number for {for_what} of {self._number} "
-                "species; see jaxpot.angular_potential for the tables that do"
-            )
-        if self._number == 1:
-            return table.reshape(())
-        index = jnp.zeros((), own.dtype)
-        for one in places[table.ndim]:
-            index = index * self._number + one
-        return table.reshape(-1).at[index].get(mode="promise_in_bounds")
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._params
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._params)
-
-    def __len__(self) -> int:
-        return len(self._params)
-
-
-class Edge(NamedTuple):
-    """One of the two edges that form an angle.
-
-    Attributes:
-        r: Å, its length.
-        p: the parameters of the pair at its ends, a :class:`Lookup`.
-    """
-
-    r: jax.Array
-    p: Lookup
-
-
-Bond = Callable[[Lookup, jax.Array, Any, Any], jax.Array]
-Around = Callable[[Lookup, Edge, Edge, jax.Array, Any], Any]
-Triple = Callable[[Lookup, Edge, Edge, jax.Array, Any], jax.Array]
 
 
 def angular_potential(
@@ -112,7 +45,8 @@ def angular_potential(
     pair or angle at hand: ``A[i]``, ``A[i, j]`` or ``A[i, j, k]``, where pairs take [i, j, j] of the last kind.
     Formulas work element by element on arrays that broadcast, so that what depends on one edge of an angle is computed
     once an edge. They and their derivatives must be finite for all distances up to the cutoff, all angles, and for sums
-    z and S that are 0; slots without a neighbour are made safe before a formula sees them.
+    z and S that are 0; slots without a neighbour are made safe before a formula sees them. In large systems on the CPU,
+    numba compiles the formulas into a loop, in which they see scalars.
 
     Args:
         cutoff: Å, of bonds and of sums S.
@@ -182,15 +116,43 @@ def angular_potential(
             total += 0.5 * _of_angles(triple, params, angles, sums, count).sum(axis=(1, 2))
         return total if atom is None else total + atom(Lookup(params, (own,), count), sums)
 
+    formulas = AngularFormulas(bond, around, triple, coordination, atom, cutoff, cutoffs[-1], count)
     return Potential(
         name,
         cutoff,
         elements,
-        environment_functions(energy, cutoffs, prepare=prepare),
+        _with_loop(formulas, environment_functions(energy, cutoffs, prepare=prepare), prepare),
         init or no_init,
         prepare=preparation(prepare),
         ranges=cutoffs,
     )
+
+
+def _with_loop(formulas: AngularFormulas, plain: Functions, prepare: Any) -> Functions:
+    """The same functions, evaluated by a compiled loop where the formulas, the list and the platform allow it."""
+
+    def evaluate(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
+        params = ready(prepare, params, system.positions.dtype)
+        if compiled.available(neighbors, system.positions.dtype):
+            return by_loop(params, system, neighbors)
+        return traced(params, system, neighbors)
+
+    @jax.custom_jvp
+    def by_loop(params: Any, system: System, neighbors: Neighbors) -> Evaluation:
+        like = jax.eval_shape(traced, params, system, neighbors)
+        return native_or_traced(native, traced, like, params, system, neighbors)
+
+    @by_loop.defjvp
+    def _(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Evaluation, Evaluation]:
+        return by_loop(*primals), jax.jvp(traced, primals, tangents)[1]
+
+    def native(params: Any, system: System, neighbors: Neighbors) -> Evaluation:
+        return angular_compiled.evaluation(formulas, params, system, neighbors)
+
+    def traced(params: Any, system: System, neighbors: Neighbors) -> Evaluation:
+        return plain.evaluate(Prepared(params), system, neighbors)
+
+    return Functions(plain.outputs, evaluate)
 
 
 def _of_angles(formula: Any, params: Any, around: Environment, sums: Any, count: int) -> Any:

@@ -173,29 +173,42 @@ def radial_potential(
         each = formula.embed(params, sums, own, real_centers(system, neighbors))
         return Outputs(to_atoms(each, system, neighbors))
 
-    def evaluate(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
-        params = ready(prepare, params, system.positions.dtype)
-        if neighbors.plan.other_atoms:  # a neighbour may not be a center, so forces need a scatter
-            return evaluate_by_autodiff(outputs, Prepared(params), system, neighbors)
-        if not needs and compiled.available(neighbors, system.positions.dtype):
-            return evaluate_compiled(params, system, neighbors)
-        return evaluate_traced(params, system, neighbors)
+    def evaluated(wanted: Any) -> Callable[[Params, System, Neighbors], Evaluation]:
+        """The evaluation by compiled loops where they may be used, which compute what is wanted."""
 
-    @jax.custom_jvp
-    def evaluate_compiled(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
+        def evaluate(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
+            params = ready(prepare, params, system.positions.dtype)
+            if neighbors.plan.other_atoms:  # a neighbour may not be a center, so forces need a scatter
+                return evaluate_by_autodiff(outputs, Prepared(params), system, neighbors)
+            if not needs and compiled.available(neighbors, system.positions.dtype):
+                return wanted(params, system, neighbors)
+            return evaluate_traced(params, system, neighbors)
+
+        return evaluate
+
+    def by_loops(virial: bool) -> Callable[[Params, System, Neighbors], Evaluation]:
         """The same results from loops compiled by numba, where the formula and the platform allow them."""
-        atoms, dtype = system.positions.shape[0], system.positions.dtype
-        like = jax.eval_shape(
-            lambda: Evaluation(jnp.zeros(atoms, dtype), jnp.zeros((atoms, 3), dtype), jnp.zeros((3, 3), dtype))
-        )
-        return native_or_traced(evaluate_native, evaluate_traced, like, params, system, neighbors)
 
-    def evaluate_native(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
-        return radial_compiled.evaluation(formula, params, system, neighbors)
+        def evaluate_native(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
+            return radial_compiled.evaluation(formula, params, system, neighbors, virial)
 
-    @evaluate_compiled.defjvp
-    def _(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Evaluation, Evaluation]:
-        return evaluate_compiled(*primals), jvp_with_reverse(evaluate_traced, reverse, primals, tangents)
+        def evaluate_other(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
+            found = evaluate_traced(params, system, neighbors)
+            return found if virial else found._replace(virial=jnp.full_like(found.virial, jnp.nan))
+
+        @jax.custom_jvp
+        def evaluate_compiled(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
+            atoms, dtype = system.positions.shape[0], system.positions.dtype
+            like = jax.eval_shape(
+                lambda: Evaluation(jnp.zeros(atoms, dtype), jnp.zeros((atoms, 3), dtype), jnp.zeros((3, 3), dtype))
+            )
+            return native_or_traced(evaluate_native, evaluate_other, like, params, system, neighbors)
+
+        @evaluate_compiled.defjvp
+        def _(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Evaluation, Evaluation]:
+            return evaluate_compiled(*primals), jvp_with_reverse(evaluate_traced, reverse, primals, tangents)
+
+        return evaluate_compiled
 
     def reverse(given: Any, by: Any, wanted: Any) -> Any:
         return radial_compiled.reverse(formula, evaluate_traced, given, by, wanted)
@@ -262,7 +275,7 @@ def radial_potential(
         name,
         cutoff,
         elements,
-        Functions(outputs, evaluate),
+        Functions(outputs, evaluated(by_loops(virial=True)), evaluated(by_loops(virial=False))),
         init or no_init,
         prepare=preparation(prepare),
         needs=frozenset(needs),

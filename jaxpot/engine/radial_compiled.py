@@ -25,8 +25,10 @@ Given = tuple[Params, System, Neighbors]
 MOST_PARAMETERS = 16  # numbers whose derivatives a loop computes; each needs one sum
 
 
-def evaluation(formula: RadialFormula, params: Params, system: System, neighbors: Neighbors) -> Evaluation:
-    """Energies, forces and virial.
+def evaluation(
+    formula: RadialFormula, params: Params, system: System, neighbors: Neighbors, virial: bool = True
+) -> Evaluation:
+    """Energies, forces and virial; NaN in place of the virial where it is not wanted.
 
     Raises:
         UnsupportedError: the formula has no scalar code.
@@ -51,7 +53,7 @@ def evaluation(formula: RadialFormula, params: Params, system: System, neighbors
         return [terms[k] for k, b in enumerate(added_only) if b], pull
 
     def loop(terms: Any, weights: Any = ()) -> Any:
-        return compiled.pair_loop(terms, params, system, neighbors, formula.cutoff, weights)
+        return compiled.pair_loop(terms, params, system, neighbors, formula.cutoff, weights, virial=virial)
 
     # first the sums that G is a nonlinear function of, for dG/dS; then the forces and the sums that are only added
     value = jnp.zeros(system.real.shape, dtype)
@@ -63,11 +65,11 @@ def evaluation(formula: RadialFormula, params: Params, system: System, neighbors
             sums[k] = each
         value, by_sums = formula.embedded(params, tuple(sums), jnp.maximum(system.species, 0), system.real)
         weights = [by_sums[k] for k in inner]
-    added, (forces, virial) = loop(added_terms_and_pull, weights)
+    added, (forces, *virials) = loop(added_terms_and_pull, weights)
     value = sum(added, value)
     energies = jnp.where(system.real, value, jnp.zeros((), value.dtype))
     forces = jnp.where(system.real[:, None], forces, jnp.zeros((), forces.dtype))
-    return Evaluation(energies, forces, virial_tensor(*virial))
+    return Evaluation(energies, forces, virial_tensor(*virials[0]) if virial else jnp.full((3, 3), jnp.nan, dtype))
 
 
 def reverse(

@@ -66,7 +66,8 @@ def _transposed(builder: Any, pieces: Sequence[Any]) -> list[Any]:
             both = 2 * row[0].type.count
             row = [_shuffled(builder, a, b, range(both)) for a, b in zip(row[::2], row[1::2], strict=True)]
         wide.append(row[0])
-    low, high = [], []
+    low: list[Any] = []
+    high: list[Any] = []
     for a, b in ((wide[0], wide[1]), (wide[2], wide[3])):
         for found, first in ((low, 0), (high, 2)):
             places = [

@@ -154,7 +154,7 @@ def _pulled(ensemble: Ensemble, state: MDState) -> MDState:
     else:
         momenta = state.masses[:, None] * state.velocities
         if ensemble.cell == "anisotropic":
-            kinetic = jnp.sum(momenta * state.velocities, axis=0) * unit
+            kinetic = jnp.sum(momenta * state.velocities, axis=0)[None, :] * unit
             virial = virial * unit
         else:
             kinetic = jnp.stack([jnp.sum(momenta * state.velocities[:, k, None], axis=0) for k in range(3)])
@@ -199,5 +199,5 @@ def _trace(matrix: jax.Array) -> jax.Array:
 def _times(rows: jax.Array, matrix: jax.Array) -> jax.Array:
     """Row vectors times a [3, 3] matrix, or a diagonal [3], in full precision on every device."""
     if matrix.ndim == 1:
-        return rows * matrix
+        return rows * matrix.reshape((1,) * (rows.ndim - 1) + (3,))
     return sum((rows[:, k, None] * matrix[k][None, :] for k in range(1, 3)), rows[:, 0, None] * matrix[0][None, :])

@@ -252,7 +252,7 @@ class _Loop(NamedTuple):
             return (inner.state.step < target) & ~inner.leaving
 
         def walk(inner: _Inner) -> _Inner:
-            result = evaluated(self.potential, params, inner.moved.system, neighbors)
+            result = evaluated(self.potential, params, inner.moved.system, neighbors, self.ensemble.name == "npt")
             state = self.integrate.settle(inner.state, inner.moved, result)
             moved = self.integrate.move(state)
             # positions that are not finite also end the loop

@@ -83,7 +83,9 @@ def steps(potential: Potential, ensemble: Ensemble) -> Steps:
     return Steps(init, step)
 
 
-def evaluated(potential: Potential, params: Params, system: System, neighbors: Neighbors | None) -> Evaluation:
+def evaluated(
+    potential: Potential, params: Params, system: System, neighbors: Neighbors | None, virial: bool = True
+) -> Evaluation:
     """Evaluates energies, forces and virial with a list that is known to be complete.
 
     Args:
@@ -91,12 +93,15 @@ def evaluated(potential: Potential, params: Params, system: System, neighbors: N
         params: its parameters.
         system: atoms and cell.
         neighbors: the list; None for a potential without a cutoff.
+        virial: whether the virial is wanted; where it costs time and is not, it may be NaN.
 
     Returns:
         The :class:`jaxpot.Evaluation`.
     """
     given: Any = neighbors
-    return potential.unchecked.evaluate(params, system, given)
+    functions = potential.unchecked
+    evaluate = functions.evaluate if virial or functions.without_virial is None else functions.without_virial
+    return evaluate(params, system, given)
 
 
 def finite(system: System) -> jax.Array:

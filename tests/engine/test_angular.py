@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from typing import Any
 
@@ -142,3 +143,28 @@ def test_what_does_not_fit_is_refused() -> None:
     one = jaxpot.angular_potential(3.0, atom=lambda p, S: p["A"] * S, coordination=lambda p, r: r)
     with pytest.raises(ValueError, match=r"A has shape \[2\], which gives no number for an atom of 1 species"):
         one.evaluate({"A": np.ones(2)}, system, jaxpot.neighbor_list(one).allocate(system))
+
+
+def as_given(system: jaxpot.System, potential: jaxpot.Potential, skin: float) -> tuple[jaxpot.Neighbors, ...]:
+    """The list of the compiled cell list, and the same list for XLA's formulas."""
+    neighbors = jaxpot.neighbor_list(potential, skin, native_from=0).allocate(system)
+    assert neighbors.plan.native
+    return neighbors, dataclasses.replace(neighbors, plan=neighbors.plan._replace(native=False))
+
+
+@pytest.mark.parametrize("potential", [WITH_SHORT_ANGLES, WITH_BOND_SUMS], ids=["angles", "bond sums"])
+@pytest.mark.parametrize("room", [0, 1])
+def test_the_compiled_loop_equals_xla(potential: jaxpot.Potential, room: int) -> None:
+    """Also in a cell smaller than the cutoff, with padding, and where there is no room for an atom's edges at first."""
+    pytest.importorskip("numba", reason="the compiled paths need the extra `fast`")
+    atoms = structures.crystal(ELEMENTS, 5.2, "diamond", 1, seed=3)
+    system = jaxpot.System.from_ase(atoms, ELEMENTS).pad(len(atoms) + 3)
+    compiled, traced = as_given(system, potential, 0.4)
+    ranges = tuple(one._replace(inside=room) for one in compiled.plan.ranges)
+    compiled = dataclasses.replace(compiled, plan=compiled.plan.with_ranges(ranges))
+    program = jax.jit(lambda *given: potential.evaluate(*given)).lower(PARAMS, system, compiled)
+    assert "jaxpot_angles" in program.as_text()
+    found = program.compile()(PARAMS, system, compiled)
+    wanted = jax.jit(lambda *given: potential.evaluate(*given))(PARAMS, system, traced)
+    for one, other in zip(found[:3], wanted[:3], strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=DIGITS * float(jnp.abs(other).max()))

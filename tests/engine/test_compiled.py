@@ -16,6 +16,7 @@ import pytest
 
 import jaxpot
 from jaxpot.engine import compiled
+from jaxpot.engine.compiled import call, source
 from jaxpot.engine.compiled.scalar_code import Code, Translation, translate
 from jaxpot.engine.radial_formula import RadialFormula
 from jaxpot.neighbors import native
@@ -144,7 +145,7 @@ def test_compiled_loop_equals_traced_formula(
     system, neighbors = case
     calls = []
     pair_loop = compiled.pair_loop
-    monkeypatch.setattr(compiled, "pair_loop", lambda *a: calls.append(1) or pair_loop(*a))
+    monkeypatch.setattr(compiled, "pair_loop", lambda *a, **k: calls.append(1) or pair_loop(*a, **k))
     got = jax.jit(potential.evaluate)(params, system, neighbors)
     assert calls  # it was not the traced one that answered
     expected = jax.jit(potential.evaluate)(params, system, traced(neighbors))
@@ -160,6 +161,34 @@ def test_compiled_loop_equals_traced_formula(
         for a, b in zip(*(jax.tree.leaves(d) for d in derived), strict=True):
             if jnp.issubdtype(b.dtype, jnp.floating):
                 np.testing.assert_allclose(a, b, rtol=10 * DIGITS, atol=10 * DIGITS * float(jnp.abs(b).max()))
+
+
+def tables_of_two() -> tuple[jaxpot.Potential, Any]:
+    """An EAM potential of two elements."""
+    potential = jaxpot.eam(["Cu", "Al"], CUTOFF, n_rho=101, d_rho=0.2, n_r=101, d_r=0.05)
+    rho, r, size = np.arange(101) * 0.2, np.arange(101) * 0.05, np.array([1.0, 1.4])
+    bond = np.maximum(1 - r / 5, 0) ** 3
+    pair = (0.3 + 0.1 * np.add.outer(size, size))[:, :, None] * (r * bond)
+    return potential, potential.init(-np.sqrt(rho) * size[:, None], bond * size[::-1, None], pair)
+
+
+@pytest.mark.parametrize("name", ["lennard_jones", "eam"])
+def test_processors_that_cannot_collect_edges_take_another_loop(
+    name: str, case: tuple[jaxpot.System, jaxpot.Neighbors], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    potential, params = tables_of_two() if name == "eam" else EXAMPLES[name]
+    system, neighbors = case
+    expected = potential.evaluate(params, system, traced(neighbors))
+    for collects in (False, True):
+        monkeypatch.setattr(source, "collects", lambda collects=collects: collects)
+        call._source.cache_clear()
+        for function in (potential.unchecked.evaluate, potential.unchecked.without_virial):
+            got = jax.jit(lambda *given, function=function: function(*given))(params, system, neighbors)
+            results = zip(got[:3], expected[:3], strict=True)
+            for a, b in list(results)[: 3 if function is potential.unchecked.evaluate else 2]:
+                np.testing.assert_allclose(a, b, rtol=DIGITS, atol=DIGITS * float(jnp.abs(b).max()))
+        assert np.isnan(got.virial).all()
+    call._source.cache_clear()
 
 
 def test_sums_that_are_only_added_are_found_in_the_formula() -> None:
@@ -179,7 +208,7 @@ def reversed_by_loops(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Is filled with True for every compiled loop of a reverse pass, with False for others."""
     calls: list[bool] = []
     pair_loop = compiled.pair_loop
-    monkeypatch.setattr(compiled, "pair_loop", lambda *a: calls.append(len(a) > 6) or pair_loop(*a))
+    monkeypatch.setattr(compiled, "pair_loop", lambda *a, **k: calls.append(len(a) > 6) or pair_loop(*a, **k))
     return calls
 
 
@@ -237,11 +266,7 @@ def test_reverse_passes_of_tables_by_positions_and_by_knots(
     case: tuple[jaxpot.System, jaxpot.Neighbors], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     system, neighbors = case
-    potential = jaxpot.eam(["Cu", "Al"], CUTOFF, n_rho=101, d_rho=0.2, n_r=101, d_r=0.05)
-    rho, r, size = np.arange(101) * 0.2, np.arange(101) * 0.05, np.array([1.0, 1.4])
-    bond = np.maximum(1 - r / 5, 0) ** 3
-    pair = (0.3 + 0.1 * np.add.outer(size, size))[:, :, None] * (r * bond)
-    params = potential.init(-np.sqrt(rho) * size[:, None], bond * size[::-1, None], pair)
+    potential, params = tables_of_two()
     calls = reversed_by_loops(monkeypatch)
     for argument, loops in ((1, 2), (0, 0)):  # too many knots for a sum each
         gradient = jax.jit(jax.grad(pulled(potential, True), argument, allow_int=True))

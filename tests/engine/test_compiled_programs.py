@@ -13,6 +13,7 @@ from jax import export
 
 import jaxpot
 from jaxpot.engine import compiled
+from jaxpot.engine.compiled import machine
 from jaxpot.neighbors import native
 from jaxpot.numerics import native_choice, native_interface
 from jaxpot.testing import Bench
@@ -23,12 +24,13 @@ pytest.importorskip("numba", reason="the compiled paths need the extra `fast`")
 
 __all__ = ["case"]
 
-# Every radial potential of the library and what is made of them, by the names in the contract suite's registry.
+# Every potential of distances or angles and what is made of them, by the names in the contract suite's registry.
 MUST_COMPILE = (
     "lennard_jones", "lennard_jones_force_shifted", "lennard_jones_switched", "wang_frenkel", "wang_frenkel_all_free",
     "morse_force_shifted", "buckingham_shifted", "zbl", "finnis_sinclair", "finnis_sinclair_alloy_with_core",
     "sutton_chen", "eam", "eam_fs", "radial_toy", "sum_of_potentials", "committee_of_wang_frenkel",
-    "charges_of_the_system",
+    "charges_of_the_system", "stillinger_weber", "stillinger_weber_switched", "tersoff_with_core", "tersoff_mod",
+    "edip", "vashishta",
 )  # fmt: skip
 LENNARD_JONES = jaxpot.lennard_jones(CUTOFF)
 PARAMS = {"epsilon": 0.4, "sigma": 2.4}
@@ -50,15 +52,15 @@ def small(example: Example, potential: jaxpot.Potential) -> tuple[jaxpot.System,
 
 
 @pytest.mark.parametrize("name", MUST_COMPILE)
-def test_radial_potentials_compile(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_potentials_compile(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A formula that does not compile warns, and warnings are errors here."""
     monkeypatch.setattr(native_choice, "_warned", set())
     (example,) = (e for e in EXAMPLES if e.name == name)
     potential, params = example.build()
     system, neighbors = small(example, potential)
     loops: list[str] = []
-    target = compiled.call._target
-    monkeypatch.setattr(compiled.call, "_target", lambda loop: loops.append(target(loop)) or loops[-1])
+    for call in (compiled.call, compiled.angles.call):
+        monkeypatch.setattr(call, "target_of", lambda *given: loops.append(machine.target_of(*given)) or loops[-1])
     program = lowered(potential, params, system, neighbors).as_text()
     assert loops
     assert all(loop in program for loop in loops)
@@ -68,10 +70,11 @@ def test_every_potential_that_has_loops_is_listed(case: Any, monkeypatch: pytest
     class Found(Exception):
         pass
 
-    def found(*_: Any) -> None:
+    def found(*_: Any, **__: Any) -> None:
         raise Found
 
-    monkeypatch.setattr(compiled, "pair_loop", found)
+    for loop in ("pair_loop", "angle_loop"):
+        monkeypatch.setattr(compiled, loop, found)
     names = []
     for example in EXAMPLES:
         potential, params = example.build()

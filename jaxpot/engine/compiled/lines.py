@@ -9,7 +9,7 @@ from jaxpot.engine.compiled.scalar_code import Line
 
 __all__ = ["names_in", "packed", "padded", "used"]
 
-NAME = re.compile(r"\b(?:[vcp]\d+|w[ij]\d+|r|squared|rate|inverse|own|other)\b")
+NAME = re.compile(r"\b(?:[vcp]\d+|w[ij]\d+|r|squared|rate|inverse|own|other|[ro][jk]|cosine|[szyu]\d+)\b")
 
 
 def names_in(text: str) -> set[str]:

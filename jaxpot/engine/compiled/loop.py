@@ -46,6 +46,7 @@ class Loop(NamedTuple):
         inputs: dtype, size and columns of each array that XLA passes.
         dtype: of positions and results.
         cutoff: Å.
+        with_virial: whether the virial is summed beside the forces.
     """
 
     lines: tuple[Line, ...]
@@ -56,6 +57,7 @@ class Loop(NamedTuple):
     inputs: tuple[tuple[str, int, int], ...]
     dtype: str
     cutoff: float
+    with_virial: bool = True
 
     @property
     def sums(self) -> int:
@@ -65,7 +67,7 @@ class Loop(NamedTuple):
     @property
     def virial(self) -> tuple[tuple[str, str], ...]:
         """Components of the virial that are summed."""
-        return VIRIAL if self.forces and not self.directions else ()
+        return VIRIAL if self.forces and self.with_virial and not self.directions else ()
 
     @property
     def results(self) -> int:

@@ -39,14 +39,14 @@ class Lookup(NamedTuple):
     Attributes:
         table: number of the input.
         place: expression of the line's number.
-        count: numbers of a line.
+        numbers: of a line.
         floats: column of the scratch that holds the line's first numbers.
         integers: column that holds the places.
     """
 
     table: int
     place: str
-    count: int
+    numbers: int
     floats: int
     integers: int
 
@@ -85,7 +85,7 @@ class Vectors(NamedTuple):
         """Statements that make the operations with which edges are collected and lines of tables looked up."""
         columns = tuple((name, column * PITCH) for name, column in self.kept)
         text = [f"collect = collector(F, {self.loop.stride}, {columns!r}, {0 if self.row else None})"]
-        return text + [f"fetch{n} = fetcher(F, {n})" for n in sorted({one.count for one in self.lookups})]
+        return text + [f"fetch{n} = fetcher(F, {n})" for n in sorted({one.numbers for one in self.lookups})]
 
     def allocation(self) -> list[str]:
         """Statements that allocate the scratch; no place of it is without a number."""
@@ -102,7 +102,7 @@ class Vectors(NamedTuple):
             batch += ["for k in range(up):", *indented(self._early())]
             batch += [f"for k in range(0, up, {self.lanes}):"]
             batch += [
-                f"    fetch{one.count}(p{one.table}, integers, k + {one.integers * PITCH}, floats, "
+                f"    fetch{one.numbers}(p{one.table}, integers, k + {one.integers * PITCH}, floats, "
                 f"k + {one.floats * PITCH}, {PITCH})"
                 for one in self.lookups
             ]

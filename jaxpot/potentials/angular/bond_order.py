@@ -10,7 +10,6 @@ import numpy as np
 
 from jaxpot.engine.angular import Edge, Lookup
 from jaxpot.numerics.named import within_cutoff
-from jaxpot.numerics.safe import safe_power
 
 __all__ = ["Powers", "checked_powers", "competition", "in_step", "order", "with_range"]
 
@@ -21,10 +20,12 @@ LARGEST_EXPONENT = 69.0776  # of exponentials, LAMMPS's: e^69.0776 = 1e30
 
 def order(x: jax.Array, n: jax.Array, delta: jax.Array) -> jax.Array:
     """The bond order (1 + x^n)^(-delta), which overflows for no x >= 0, and has finite derivatives at x = 0."""
-    large = x > 1
-    small = jnp.where(large, 1.0 / jnp.where(large, x, 1.0), x)
-    tail = jnp.where(large, jnp.where(large, x, 1.0) ** (-n * delta), 1.0)
-    return tail * (1.0 + safe_power(small, n)) ** -delta
+    zero = x < jnp.finfo(x.dtype).tiny ** 0.5  # where x^n is lost beside 1, and 1/x^2 would overflow in derivatives
+    u = n * jnp.log(jnp.where(zero, 1.0, x))
+    # log(1 + x^n) = max(u, 0) + log(1 + exp(-|u|)) with x^n = exp(u); at x = 0, only x^1 has a slope
+    large = u > 0
+    rest = jnp.where(zero, jnp.where(n == 1, x, 0.0), jnp.exp(jnp.where(large, -u, u)))
+    return jnp.exp(-delta * (jnp.where(large, u, 0.0) + jnp.log(1.0 + rest)))
 
 
 def in_step(r: jax.Array, middle: jax.Array, half: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:

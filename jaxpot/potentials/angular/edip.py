@@ -79,7 +79,7 @@ def edip(cutoff: float, elements: Sequence[str] | None = None) -> Potential:
         return jnp.where(between, f, (r <= c).astype(r.dtype))
 
     def bond(p: Lookup, r: jax.Array, z: Any, Z: jax.Array) -> jax.Array:
-        strength = (p["B"] / r) ** p["rho"] - jnp.exp(-p["beta"] * Z**2)
+        strength = jnp.exp(p["rho"] * jnp.log(p["B"] / r)) - jnp.exp(-p["beta"] * Z**2)
         return p["A"] * strength * safe_exp_to_cutoff(p["sigma"], r, p["a"])
 
     def triple(p: Lookup, ij: Edge, ik: Edge, cos: jax.Array, Z: jax.Array) -> jax.Array:

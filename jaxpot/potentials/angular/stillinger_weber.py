@@ -76,9 +76,10 @@ def stillinger_weber(
         return p | {"end": within_cutoff(name, "a sigma", p["a"] * p["sigma"], given, cutoff)}
 
     def bond(p: Lookup, r: jax.Array, z: Any, S: Any) -> jax.Array:
-        s = jnp.where(p["end"] > 0, p["sigma"], 1.0) / r  # of a pair without reach, whose sigma is 0, s^q has no slope
-        strength = 0.5 * p["A"] * p["epsilon"]
-        return strength * (p["B"] * s ** p["p"] - s ** p["q"]) * safe_exp_to_cutoff(p["sigma"], r, p["end"])
+        # of a pair without reach, whose sigma is 0, s^q has no slope
+        log_s = jnp.log(jnp.where(p["end"] > 0, p["sigma"], 1.0) / r)
+        core = p["B"] * jnp.exp(p["p"] * log_s) - jnp.exp(p["q"] * log_s)
+        return 0.5 * p["A"] * p["epsilon"] * core * safe_exp_to_cutoff(p["sigma"], r, p["end"])
 
     def triple(p: Lookup, ij: Edge, ik: Edge, cos: jax.Array, S: Any) -> jax.Array:
         d = switched(cos - p["cos0"])
