@@ -123,20 +123,20 @@ def load_meam(
     except ValueError as error:
         raise FileFormatError(where, None, str(error), "correct the file") from error
     tables = {name: np.asarray(value) for name, value in params.items()}
-    one = len(chosen) == 1
-    return potential.with_file(file), {n: jnp.asarray(t.reshape(()) if one else t) for n, t in tables.items()}
+    alone = len(chosen) == 1
+    return potential.with_file(file), {n: jnp.asarray(t.reshape(()) if alone else t) for n, t in tables.items()}
 
 
 def _check_order(path: Path, assigned: list[Assignment]) -> None:
     """Refuse keys with indices (2,1), which LAMMPS ignores, unless those with (1,2) say the same."""
-    said = {(one.key, one.index): one.text for one in assigned}
+    said = {(one.key, one.indices): one.text for one in assigned}
     for one in assigned:
-        if len(one.index) < 2 or one.index[0] <= one.index[1]:
+        if len(one.indices) < 2 or one.indices[0] <= one.indices[1]:
             continue
-        ordered = (one.index[1], one.index[0], *one.index[2:])
+        ordered = (one.indices[1], one.indices[0], *one.indices[2:])
         other = said.get((one.key, ordered))
         if other is None or not (other == one.text if one.key == "lattce" else float(other) == float(one.text)):
-            wrong, right = (",".join(str(k + 1) for k in index) for index in (one.index, ordered))
+            wrong, right = (",".join(str(k + 1) for k in index) for index in (one.indices, ordered))
             raise FileFormatError(
                 path, one.line, f"{one.key}({wrong}) is ignored by LAMMPS, which takes {one.key}({right})",
                 f"write it as {one.key}({right})"
@@ -175,18 +175,18 @@ def meam_values(
         values["Ec"][i, i], values["alpha"][i, i] = float(entry["esub"]), float(entry["alpha"])
         values["re"][i, i] = float(entry["alat"]) * NEAREST[entry["lattice"]]
     for one in assigned:
-        if any(not 0 <= k < count for k in one.index):
-            said = f"{one.key}({','.join(str(k + 1) for k in one.index)}) is of an element that was not chosen"
+        if any(not 0 <= k < count for k in one.indices):
+            said = f"{one.key}({','.join(str(k + 1) for k in one.indices)}) is of an element that was not chosen"
             raise FileFormatError(path, one.line, said, f"there are {count}; their order is that of elements=[...]")
-        if len(one.index) >= 2 and one.index[0] > one.index[1]:
+        if len(one.indices) >= 2 and one.indices[0] > one.indices[1]:
             continue  # LAMMPS ignores it; it says what its counterpart says
         if one.key == "lattce":
-            i, j = one.index
+            i, j = one.indices
             lattices[i][j] = lattices[j][i] = one.text
         else:
-            values[one.key][one.index] = float(one.text)
-            if len(one.index) >= 2:
-                values[one.key][(one.index[1], one.index[0], *one.index[2:])] = float(one.text)
+            values[one.key][one.indices] = float(one.text)
+            if len(one.indices) >= 2:
+                values[one.key][(one.indices[1], one.indices[0], *one.indices[2:])] = float(one.text)
     for name in ("Ec", "delta"):
         values[name] = values[name] * (EV_OF_REAL if real else 1.0)
     for i in range(count):

@@ -46,13 +46,13 @@ class Assignment(NamedTuple):
     Attributes:
         line: its number.
         key: the name.
-        index: the species, counted from 0.
+        indices: the species, counted from 0.
         text: the value, without quotes.
     """
 
     line: int
     key: str
-    index: tuple[int, ...]
+    indices: tuple[int, ...]
     text: str
 
 

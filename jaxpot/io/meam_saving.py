@@ -80,13 +80,13 @@ def _kept_lines(path: Path, file: MeamFile, wanted: dict[str, np.ndarray]) -> li
     """The lines of the file that was read, with the numbers that changed."""
     lines = list(file.parameters)
     for one in parse_parameters(path, file.parameters):
-        index = one.index if len(one.index) < 2 else (*sorted(one.index[:2]), *one.index[2:])
+        index = one.indices if len(one.indices) < 2 else (*sorted(one.indices[:2]), *one.indices[2:])
         if one.key not in OF_PARAMETERS:
             continue
         value = wanted[one.key][index]
         unit = EV_OF_REAL if file.real and one.key == "Ec" else 1.0
         if float(one.text) != 0 and not _same(one.text, value, unit):  # 0 may stand for a mean value
-            lines[one.line - 1] = _line(one.key, one.index, float(value) / unit)
+            lines[one.line - 1] = _line(one.key, one.indices, float(value) / unit)
     return lines
 
 

@@ -143,11 +143,11 @@ def _sites(p: Tables, settings: MeamSettings, wanted: list[tuple[int, int]]) -> 
             factors = [1.0 if group < 2 else one.ratio for group in groups]
             dots = one.dots[:, site][:, groups][:, :, groups]
             rows.append((own, near, factors, one.numbers[site, groups], dots, one.averaged[groups]))
-    own, others, factors, numbers, dots, mean = (np.array(column) for column in zip(*rows, strict=True))
+    own_of, others, ratios, numbers, scalars, mean = (np.array(column) for column in zip(*rows, strict=True))
     with_second = np.array([settings.second[i][j] for i, j in wanted])
     left = _left_of_second(p, structures, wanted, kinds) * with_second[:, None]
     screening = jnp.where(np.array(groups)[None] < 2, 1.0, left.reshape(-1, 1))
-    return Sites(own, others, factors, numbers, np.moveaxis(dots, 1, 0), mean, screening)
+    return Sites(own_of, others, ratios, numbers, np.moveaxis(scalars, 1, 0), mean, screening)
 
 
 def _left_of_second(p: Tables, structures: list[Lattice], pairs: list[tuple[int, int]], kinds: int) -> jax.Array:
@@ -188,7 +188,7 @@ def _psi(p: Tables, settings: MeamSettings, species: list[int], r: jax.Array) ->
     sites = _sites(p, settings, [(i, i) for i in species])
     own = {name: p[name][sites.own, sites.own][:, None] for name in PAIR}
     factor = np.array([lattice(settings.lattices[i][i], True).energy for i in species])[:, None]
-    return factor * (universal_energy(own, r, settings.rose) - _embedding(p, settings, sites, r))
+    return (universal_energy(own, r, settings.rose) - _embedding(p, settings, sites, r)) * factor
 
 
 def _of_elements(p: Tables, settings: MeamSettings, species: list[int], r: jax.Array) -> jax.Array:
@@ -216,7 +216,7 @@ def pair_energies(p: Tables, settings: MeamSettings, r: jax.Array) -> jax.Array:
     structures = [lattice(settings.lattices[i][j], False) for i, j in pairs]
     wanted = list(range(count)) + [species for k in with_second for species in pairs[k]]
     factors = [1.0] * count + [structures[k].ratio for k in with_second for _ in (0, 1)]
-    elemental = _of_elements(p, settings, wanted, np.array(factors)[:, None] * r[None])
+    elemental = _of_elements(p, settings, wanted, r[None] * np.array(factors)[:, None])
     if not pairs:
         return _with_cores(p, settings, elemental, r)
     index = tuple(np.array(pairs).T)
