@@ -43,6 +43,7 @@ from jaxpot.parameters import PublishedSet, available, published
 from jaxpot.potential import Potential, add, prepare
 from jaxpot.potentials.adp import adp
 from jaxpot.potentials.angular.edip import edip
+from jaxpot.potentials.angular.meam import meam
 from jaxpot.potentials.angular.stillinger_weber import stillinger_weber
 from jaxpot.potentials.angular.tersoff import tersoff
 from jaxpot.potentials.angular.tersoff_mod import tersoff_mod
@@ -145,6 +146,7 @@ __all__ = [
     "lennard_jones",
     "lennard_jones_mixing",
     "load",
+    "meam",
     "mmff94",
     "morse",
     "neighbor_list",

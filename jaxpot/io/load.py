@@ -19,6 +19,8 @@ from jaxpot.io.angular import (
 from jaxpot.io.eam import EAM_STYLES, has_eam_content, has_eam_name, load_eam, save_eam
 from jaxpot.io.ensemble_files import has_ensemble, load_ensemble, save_ensemble
 from jaxpot.io.errors import FileFormatError
+from jaxpot.io.meam import MEAM_STYLES, has_meam_content, has_meam_name, load_meam
+from jaxpot.io.meam_saving import save_meam
 from jaxpot.io.n2p2 import N2P2_STYLES, is_n2p2, load_n2p2, save_n2p2
 from jaxpot.io.native import NATIVE_STYLES, is_native, load_native, save_native
 from jaxpot.io.network_exports import EXPORT_STYLES, has_export_content, has_export_name, load_export
@@ -87,6 +89,16 @@ FORMATS: list[Format] = [
         save_angular,
         names_elements=True,
     ),
+    Format(
+        "MEAM",
+        MEAM_STYLES,
+        has_meam_name,
+        has_meam_content,
+        load_meam,
+        _is_kind("meam"),
+        save_meam,
+        names_elements=True,
+    ),
     Format("n2p2", N2P2_STYLES, is_n2p2, is_n2p2, load_n2p2, _is_kind("hdnnp"), save_n2p2),
     NATIVE,
     Format("exported network", EXPORT_STYLES, has_export_name, has_export_content, load_export),
@@ -118,6 +130,8 @@ def load(
     ``"tersoff/mod/c"``     ``.tersoff.modc``                            ``pair_style tersoff/mod/c``
     ``"edip"``              ``.edip``                                    ``pair_style edip/multi``
     ``"vashishta"``         ``.vashishta``                               ``pair_style vashishta``
+    ``"meam"``              a library and a ``.meam`` of parameters,     ``pair_style meam``
+                            which counts elements as ``elements`` does
     ``"n2p2"``              a directory with ``input.nn`` (also RuNNer)  ``pair_style hdnnp``
     ``"safetensors"``       a directory that :func:`jaxpot.save` made
     ``"schnetpack"``        ``.npz``, exported SchNet

@@ -192,6 +192,15 @@ def edip() -> tuple[jaxpot.Potential, Params]:
     return jaxpot.edip(4.3, ("Si",)), params
 
 
+@example(("Ni",), 3.52)
+def meam() -> tuple[jaxpot.Potential, Params]:
+    return jaxpot.meam(4.2, ("Ni",)), {
+        "Ec": 4.45, "re": 2.489, "alpha": 4.99, "attrac": 0.05, "repuls": 0.05, "Z": 28.0, "asub": 1.1, "rho0": 1.0,
+        "b0": 2.45, "b1": 2.2, "b2": 6.0, "b3": 2.2, "t1": 3.57, "t2": 1.6, "t3": 3.7, "Cmin": 0.8, "Cmax": 2.8,
+        "rc": 4.0, "delr": 0.5, "gsmooth_factor": 99.0,
+    }  # fmt: skip
+
+
 @example(("Si", "C"), 4.36, structure="diamond")
 def vashishta() -> tuple[jaxpot.Potential, Params]:
     # P. Vashishta et al., J. Appl. Phys. 101, 103515 (2007), with shorter ranges, and angles of like atoms too

@@ -59,11 +59,13 @@ def evaluation(potential: jaxpot.Potential) -> Callable[..., jaxpot.Evaluation]:
     return jax.jit(potential.evaluate)
 
 
-def listed(potential: jaxpot.Potential, atoms: Atoms, dtype: str | None = None) -> tuple[jaxpot.System, Any]:
+def listed(
+    potential: jaxpot.Potential, atoms: Atoms, dtype: str | None = None, sizes: tuple[int, int, int] = SIZES
+) -> tuple[jaxpot.System, Any]:
     """System and list in the shape that all structures share, so that one program serves them."""
     system = jaxpot.System.from_ase(atoms, potential.elements, dtype=dtype)
     neighbors = jaxpot.neighbor_list(potential).allocate(system)
-    return system.pad(SIZES[0]), jaxpot.pad_neighbors(neighbors, *SIZES, narrower=[NARROW] * len(neighbors.narrower))
+    return system.pad(sizes[0]), jaxpot.pad_neighbors(neighbors, *sizes, narrower=[NARROW] * len(neighbors.narrower))
 
 
 def commands(style: str, path: Any, names: Sequence[str]) -> list[str]:
@@ -78,15 +80,20 @@ def assert_equals_lammps(
     path: Any = None,
     names: Sequence[str] = (),
     precision: Precision = FLOAT64,
+    lines: Sequence[str] | None = None,
+    sizes: tuple[int, int, int] = SIZES,
 ) -> None:
-    """Energy, forces and virial of one structure; the virial is the stress times the volume."""
+    """Energy, forces and virial of one structure; the virial is the stress times the volume.
+
+    LAMMPS gets ``lines``, or the style and file as :func:`commands` puts them.
+    """
     elements = potential.elements
     assert elements is not None
-    if style is None:
+    if style is None and lines is None:
         assert potential.spec is not None and isinstance(potential.spec.file, AngularFile)
         style, names = potential.spec.file.style, potential.spec.file.names
-    expected = lammps.single_point(atoms, commands(style, path, names), elements, per_atom=False)
-    found = evaluation(potential)(params, *listed(potential, atoms))
+    expected = lammps.single_point(atoms, lines or commands(str(style), path, names), elements, per_atom=False)
+    found = evaluation(potential)(params, *listed(potential, atoms, sizes=sizes))
     count = len(atoms)
     forces, virial = np.abs(expected.forces).max(), np.abs(expected.virial).max()
     assert max(forces, virial) > 0, "a structure without forces proves nothing"
