@@ -223,7 +223,7 @@ def pair_energies(p: Tables, settings: MeamSettings, r: jax.Array) -> jax.Array:
     sites = _sites(p, settings, pairs)
     E = universal_energy({name: p[name][index][:, None] for name in PAIR}, r[None], settings.rose)
     F = _embedding(p, settings, sites, jnp.broadcast_to(r, (2 * len(pairs), r.shape[0]))).reshape(len(pairs), 2, -1)
-    phi = np.array([one.energy for one in structures])[:, None] * E
+    phi = E * np.array([one.energy for one in structures])[:, None]
     phi -= (np.array([one.embedding for one in structures])[..., None] * F).sum(axis=1)
     phi -= np.array([one.own_pairs for one in structures])[:, None] * elemental[index[0]]
     if with_second:
