@@ -12,7 +12,15 @@ import numpy as np
 from jaxpot.evaluation import Params
 from jaxpot.io.angular_files import EV_OF_REAL
 from jaxpot.io.errors import FileFormatError
-from jaxpot.io.meam_files import COLUMNS, Assignment, MeamFile, in_real_units, read_library, read_parameters
+from jaxpot.io.meam_files import (
+    COLUMNS,
+    Assignment,
+    MeamFile,
+    has_assignments,
+    in_real_units,
+    read_library,
+    read_parameters,
+)
 from jaxpot.potential import Potential
 from jaxpot.potentials.angular.meam import COORDINATION, NEAREST, meam
 
@@ -80,14 +88,11 @@ def meam_files(paths: Sequence[Path]) -> tuple[Path, Path | None]:
 
 
 def _is_library(path: Path) -> bool:
-    try:
-        read_library(path)
-    except FileFormatError:
-        try:
-            read_parameters(path)
-        except FileFormatError:
-            read_library(path)  # neither: say what is wrong with it as a library
+    """Whether a file is a library; if not, it is a file of parameters. What is wrong with the more likely is raised."""
+    if has_assignments(path):
+        read_parameters(path)
         return False
+    read_library(path)
     return True
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "KEYS",
     "Assignment",
     "MeamFile",
+    "has_assignments",
     "in_real_units",
     "parse_parameters",
     "read_library",
@@ -87,6 +88,12 @@ def in_real_units(paths: Sequence[Path]) -> bool:
     if len(set(found)) > 1:
         raise FileFormatError(paths[0], 1, "is in other units than the file beside it", "convert one of them")
     return found[0]
+
+
+def has_assignments(path: Path) -> bool:
+    """Whether a file has a line with "=", as files of parameters have and libraries have not, or no line at all."""
+    contents = [text.split("#")[0].strip() for text in _lines(path)]
+    return not any(contents) or any("=" in content for content in contents)
 
 
 def read_library(path: Path) -> tuple[tuple[str, ...], dict[str, tuple[int, tuple[str, ...]]]]:
