@@ -192,7 +192,8 @@ def edip() -> tuple[jaxpot.Potential, Params]:
     return jaxpot.edip(4.3, ("Si",)), params
 
 
-@example(("Ni",), 3.52)
+# the knots of the pair energy move with rc, and its curvature, by which forces depend on them, jumps at knots
+@example(("Ni",), 3.52, fixed=("rc",))
 def meam() -> tuple[jaxpot.Potential, Params]:
     return jaxpot.meam(4.2, ("Ni",)), {
         "Ec": 4.45, "re": 2.489, "alpha": 4.99, "attrac": 0.05, "repuls": 0.05, "Z": 28.0, "asub": 1.1, "rho0": 1.0,

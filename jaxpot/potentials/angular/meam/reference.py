@@ -106,13 +106,18 @@ def averaged(p: Tables, settings: MeamSettings, weights: list[jax.Array], specie
     return sum((t[k] * shape[k][species] for k in range(3)), jnp.zeros_like(t[0]))
 
 
+def _constant(p: Tables, values: Any) -> np.ndarray:
+    """Numbers in the float type of the params; otherwise they would turn float32 into float64."""
+    return np.asarray(values, p["rc"].dtype)
+
+
 def reference_densities(p: Tables, settings: MeamSettings) -> Tables:
     """The spherical density of each element's reference structure, and its squared angular densities over that."""
     species = list(range(settings.count))
     lattices = [lattice(settings.lattices[i][i], True) for i in species]
-    numbers = np.array([one.numbers[0] for one in lattices])
-    second = numbers[:, 2] * np.array([settings.second[i][i] for i in species])
-    far = jnp.exp(-p["b0"] * (np.array([one.ratio for one in lattices]) - 1.0))
+    numbers = _constant(p, [one.numbers[0] for one in lattices])
+    second = numbers[:, 2] * _constant(p, [settings.second[i][i] for i in species])
+    far = jnp.exp(-p["b0"] * _constant(p, [one.ratio - 1.0 for one in lattices]))
     density = p["rho0"] * (numbers[:, 0] + second * far * _second_screening(p, lattices, species, species))
     shape = np.array([one.dots[:, 0, 0, 0] / one.numbers[0, 0] ** 2 for one in lattices]).T
     return {"density": density, "shape": jnp.asarray(shape, density.dtype)}
@@ -144,7 +149,8 @@ def _sites(p: Tables, settings: MeamSettings, wanted: list[tuple[int, int]]) -> 
             dots = one.dots[:, site][:, groups][:, :, groups]
             rows.append((own, near, factors, one.numbers[site, groups], dots, one.averaged[groups]))
     own_of, others, ratios, numbers, scalars, mean = (np.array(column) for column in zip(*rows, strict=True))
-    with_second = np.array([settings.second[i][j] for i, j in wanted])
+    ratios, numbers, scalars, mean = (_constant(p, values) for values in (ratios, numbers, scalars, mean))
+    with_second = _constant(p, [settings.second[i][j] for i, j in wanted])
     left = _left_of_second(p, structures, wanted, kinds) * with_second[:, None]
     screening = jnp.where(np.array(groups)[None] < 2, 1.0, left.reshape(-1, 1))
     return Sites(own_of, others, ratios, numbers, np.moveaxis(scalars, 1, 0), mean, screening)
@@ -187,7 +193,7 @@ def _psi(p: Tables, settings: MeamSettings, species: list[int], r: jax.Array) ->
     """[elements, points] the pair energy of elements, with that of second neighbours in it."""
     sites = _sites(p, settings, [(i, i) for i in species])
     own = {name: p[name][sites.own, sites.own][:, None] for name in PAIR}
-    factor = np.array([lattice(settings.lattices[i][i], True).energy for i in species])[:, None]
+    factor = _constant(p, [lattice(settings.lattices[i][i], True).energy for i in species])[:, None]
     return (universal_energy(own, r, settings.rose) - _embedding(p, settings, sites, r)) * factor
 
 
@@ -200,8 +206,8 @@ def _of_elements(p: Tables, settings: MeamSettings, species: list[int], r: jax.A
     chosen = [species[k] for k in with_second]
     structures = [lattice(settings.lattices[i][i], True) for i in chosen]
     n = np.arange(1, TERMS + 1)
-    powers = np.array([one.ratio for one in structures])[:, None] ** n
-    share = np.array([one.numbers[0, 2] / one.numbers[0, 0] for one in structures])
+    powers = _constant(p, np.array([one.ratio for one in structures])[:, None] ** n)
+    share: Any = _constant(p, [one.numbers[0, 2] / one.numbers[0, 0] for one in structures])
     share = share * _second_screening(p, structures, chosen, chosen)
     farther = (r[np.array(with_second), None, :] * powers[..., None]).reshape(len(chosen), -1)
     values = _psi(p, settings, chosen, farther).reshape(len(chosen), TERMS, -1)
@@ -216,20 +222,20 @@ def pair_energies(p: Tables, settings: MeamSettings, r: jax.Array) -> jax.Array:
     structures = [lattice(settings.lattices[i][j], False) for i, j in pairs]
     wanted = list(range(count)) + [species for k in with_second for species in pairs[k]]
     factors = [1.0] * count + [structures[k].ratio for k in with_second for _ in (0, 1)]
-    elemental = _of_elements(p, settings, wanted, r[None] * np.array(factors)[:, None])
+    elemental = _of_elements(p, settings, wanted, r[None] * _constant(p, factors)[:, None])
     if not pairs:
         return _with_cores(p, settings, elemental, r)
     index = tuple(np.array(pairs).T)
     sites = _sites(p, settings, pairs)
     E = universal_energy({name: p[name][index][:, None] for name in PAIR}, r[None], settings.rose)
     F = _embedding(p, settings, sites, jnp.broadcast_to(r, (2 * len(pairs), r.shape[0]))).reshape(len(pairs), 2, -1)
-    phi = E * np.array([one.energy for one in structures])[:, None]
-    phi -= (np.array([one.embedding for one in structures])[..., None] * F).sum(axis=1)
-    phi -= np.array([one.own_pairs for one in structures])[:, None] * elemental[index[0]]
+    phi = E * _constant(p, [one.energy for one in structures])[:, None]
+    phi -= (_constant(p, [one.embedding for one in structures])[..., None] * F).sum(axis=1)
+    phi -= _constant(p, [one.own_pairs for one in structures])[:, None] * elemental[index[0]]
     if with_second:
         chosen = [structures[k] for k in with_second]
         left = _left_of_second(p, chosen, [pairs[k] for k in with_second], 2)
-        left *= np.array([one.second for one in chosen])
+        left *= _constant(p, [one.second for one in chosen])
         farther = elemental[count:].reshape(len(with_second), 2, -1)
         phi = phi.at[np.array(with_second)].add(-(left[..., None] * farther).sum(axis=1))
     return _with_cores(p, settings, jnp.concatenate([elemental[:count], phi]), r)
