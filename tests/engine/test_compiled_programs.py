@@ -29,8 +29,8 @@ MUST_COMPILE = (
     "lennard_jones", "lennard_jones_force_shifted", "lennard_jones_switched", "wang_frenkel", "wang_frenkel_all_free",
     "morse_force_shifted", "buckingham_shifted", "zbl", "finnis_sinclair", "finnis_sinclair_alloy_with_core",
     "sutton_chen", "eam", "eam_fs", "radial_toy", "sum_of_potentials", "committee_of_wang_frenkel",
-    "charges_of_the_system", "stillinger_weber", "stillinger_weber_switched", "tersoff_with_core", "tersoff_mod",
-    "edip", "vashishta",
+    "charges_of_the_system", "ions_by_ewald", "ions_with_cut_charges",
+    "stillinger_weber", "stillinger_weber_switched", "tersoff_with_core", "tersoff_mod", "edip", "vashishta",
 )  # fmt: skip
 LENNARD_JONES = jaxpot.lennard_jones(CUTOFF)
 PARAMS = {"epsilon": 0.4, "sigma": 2.4}
