@@ -60,9 +60,10 @@ def evaluation(potential: jaxpot.Potential) -> Callable[..., jaxpot.Evaluation]:
 
 
 def listed(
-    potential: jaxpot.Potential, atoms: Atoms, dtype: str | None = None, sizes: tuple[int, int, int] = SIZES
+    potential: jaxpot.Potential, atoms: Atoms, dtype: str | None = None, sizes: tuple[int, int, int] | None = None
 ) -> tuple[jaxpot.System, Any]:
     """System and list in the shape that all structures share, so that one program serves them."""
+    sizes = SIZES if sizes is None else sizes
     system = jaxpot.System.from_ase(atoms, potential.elements, dtype=dtype)
     neighbors = jaxpot.neighbor_list(potential).allocate(system)
     return system.pad(sizes[0]), jaxpot.pad_neighbors(neighbors, *sizes, narrower=[NARROW] * len(neighbors.narrower))
@@ -81,7 +82,7 @@ def assert_equals_lammps(
     names: Sequence[str] = (),
     precision: Precision = FLOAT64,
     lines: Sequence[str] | None = None,
-    sizes: tuple[int, int, int] = SIZES,
+    sizes: tuple[int, int, int] | None = None,
 ) -> None:
     """Energy, forces and virial of one structure; the virial is the stress times the volume.
 
