@@ -11,13 +11,14 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-import llvmlite.binding
 import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from jaxpot.numerics.native_llvm import address, as_vector, call, can_compress, everywhere
 
 __all__ = [
     "LANES",
@@ -35,38 +36,10 @@ VECTOR_FINGERPRINT = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
 LANES = 64  # candidates that one comparison looks at
 PIECE = 16  # numbers that are copied, or chosen from, at once
 INTEGER = ir.IntType(64)
-COMPRESSES = bool(llvmlite.binding.get_host_cpu_features().get("avx512f", False))
-
-
-def _pointer(context: Any, builder: Any, kind: Any, array: Any, *places: Any) -> Any:
-    """The address of an entry of a contiguous array [n]; the place is a sum of int64."""
-    index = places[0]
-    for other in places[1:]:
-        index = builder.add(index, other)
-    return builder.gep(context.make_array(kind)(context, builder, array).data, [index])
-
-
-def _vector_at(builder: Any, pointer: Any, kind: Any) -> Any:
-    """The address as that of a vector."""
-    return builder.bitcast(pointer, kind.as_pointer())
 
 
 def _bytes(kind: Any) -> int:
     return int(np.dtype(str(kind.dtype)).itemsize)
-
-
-def _call(builder: Any, name: str, result: Any, *arguments: Any) -> Any:
-    """Call an intrinsic of LLVM."""
-    kind = ir.FunctionType(result, [a.type for a in arguments])
-    return builder.call(builder.module.globals.get(name) or ir.Function(builder.module, kind, name), arguments)
-
-
-def _everywhere(builder: Any, value: Any, number: int) -> Any:
-    """A vector of equal numbers."""
-    kind = ir.VectorType(value.type, number)
-    first = builder.insert_element(ir.Constant(kind, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
-    zeros = ir.Constant(ir.VectorType(ir.IntType(32), number), [0] * number)
-    return builder.shuffle_vector(first, ir.Constant(kind, ir.Undefined), zeros)
 
 
 @intrinsic
@@ -88,12 +61,12 @@ def closer(typing_context, near, room, k, x, y, z, squared):  # type: ignore[no-
         kind, total = ir.VectorType(limit.type, LANES), None
         for d, own in enumerate(point):
             start = builder.mul(room, ir.Constant(INTEGER, d))
-            place = _vector_at(builder, _pointer(context, builder, signature.args[0], array, start, k), kind)
+            place = as_vector(builder, address(context, builder, signature.args[0], array, start, k), kind)
             candidates = builder.load(place, align=_bytes(signature.args[0]))
-            difference = builder.fsub(candidates, _everywhere(builder, own, LANES))
+            difference = builder.fsub(candidates, everywhere(builder, own, LANES))
             square = builder.fmul(difference, difference, flags=("contract",))
             total = square if total is None else builder.fadd(total, square, flags=("contract",))
-        bits = builder.fcmp_ordered("<", total, _everywhere(builder, limit, LANES))
+        bits = builder.fcmp_ordered("<", total, everywhere(builder, limit, LANES))
         return builder.bitcast(bits, INTEGER)
 
     if not isinstance(near, types.Array) or near.ndim != 1 or any(a != near.dtype for a in (x, y, z, squared)):
@@ -111,8 +84,8 @@ def copy_lanes(typing_context, source, i, target, j, count):  # type: ignore[no-
         kind, align = ir.VectorType(element, PIECE), _bytes(signature.args[0])
         step = ir.Constant(INTEGER, PIECE)
         with cgutils.for_range_slice(builder, ir.Constant(INTEGER, 0), count, step, INTEGER) as (k, _):
-            start = _vector_at(builder, _pointer(context, builder, signature.args[0], source, i, k), kind)
-            end = _vector_at(builder, _pointer(context, builder, signature.args[2], target, j, k), kind)
+            start = as_vector(builder, address(context, builder, signature.args[0], source, i, k), kind)
+            end = as_vector(builder, address(context, builder, signature.args[2], target, j, k), kind)
             builder.store(builder.load(start, align=align), end, align=align)
         return context.get_dummy_value()
 
@@ -126,7 +99,7 @@ def _lowest(typing_context, bits):  # type: ignore[no-untyped-def]
     """The place of the lowest bit that is set."""
 
     def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        return _call(builder, "llvm.cttz.i64", INTEGER, arguments[0], ir.Constant(ir.IntType(1), 1))
+        return call(builder, "llvm.cttz.i64", INTEGER, arguments[0], ir.Constant(ir.IntType(1), 1))
 
     return types.uint64(types.uint64), codegen
 
@@ -141,15 +114,15 @@ def write_compressed(typing_context, bits, labels, k, found, n):  # type: ignore
         kind = ir.VectorType(ir.IntType(32), PIECE)
         for first in range(0, LANES, PIECE):
             some = builder.trunc(builder.lshr(bits, ir.Constant(INTEGER, first)), short)
-            place = _pointer(context, builder, signature.args[1], labels, k, ir.Constant(INTEGER, first))
-            all_of = builder.load(_vector_at(builder, place, kind), align=4)
-            chosen = _call(
+            place = address(context, builder, signature.args[1], labels, k, ir.Constant(INTEGER, first))
+            all_of = builder.load(as_vector(builder, place, kind), align=4)
+            chosen = call(
                 builder, f"llvm.experimental.vector.compress.v{PIECE}i32", kind, all_of, builder.bitcast(some, truth),
                 ir.Constant(kind, ir.Undefined),
             )  # fmt: skip
-            end = _vector_at(builder, _pointer(context, builder, signature.args[3], found, n), kind)
+            end = as_vector(builder, address(context, builder, signature.args[3], found, n), kind)
             builder.store(chosen, end, align=4)
-            count = _call(builder, f"llvm.ctpop.i{PIECE}", short, some)
+            count = call(builder, f"llvm.ctpop.i{PIECE}", short, some)
             n = builder.add(n, builder.zext(count, INTEGER))
         return n
 
@@ -168,4 +141,4 @@ def write_one_by_one(bits, labels, k, found, n):  # type: ignore[no-untyped-def]
 
 # (bits, labels, k, found, n): write the int32 labels k ... k + 63 whose bits are set to ``found[n]`` on; returns n plus
 # their number. ``found`` needs room for 15 numbers more.
-write_chosen = write_compressed if COMPRESSES else write_one_by_one
+write_chosen = write_compressed if can_compress() else write_one_by_one

@@ -26,7 +26,7 @@ from numba.core import compiler, serialize
 __all__ = ["njit_kept", "private_folder"]
 
 # the machine code contains the functions of these modules that it calls
-_PARTS = ("native_calls.py", "native_threads.py", "native_scalars.py", "native_edges.py", "native_code.py")
+_PARTS = tuple(f"native_{part}.py" for part in ("calls", "threads", "scalars", "edges", "llvm", "code"))
 _FINGERPRINT = hashlib.sha256(b"".join((Path(__file__).parent / part).read_bytes() for part in _PARTS)).hexdigest()
 
 

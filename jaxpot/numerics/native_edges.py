@@ -10,21 +10,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import llvmlite.binding
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-__all__ = ["can_collect", "collector", "fetcher", "filler", "lanes_of"]
+from jaxpot.numerics.native_llvm import address, as_vector, call, everywhere
+
+__all__ = ["collector", "fetcher", "filler", "lanes_of"]
 
 GROUP = 4  # neighbouring numbers that are loaded at once
 INTEGER, INT32, TRUTH = ir.IntType(64), ir.IntType(32), ir.IntType(1)
-
-
-def can_collect() -> bool:
-    """Whether this processor has the instructions, so that they gain."""
-    return bool(llvmlite.binding.get_host_cpu_features().get("avx512f", False))
 
 
 def lanes_of(dtype: Any) -> int:
@@ -32,29 +28,8 @@ def lanes_of(dtype: Any) -> int:
     return 64 // np.dtype(dtype).itemsize
 
 
-def _start(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
-    """The address of an entry of a contiguous array [n]."""
-    return builder.gep(context.make_array(kind)(context, builder, array).data, [index])
-
-
-def _vector(builder: Any, pointer: Any, kind: Any) -> Any:
-    return builder.bitcast(pointer, kind.as_pointer())
-
-
 def _shuffled(builder: Any, a: Any, b: Any, places: Sequence[int]) -> Any:
     return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(INT32, len(places)), list(places)))
-
-
-def _everywhere(builder: Any, value: Any, lanes: int) -> Any:
-    """A vector of equal numbers."""
-    none = ir.Constant(ir.VectorType(value.type, lanes), ir.Undefined)
-    return _shuffled(builder, builder.insert_element(none, value, ir.Constant(INT32, 0)), none, [0] * lanes)
-
-
-def _intrinsic(builder: Any, name: str, result: Any, *arguments: Any) -> Any:
-    """Call an intrinsic of LLVM."""
-    kind = ir.FunctionType(result, [a.type for a in arguments])
-    return builder.call(builder.module.globals.get(name) or ir.Function(builder.module, kind, name), arguments)
 
 
 def _transposed(builder: Any, pieces: Sequence[Any]) -> list[Any]:
@@ -117,7 +92,7 @@ def collector(dtype: Any, stride: int, columns: Sequence[tuple[str, int]], row_c
         def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
             slots, start, valid, points, x, y, z, limit, floats, integers, m = arguments
             kinds = signature.args
-            base = _start(context, builder, kinds[0], slots, start)
+            base = address(context, builder, kinds[0], slots, start)
             rows = [builder.load(builder.gep(base, [ir.Constant(INTEGER, k)]), align=4) for k in range(lanes)]
             groups = 1 if stride <= GROUP else stride // GROUP
             loaded: list[list[Any]] = [[] for _ in range(groups)]
@@ -125,42 +100,42 @@ def collector(dtype: Any, stride: int, columns: Sequence[tuple[str, int]], row_c
                 at = builder.mul(builder.zext(row, INTEGER), ir.Constant(INTEGER, stride))
                 for g in range(groups):
                     place = builder.add(at, ir.Constant(INTEGER, g * GROUP))
-                    pointer = _vector(builder, _start(context, builder, kinds[3], points, place), piece)
+                    pointer = as_vector(builder, address(context, builder, kinds[3], points, place), piece)
                     loaded[g].append(builder.load(pointer, align=size))
             numbers = [vector for one in loaded for vector in _transposed(builder, one)]
             values, squared = {}, None
             for name, own, number in zip("xyz", (x, y, z), numbers, strict=False):
-                values[f"d{name}"] = difference = builder.fsub(number, _everywhere(builder, own, lanes))
+                values[f"d{name}"] = difference = builder.fsub(number, everywhere(builder, own, lanes))
                 square = builder.fmul(difference, difference, flags=("contract",))
                 squared = square if squared is None else builder.fadd(squared, square, flags=("contract",))
             values["squared"] = squared
             values.update({f"wj{k}": number for k, number in enumerate(numbers[3:])})
-            inside = builder.fcmp_unordered("<", squared, _everywhere(builder, limit, lanes))
+            inside = builder.fcmp_unordered("<", squared, everywhere(builder, limit, lanes))
             counting = ir.Constant(ir.VectorType(INTEGER, lanes), list(range(lanes)))
-            inside = builder.and_(inside, builder.icmp_signed("<", counting, _everywhere(builder, valid, lanes)))
+            inside = builder.and_(inside, builder.icmp_signed("<", counting, everywhere(builder, valid, lanes)))
             for name, column in columns:
                 nothing = ir.Constant(kind, None)
-                chosen = _intrinsic(
+                chosen = call(
                     builder, f"llvm.experimental.vector.compress.v{lanes}{suffix}", kind, values[name], inside, nothing
                 )
                 place = builder.add(m, ir.Constant(INTEGER, column))
-                pointer = _vector(builder, _start(context, builder, kinds[8], floats, place), kind)
+                pointer = as_vector(builder, address(context, builder, kinds[8], floats, place), kind)
                 builder.store(chosen, pointer, align=size)
             if row_column is not None:
                 whole = ir.VectorType(INT32, lanes)
-                vector = builder.load(_vector(builder, base, whole), align=4)
-                chosen = _intrinsic(
+                vector = builder.load(as_vector(builder, base, whole), align=4)
+                chosen = call(
                     builder, f"llvm.experimental.vector.compress.v{lanes}i32", whole, vector, inside,
                     ir.Constant(whole, None),
                 )  # fmt: skip
                 place = builder.add(m, ir.Constant(INTEGER, row_column))
-                pointer = _start(context, builder, kinds[9], integers, place)
+                pointer = address(context, builder, kinds[9], integers, place)
                 if kinds[9].dtype == types.int64:
                     whole = ir.VectorType(INTEGER, lanes)
                     chosen = builder.zext(chosen, whole)
-                builder.store(chosen, _vector(builder, pointer, whole), align=4)
+                builder.store(chosen, as_vector(builder, pointer, whole), align=4)
             bits = builder.bitcast(inside, ir.IntType(lanes))
-            count = _intrinsic(builder, f"llvm.ctpop.i{lanes}", ir.IntType(lanes), bits)
+            count = call(builder, f"llvm.ctpop.i{lanes}", ir.IntType(lanes), bits)
             return builder.add(m, builder.zext(count, INTEGER))
 
         assert masks.count == lanes
@@ -185,7 +160,7 @@ def fetcher(dtype: Any, stride: int) -> Any:
         def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
             table, integers, k, floats, j, pitch = arguments
             kinds = signature.args
-            base = _start(context, builder, kinds[1], integers, k)
+            base = address(context, builder, kinds[1], integers, k)
             loaded: list[list[Any]] = [[] for _ in range(stride // GROUP)]
             for lane in range(lanes):
                 line = builder.load(builder.gep(base, [ir.Constant(INTEGER, lane)]))
@@ -194,12 +169,12 @@ def fetcher(dtype: Any, stride: int) -> Any:
                 at = builder.mul(line, ir.Constant(INTEGER, stride))
                 for g, pieces in enumerate(loaded):
                     place = builder.add(at, ir.Constant(INTEGER, g * GROUP))
-                    pointer = _vector(builder, _start(context, builder, kinds[0], table, place), piece)
+                    pointer = as_vector(builder, address(context, builder, kinds[0], table, place), piece)
                     pieces.append(builder.load(pointer, align=size))
             vectors = [vector for pieces in loaded for vector in _transposed(builder, pieces)]
             for c, vector in enumerate(vectors):
                 place = builder.add(j, builder.mul(pitch, ir.Constant(INTEGER, c)))
-                pointer = _vector(builder, _start(context, builder, kinds[3], floats, place), kind)
+                pointer = as_vector(builder, address(context, builder, kinds[3], floats, place), kind)
                 builder.store(vector, pointer, align=size)
             return context.get_dummy_value()
 
@@ -215,8 +190,8 @@ def filler(typing_context, array, start, value):  # type: ignore[no-untyped-def]
     def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
         array, start, value = arguments
         size = int(np.dtype(str(signature.args[0].dtype)).itemsize)
-        vector = _everywhere(builder, value, 64 // size)
-        pointer = _vector(builder, _start(context, builder, signature.args[0], array, start), vector.type)
+        vector = everywhere(builder, value, 64 // size)
+        pointer = as_vector(builder, address(context, builder, signature.args[0], array, start), vector.type)
         builder.store(vector, pointer, align=size)
         return context.get_dummy_value()
 

@@ -15,6 +15,8 @@ from numba import types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
+from jaxpot.numerics.native_llvm import call
+
 __all__ = [
     "accumulate",
     "choose",
@@ -28,13 +30,6 @@ __all__ = [
     "sign",
     "to_integer",
 ]
-
-
-def _call(builder: Any, name: str, result: Any, *arguments: Any) -> Any:
-    """Call an intrinsic of LLVM."""
-    kind = ir.FunctionType(result, [a.type for a in arguments])
-    function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
-    return builder.call(function, arguments)
 
 
 def _bits(kind: Any) -> str:
@@ -52,7 +47,7 @@ def maximum(typing_context, a, b):  # type: ignore[no-untyped-def]
     _same_floats(a, b)
 
     def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        return _call(builder, f"llvm.maximum.{_bits(a)}", arguments[0].type, *arguments)
+        return call(builder, f"llvm.maximum.{_bits(a)}", arguments[0].type, *arguments)
 
     return a(a, b), codegen
 
@@ -63,7 +58,7 @@ def minimum(typing_context, a, b):  # type: ignore[no-untyped-def]
     _same_floats(a, b)
 
     def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        return _call(builder, f"llvm.minimum.{_bits(a)}", arguments[0].type, *arguments)
+        return call(builder, f"llvm.minimum.{_bits(a)}", arguments[0].type, *arguments)
 
     return a(a, b), codegen
 
@@ -76,7 +71,7 @@ def sign(typing_context, a):  # type: ignore[no-untyped-def]
     def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
         (value,) = arguments
         zero, one = ir.Constant(value.type, 0.0), ir.Constant(value.type, 1.0)
-        unit = _call(builder, f"llvm.copysign.{_bits(a)}", value.type, one, value)
+        unit = call(builder, f"llvm.copysign.{_bits(a)}", value.type, one, value)
         # "not equal, and ordered": neither 0 nor NaN
         return builder.select(builder.fcmp_ordered("!=", value, zero), unit, value)
 
@@ -143,7 +138,7 @@ def exponential(typing_context, a):  # type: ignore[no-untyped-def]
         x = builder.select(builder.fcmp_ordered("<", given, number(least)), number(least), given)
         x = builder.select(builder.fcmp_ordered(">", x, number(most)), number(most), x)
         # exp(x) = 2^k exp(rest), where |rest| is at most log(2) / 2
-        whole = _call(builder, f"llvm.rint.{_bits(a)}", kind, builder.fmul(x, number(1.0 / math.log(2.0))))
+        whole = call(builder, f"llvm.rint.{_bits(a)}", kind, builder.fmul(x, number(1.0 / math.log(2.0))))
         rest = times_plus(whole, number(-small), times_plus(whole, number(-large), x))
         square = builder.fmul(rest, rest)
         sums = []

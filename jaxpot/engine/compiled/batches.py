@@ -114,7 +114,7 @@ def lookup_function(loop: Loop, lookups: Sequence[Line], scratch: Scratch) -> li
 
 def _arguments(loop: Loop) -> list[str]:
     names = ["m", "floats", "integers", "own", *[f"wi{k}" for k in range(loop.weights)]]
-    return [*names, *[f"c{k}" for k in scalar_inputs(loop)], *[f"p{k}" for k in table_inputs(loop)]]
+    return [*names, *[f"c{k}" for k in scalar_inputs(loop)], *[f"p{k}" for k in table_inputs(loop.lines)]]
 
 
 def batches(loop: Loop, lookups: Sequence[Line], scratch: Scratch, with_species: bool) -> list[str]:

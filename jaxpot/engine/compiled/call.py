@@ -11,11 +11,10 @@ import jax.numpy as jnp
 
 from jaxpot.engine.compiled.lines import packed, used
 from jaxpot.engine.compiled.loop import CENTERS_PER_TASK, Loop
-from jaxpot.engine.compiled.machine import as_read, output_of, table_of, target_of
+from jaxpot.engine.compiled.machine import as_read, called, output_of, table_of, target_of
 from jaxpot.engine.compiled.scalar_code import Code, Translation, translate
 from jaxpot.engine.compiled.source import source_of
 from jaxpot.neighbors import Neighbors
-from jaxpot.numerics.manual_axes import abstract_like, vary_alike
 from jaxpot.system import System
 
 __all__ = ["available", "pair_loop"]
@@ -112,26 +111,14 @@ def pair_loop(
         with_virial=virial,
     )
     atoms, total = neighbors.row_of_atom.shape[0], neighbors.source.shape[0]
-    centers, capacity = neighbors.rows.shape
     shapes = [((atoms,), dtype)] * loop.sums
     if loop.forces:
         shapes += [((atoms, 3), dtype)]
     if loop.virial:
         shapes += [((math.ceil(atoms / CENTERS_PER_TASK), 6), dtype)]
     shapes += [((total + 1, loop.stride), dtype), ((total,), jnp.int32)]  # the scratch
-    arrays = vary_alike([
-        as_read(system.positions, dtype, (atoms, 3), "positions"),
-        as_read(system.species, jnp.int32, (atoms,), "species"),
-        as_read(system.cell, dtype, (3, 3), "cell"),
-        as_read(neighbors.rows, jnp.int32, (centers, capacity), "the list's rows"),
-        as_read(neighbors.source, jnp.int32, (total,), "the list's source"),
-        as_read(neighbors.offset, jnp.int32, (total, 3), "the list's offset"),
-        as_read(neighbors.row_of_atom, jnp.int32, (atoms,), "the list's row_of_atom"),
-        *[as_read(w, dtype, (atoms,), "weights") for w in weights],
-        *inputs,
-    ])  # fmt: skip
-    kinds = [abstract_like([jax.typeof(a) for a in arrays], shape, kind) for shape, kind in shapes]
+    further = [*[as_read(w, dtype, (atoms,), "weights") for w in weights], *inputs]
     target = target_of("pairs", loop, source_of, ("gather_rows", "work"), ())
-    found = jax.ffi.ffi_call(target, kinds, vmap_method="sequential")(*arrays)
+    found = called(target, system, neighbors, further, shapes)
     sums, forces = list(found[: loop.sums]), tuple(found[loop.sums : loop.sums + loop.forces])
     return sums, (*forces, found[loop.sums + 1].sum(axis=0)) if loop.virial else forces

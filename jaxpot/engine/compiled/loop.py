@@ -17,10 +17,13 @@ __all__ = [
     "assignment",
     "calls_functions",
     "change_of_edge",
+    "count_slots",
     "edge",
     "forces",
     "indented",
+    "input_arrays",
     "names_read",
+    "place_of_row",
     "rate_of_edge",
     "scalar_inputs",
     "table_inputs",
@@ -105,14 +108,40 @@ def calls_functions(lines: Sequence[Line]) -> bool:
     return any(CALLS.search(line.text) for line in lines)
 
 
-def table_inputs(loop: Loop) -> list[int]:
+def table_inputs(lines: Sequence[Line]) -> list[int]:
     """Inputs that are tables for look-ups."""
-    return sorted({line.table for line in loop.lines if line.table is not None})
+    return sorted({line.table for line in lines if line.table is not None})
 
 
 def scalar_inputs(loop: Loop) -> list[int]:
     """Inputs that are single numbers."""
-    return [k for k in range(len(loop.inputs)) if k not in table_inputs(loop)]
+    return [k for k in range(len(loop.inputs)) if k not in table_inputs(loop.lines)]
+
+
+def input_arrays(inputs: Sequence[tuple[str, int, int]], first: int) -> list[str]:
+    """Statements for the arrays of the inputs, which are the arguments of a call from number ``first`` on."""
+    text = []
+    for k, (dtype, _, columns) in enumerate(inputs):
+        at, kind = first + k, "np.bool_" if dtype == "bool" else f"np.{dtype}"
+        text.append(f"p{k} = carray(argument(frame, {at}), (size(frame, {at}, 0) * {columns},), {kind})")
+    return text
+
+
+def place_of_row(stride: int) -> list[str]:
+    """Statements that find the atom ``i`` of a row, and write the row's coordinates to ``points`` from ``at`` on."""
+    text = ["i = U(source[row])", "a, b, c = F(offset[row, 0]), F(offset[row, 1]), F(offset[row, 2])"]
+    text += [f"at = U(row) * U({stride})"]
+    return text + [
+        f"points[at + U({d})] = positions[i, {d}] + (a * cell[0, {d}] + b * cell[1, {d}] + c * cell[2, {d}])"
+        for d in range(3)
+    ]
+
+
+def count_slots() -> list[str]:
+    """Statements for ``filled``, the slots of center i that hold neighbours: the first ones, counted by bisection."""
+    text = ["filled, high = 0, capacity", "while filled < high:", "    middle = (filled + high) // 2"]
+    text += ["    if rows[i, middle] < total:", "        filled = middle + 1"]
+    return [*text, "    else:", "        high = middle"]
 
 
 def add_to(total: str, value: str) -> str:

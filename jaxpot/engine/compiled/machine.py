@@ -15,10 +15,13 @@ import numpy as np
 from jaxpot.engine.compiled.lines import padded
 from jaxpot.engine.compiled.loop import assignment
 from jaxpot.engine.compiled.scalar_code import Translation, UnsupportedError
+from jaxpot.neighbors import Neighbors
+from jaxpot.numerics.manual_axes import abstract_like, vary_alike
 from jaxpot.numerics.native_choice import NotNativeError
 from jaxpot.numerics.native_interface import interface_problem, register_once
+from jaxpot.system import System
 
-__all__ = ["as_read", "output_of", "table_of", "target_of"]
+__all__ = ["as_read", "called", "output_of", "table_of", "target_of"]
 
 # LLVM's optimisations for floats. In addition, sums over neighbours may have any order (native_scalars.accumulate).
 # Optimisations that assume that there is no NaN or infinity, or could remove one, are left out.
@@ -36,6 +39,45 @@ def table_of(columns: Sequence[jax.Array]) -> jax.Array:
     """[size, padded columns] the columns of a table, and columns of zeros."""
     table = jnp.stack(columns, axis=-1)
     return jnp.pad(table, ((0, 0), (0, padded(len(columns)) - len(columns))))
+
+
+def called(
+    target: str,
+    system: System,
+    neighbors: Neighbors,
+    further: Sequence[jax.Array],
+    results: Sequence[tuple[tuple[int, ...], Any]],
+) -> Sequence[jax.Array]:
+    """Call a loop whose first arguments are positions, species and cell, and the list's rows, source, offset and
+    row_of_atom.
+
+    Args:
+        target: of :func:`target_of`.
+        system: atoms and cell. Species and cell of another type are cast to the type that the loop reads.
+        neighbors: made by the compiled cell list.
+        further: arguments.
+        results: shape and dtype of each, the scratch included.
+
+    Returns:
+        The results.
+
+    Raises:
+        ValueError: an array has the wrong shape, or numbers of another kind than the loop reads.
+    """
+    dtype, slots = system.positions.dtype, neighbors.rows.shape
+    atoms, total = neighbors.row_of_atom.shape[0], neighbors.source.shape[0]
+    arrays = vary_alike([
+        as_read(system.positions, dtype, (atoms, 3), "positions"),
+        as_read(system.species, jnp.int32, (atoms,), "species"),
+        as_read(system.cell, dtype, (3, 3), "cell"),
+        as_read(neighbors.rows, jnp.int32, slots, "the list's rows"),
+        as_read(neighbors.source, jnp.int32, (total,), "the list's source"),
+        as_read(neighbors.offset, jnp.int32, (total, 3), "the list's offset"),
+        as_read(neighbors.row_of_atom, jnp.int32, (atoms,), "the list's row_of_atom"),
+        *further,
+    ])  # fmt: skip
+    kinds = [abstract_like([jax.typeof(a) for a in arrays], shape, kind) for shape, kind in results]
+    return jax.ffi.ffi_call(target, kinds, vmap_method="sequential")(*arrays)
 
 
 def as_read(value: Any, dtype: Any, shape: tuple[int, ...], name: str) -> jax.Array:

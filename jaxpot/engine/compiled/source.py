@@ -17,10 +17,13 @@ from jaxpot.engine.compiled.loop import (
     assignment,
     calls_functions,
     change_of_edge,
+    count_slots,
     edge,
     forces,
     indented,
+    input_arrays,
     names_read,
+    place_of_row,
     rate_of_edge,
     scalar_inputs,
 )
@@ -35,9 +38,9 @@ FAR = 1e18  # Å; its square is a float32
 
 def collects() -> bool:
     """Whether edges are collected and evaluated in vectors of 64 bytes."""
-    from jaxpot.numerics.native_edges import can_collect
+    from jaxpot.numerics.native_llvm import can_compress
 
-    return can_collect()
+    return can_compress()
 
 
 def source_of(loop: Loop) -> str:
@@ -85,12 +88,7 @@ def _gather_rows(loop: Loop, with_species: bool) -> list[str]:
     # one more row, for empty slots, farther away than any atom may be, but not infinite
     body += ["if chunk == 0:", f"    points[total * {loop.stride} :] = F({FAR})"]
     body += [f"for row in range(chunk * {ROWS_PER_TASK}, min(total, (chunk + 1) * {ROWS_PER_TASK})):"]
-    one = ["i = U(source[row])", "a, b, c = F(offset[row, 0]), F(offset[row, 1]), F(offset[row, 2])"]
-    one += [f"at = U(row) * U({loop.stride})"]
-    one += [
-        f"points[at + U({d})] = positions[i, {d}] + (a * cell[0, {d}] + b * cell[1, {d}] + c * cell[2, {d}])"
-        for d in range(3)
-    ]
+    one = place_of_row(loop.stride)
     one += [f"points[at + U({3 + k})] = w{k}[i]" for k in range(loop.weights)]
     if with_species:
         one += ["species_of[row] = max(species[i], np.int32(0))"]
@@ -107,9 +105,7 @@ def _work(
     body += ["centers, capacity = size(frame, 3, 0), size(frame, 3, 1)"]
     body += ["rows = carray(argument(frame, 3), (centers, capacity), np.int32)"]
     body += ["row_of_atom = carray(argument(frame, 6), (atoms,), np.int32)"]
-    for k, (dtype, _, columns) in enumerate(loop.inputs):
-        at, kind = 7 + loop.weights + k, "np.bool_" if dtype == "bool" else f"np.{dtype}"
-        body += [f"p{k} = carray(argument(frame, {at}), (size(frame, {at}, 0) * {columns},), {kind})"]
+    body += input_arrays(loop.inputs, 7 + loop.weights)
     body += [f"c{k} = p{k}[0]" for k in scalar_inputs(loop)]
     body += [f"s{k} = carray(result(frame, {k}), (atoms,), F)" for k in sums]
     if loop.forces:
@@ -124,10 +120,7 @@ def _work(
     body += [f"b{u}{v} = F(0.0)" for u, v in loop.virial]
     body += [f"for i in range(chunk * {CENTERS_PER_TASK}, min(atoms, (chunk + 1) * {CENTERS_PER_TASK})):"]
     center = ["atom = source[i]", "if row_of_atom[atom] != i:", "    continue"]
-    if vectors is None:  # neighbours fill the first slots; bisection finds their number
-        center += ["filled, high = 0, capacity", "while filled < high:", "    middle = (filled + high) // 2"]
-        center += ["    if rows[i, middle] < total:", "        filled = middle + 1"]
-        center += ["    else:", "        high = middle"]
+    center += count_slots() if vectors is None else []
     center += [f"{name} = points[i * {stride} + {k}]" for k, name in enumerate(("xi", "yi", "zi"))]
     center += [f"wi{k} = points[i * {stride} + {3 + k}]" for k in range(loop.weights)]
     center += ["own = species_of[i]"] if with_species else []

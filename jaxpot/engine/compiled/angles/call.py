@@ -13,10 +13,9 @@ from jaxpot.engine.compiled.angles.loop import AngleLoop
 from jaxpot.engine.compiled.angles.source import CENTERS_PER_TASK, source_of
 from jaxpot.engine.compiled.angles.symmetry import symmetric
 from jaxpot.engine.compiled.lines import packed, used
-from jaxpot.engine.compiled.machine import as_read, output_of, table_of, target_of
+from jaxpot.engine.compiled.machine import called, output_of, table_of, target_of
 from jaxpot.engine.compiled.scalar_code import Code, Translation, translate
 from jaxpot.neighbors import Neighbors
-from jaxpot.numerics.manual_axes import abstract_like, vary_alike
 from jaxpot.system import System
 
 __all__ = ["Formulas", "angle_loop"]
@@ -45,26 +44,14 @@ def angle_loop(
     loop, inputs = _loop_of(formulas, params, system.positions.dtype, cutoff, triple_cutoff)
     dtype = system.positions.dtype
     atoms, total = neighbors.row_of_atom.shape[0], neighbors.source.shape[0]
-    centers, capacity = neighbors.rows.shape
-    width = neighbors.plan.inside or capacity
+    width = neighbors.plan.inside or neighbors.rows.shape[1]
     shapes = [((atoms,), dtype), ((atoms, 3), dtype), ((math.ceil(atoms / CENTERS_PER_TASK), 6), dtype)]
     # the scratch: coordinates and species of rows, and the edges within the cutoff, with their gradients
     shapes += [((total, 4), dtype), ((total,), jnp.int32)]
     shapes += [((atoms, width, 3), dtype), ((atoms, width), jnp.int32), ((atoms,), jnp.int32)]
-    arrays = vary_alike([
-        as_read(system.positions, dtype, (atoms, 3), "positions"),
-        as_read(system.species, jnp.int32, (atoms,), "species"),
-        as_read(system.cell, dtype, (3, 3), "cell"),
-        as_read(neighbors.rows, jnp.int32, (centers, capacity), "the list's rows"),
-        as_read(neighbors.source, jnp.int32, (total,), "the list's source"),
-        as_read(neighbors.offset, jnp.int32, (total, 3), "the list's offset"),
-        as_read(neighbors.row_of_atom, jnp.int32, (atoms,), "the list's row_of_atom"),
-        jnp.full((1,), width, jnp.int32),
-        *inputs,
-    ])  # fmt: skip
-    kinds = [abstract_like([jax.typeof(a) for a in arrays], shape, kind) for shape, kind in shapes]
     target = target_of("angles", loop, source_of, ("task",), ("gather_rows", "work", "collect"))
-    energies, forces, virials, *_ = jax.ffi.ffi_call(target, kinds, vmap_method="sequential")(*arrays)
+    further = [jnp.full((1,), width, jnp.int32), *inputs]
+    energies, forces, virials, *_ = called(target, system, neighbors, further, shapes)
     return energies, forces, virials.sum(axis=0)
 
 

@@ -17,7 +17,7 @@ from jaxpot.engine.compiled.angles.stages import (
     stages_of,
 )
 from jaxpot.engine.compiled.lines import names_in
-from jaxpot.engine.compiled.loop import VIRIAL, assignment, indented
+from jaxpot.engine.compiled.loop import VIRIAL, assignment, count_slots, indented
 from jaxpot.engine.compiled.scalar_code import Line
 
 __all__ = ["center_of"]
@@ -26,6 +26,7 @@ __all__ = ["center_of"]
 # whose multiple by the inverse length is the rest of the gradient
 FIRST = ("ux", "uy", "uz", "rj", "inverse", "along", "tx", "ty", "tz")
 COSTLY = re.compile(r"\b(?:exponential|math\.|np\.fmod|ratio)|\*\*")  # worth a place in the scratch
+TO_ROW = ("at = U(row) * U(4)", *[f"d{d} = points[at + U({e})] - {d}i" for e, d in enumerate("xyz")])
 COLUMNS = {name: k for k, name in enumerate(FIRST)}
 
 
@@ -128,16 +129,10 @@ class _Center:
     def _edges(self) -> list[str]:
         """Find the edges within the cutoff, and compute what depends on one of them alone."""
         text = ["atom = source[i]", "counts[i] = 0", "if row_of_atom[atom] != i:", "    continue"]
-        text += ["filled, high = 0, capacity", "while filled < high:", "    middle = (filled + high) // 2"]
-        text += ["    if rows[i, middle] < total:", "        filled = middle + 1", "    else:", "        high = middle"]
+        text += count_slots()
         text += [f"{d}i = points[U(i) * U(4) + U({e})]" for e, d in enumerate("xyz")]
         text += ["own = species_of[i]", "m = 0", "for k in range(filled):"]
-        one = [
-            "row = rows[i, k]",
-            "at = U(row) * U(4)",
-            *[f"d{d} = points[at + U({e})] - {d}i" for e, d in enumerate("xyz")],
-        ]
-        one += ["candidates[m] = row", "m += not (dx * dx + dy * dy + dz * dz >= loose)"]
+        one = ["row = rows[i, k]", *TO_ROW, "candidates[m] = row", "m += not (dx * dx + dy * dy + dz * dz >= loose)"]
         text += indented(one)
         text += [assignment(line) for line in self._center_lines((CENTER,))]
         text += [
@@ -151,11 +146,7 @@ class _Center:
         return text
 
     def _edge(self) -> list[str]:
-        one = [
-            "row = candidates[k]",
-            "at = U(row) * U(4)",
-            *[f"d{d} = points[at + U({e})] - {d}i" for e, d in enumerate("xyz")],
-        ]
+        one = ["row = candidates[k]", *TO_ROW]
         # from both ends, an edge to an image must have the same length to the last digit
         image = ["other = source[row]", *[f"h{d} = F(offset[row, {d}] - offset[i, {d}])" for d in range(3)]]
         image += [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from jaxpot.engine.compiled.lines import names_in
+from jaxpot.engine.compiled.loop import names_read, table_inputs
 from jaxpot.engine.compiled.scalar_code import Line
 
 __all__ = ["AngleLoop"]
@@ -50,12 +50,7 @@ class AngleLoop(NamedTuple):
             begin += number
         return found
 
-    def table_inputs(self) -> list[int]:
-        """Inputs that are tables for look-ups."""
-        return sorted({line.table for line in self.lines if line.table is not None})
-
     def scalar_inputs(self) -> list[int]:
         """Inputs that are single numbers and are read."""
-        tables = self.table_inputs()
-        read = set().union(*(names_in(line.text) for line in self.lines), *map(names_in, self.outputs))
+        tables, read = table_inputs(self.lines), names_read(self.lines, self.outputs)
         return [k for k in range(len(self.inputs)) if k not in tables and f"c{k}" in read]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from jaxpot.engine.compiled.angles.center import center_of
 from jaxpot.engine.compiled.angles.loop import AngleLoop
-from jaxpot.engine.compiled.loop import VIRIAL, indented
+from jaxpot.engine.compiled.loop import VIRIAL, indented, input_arrays, place_of_row
 
 __all__ = ["CENTERS_PER_TASK", "source_of"]
 
@@ -70,16 +70,7 @@ def _gather_rows() -> list[str]:
     """The phase that collects coordinates and species of atoms and images."""
     body = [*_arrays(), *_rows(), f"species = carray(argument(frame, {SPECIES}), (atoms,), np.int32)"]
     body += [f"for row in range(chunk * {ATOMS_PER_TASK}, min(total, (chunk + 1) * {ATOMS_PER_TASK})):"]
-    one = [
-        "i = U(source[row])",
-        "a, b, c = F(offset[row, 0]), F(offset[row, 1]), F(offset[row, 2])",
-        "at = U(row) * U(4)",
-    ]
-    one += [
-        f"points[at + U({d})] = positions[i, {d}] + (a * cell[0, {d}] + b * cell[1, {d}] + c * cell[2, {d}])"
-        for d in range(3)
-    ]
-    one += ["species_of[row] = max(species[i], np.int32(0))"]
+    one = [*place_of_row(4), "species_of[row] = max(species[i], np.int32(0))"]
     return ["def gather_rows(job, chunk):", *indented(body), *indented(one, 2)]
 
 
@@ -89,9 +80,7 @@ def _work(loop: AngleLoop) -> list[str]:
     body += [f"rows = carray(argument(frame, {ROWS}), (centers, capacity), np.int32)"]
     body += [f"energies = carray(result(frame, {ENERGIES}), (atoms,), F)"]
     body += [f"virial = carray(result(frame, {VIRIALS}), (chunk + 1, 6), F)"]
-    for k, (dtype, _, columns) in enumerate(loop.inputs):
-        at, kind = FIRST_INPUT + k, "np.bool_" if dtype == "bool" else f"np.{dtype}"
-        body += [f"p{k} = carray(argument(frame, {at}), (size(frame, {at}, 0) * {columns},), {kind})"]
+    body += input_arrays(loop.inputs, FIRST_INPUT)
     body += [f"c{k} = p{k}[0]" for k in loop.scalar_inputs()]
     body += [f"limit = F({loop.cutoff!r}) * F({loop.cutoff!r})", "loose = limit * F(1.0001)"]
     body += [f"b{u}{v} = F(0.0)" for u, v in VIRIAL]
