@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import os
+import subprocess
+import sys
 from typing import Any
 
 import jax
@@ -14,7 +17,7 @@ import pytest
 import jaxpot
 from jaxpot.engine import Edge, Lookup
 from tests import structures
-from tests.conftest import FLOAT32
+from tests.conftest import FLOAT32, REPOSITORY
 
 DIGITS = 1e-4 if FLOAT32 else 1e-11
 CUTOFF, SHORT = 4.2, 3.1
@@ -168,3 +171,35 @@ def test_the_compiled_loop_equals_xla(potential: jaxpot.Potential, room: int) ->
     wanted = jax.jit(lambda *given: potential.evaluate(*given))(PARAMS, system, traced)
     for one, other in zip(found[:3], wanted[:3], strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=DIGITS * float(jnp.abs(other).max()))
+
+
+SOURCE = """
+import hashlib
+import jax
+import jaxpot
+from jaxpot.engine.compiled.angles import call
+from tests import structures
+from tests.engine.test_angular import ELEMENTS, PARAMS, WITH_BOND_SUMS, as_given
+
+def told(kind, loop, source_of, *_):
+    print(hashlib.sha256(source_of(loop).encode()).hexdigest())
+    raise SystemExit
+
+call.target_of = told
+system = jaxpot.System.from_ase(structures.crystal(ELEMENTS, 5.2, "diamond", 1, seed=3), ELEMENTS)
+jax.jit(WITH_BOND_SUMS.evaluate).lower(PARAMS, system, as_given(system, WITH_BOND_SUMS, 0.4)[0])
+"""
+
+
+def test_every_process_finds_the_machine_code_of_others() -> None:
+    """Source that depended on the order of a set would be compiled anew in each process."""
+    pytest.importorskip("numba", reason="the compiled paths need the extra `fast`")
+    several = [
+        subprocess.run(
+            [sys.executable, "-c", SOURCE], cwd=REPOSITORY, capture_output=True, text=True,
+            check=True, env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(REPOSITORY)},
+        ).stdout
+        for seed in ("1", "2")
+    ]  # fmt: skip
+    assert len(several[0].strip()) == 64
+    assert several[0] == several[1]

@@ -67,7 +67,7 @@ class _Center:
         """
         prefix = "v" if edge == "j" else "u"
         basic = {"j": {"rj", "oj"}, "k": {"rk", "ok"}}[edge]
-        todo = [n for n in self.stages.read(lines, outputs) if n in basic or self._of_edge(n, prefix)]
+        todo = [n for n in sorted(self.stages.read(lines, outputs)) if n in basic or self._of_edge(n, prefix)]
         again, loads, seen = [], [], set()
         while todo:
             name = todo.pop()
@@ -84,7 +84,7 @@ class _Center:
                     loads.append(f"{name} = {self.at(line.name, edge)}")
                 else:
                     again.append(line)
-                    read = names_in(line.text)
+                    read = sorted(names_in(line.text))
                     todo += [self._renamed(n, edge) for n in read if n in ("rj", "oj") or self._of_edge(n, "v")]
         order = {line.name: k for k, line in enumerate(self.stages.lines)}
         again.sort(key=lambda line: order[line.name])
@@ -294,7 +294,7 @@ class _Center:
         """The gradient of each edge, and their sums."""
         change = self.coordination[self.loop.sums :]
         one = ["bj = U(j) * U(STRIDE)", f"along = {self.at('along', 'j')}", f"rj = {self.at('rj', 'j')}"]
-        for name in {n for text in change for n in names_in(text) if n in self.of}:
+        for name in sorted({n for text in change for n in names_in(text) if n in self.of}):
             one += [f"{name} = {self.at(name, 'j')}"] if self.stages.stage[name] == EDGE else []
         one += [f"along += d{k} * {text}" for k, text in enumerate(change)]
         one += [f"inverse = {self.at('inverse', 'j')}"]
