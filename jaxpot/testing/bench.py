@@ -159,8 +159,10 @@ class Bench:
         several = [self.atoms]
         if self.lattice_constant is not None:
             several += [self.atoms * (1, 2, 1), self.tiny() * 2]
-        if self.potential.resolution:
-            several.append(self.cluster())
+        if self.potential.resolution:  # waves for the cluster, and for molecules that reach beyond the cutoff
+            pair = self.cluster()[[0, -1]]
+            pair.positions = [[0, 0, 0], [0, 0, self.potential.cutoff + 0.5]]
+            several += [self.cluster(), pair]
         atoms, slots, images = SPARE
         if self.list is None:
             return Sizes(max(map(len, several)) + atoms, 0, 0)
