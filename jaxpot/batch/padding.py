@@ -51,7 +51,8 @@ class Sizes(tuple[int, ...]):
     @property
     def waves(self) -> tuple[int, int, int]:
         """Waves on either side, for each direction."""
-        return self[3:6]  # type: ignore[return-value]
+        first, second, third = self[3:6]
+        return first, second, third
 
     @property
     def narrower(self) -> tuple[int, ...]:

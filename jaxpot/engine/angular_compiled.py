@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -68,22 +68,18 @@ def _of_scalars(given: AngularFormulas, params: Any, dtype: Any) -> compiled.For
     def shape_of(function: Any) -> Any:
         return jax.tree.structure(jax.eval_shape(function, jnp.zeros((), dtype), jnp.zeros((), jnp.int32)))
 
-    class Shapes(NamedTuple):
-        S: Any = jax.tree.structure(None)
-        z: Any = jax.tree.structure(None)
-
-    shapes, formulas = Shapes(), compiled.Formulas(None, None, None, None, None, 0, 0)
+    formulas = compiled.Formulas(None, None, None, None, None, 0, 0)
+    S_tree = z_tree = jax.tree.structure(None)
     if (coordination := given.coordination) is not None:
 
         def f(p: Any, r: Any, own: Any, other: Any) -> tuple[jax.Array, ...]:
             return flat(coordination(Lookup(p, (own, other), count), r))
 
-        tree = shape_of(lambda r, s: coordination(Lookup(params, (s, s), count), r))
-        shapes = shapes._replace(S=tree)
-        formulas = formulas._replace(coordination=f, sums=tree.num_leaves)
+        S_tree = shape_of(lambda r, s: coordination(Lookup(params, (s, s), count), r))
+        formulas = formulas._replace(coordination=f, sums=S_tree.num_leaves)
 
     def unflat_S(S: Any) -> Any:
-        return None if given.coordination is None else jax.tree.unflatten(shapes.S, S)
+        return None if given.coordination is None else jax.tree.unflatten(S_tree, S)
 
     def angle(formula: Any) -> Any:
         def of(p: Any, rj: Any, rk: Any, cosine: Any, S: Any, own: Any, oj: Any, ok: Any) -> Any:
@@ -99,16 +95,16 @@ def _of_scalars(given: AngularFormulas, params: Any, dtype: Any) -> compiled.For
             S = tuple(jnp.zeros((), dtype) for _ in range(formulas.sums))
             return of_around(params, r, r, r, S, s, s, s)
 
-        shapes = shapes._replace(z=shape_of(probe))
+        z_tree = shape_of(probe)
 
         def g(*values: Any) -> tuple[jax.Array, ...]:
             return flat(of_around(*values))
 
-        formulas = formulas._replace(around=g, bond_sums=shapes.z.num_leaves)
+        formulas = formulas._replace(around=g, bond_sums=z_tree.num_leaves)
     if (bond := given.bond) is not None:
 
         def V(p: Any, r: Any, z: Any, S: Any, own: Any, other: Any) -> Any:
-            sums = None if given.around is None else jax.tree.unflatten(shapes.z, z)
+            sums = None if given.around is None else jax.tree.unflatten(z_tree, z)
             return bond(Lookup(p, (own, other), count), r, sums, unflat_S(S))
 
         formulas = formulas._replace(bond=V)

@@ -70,7 +70,7 @@ def meam_files(paths: Sequence[Path]) -> tuple[Path, Path | None]:
     """The library and the parameter file, of files in any order, or of one that has its library beside it."""
     if len(paths) > 2:
         raise ValueError(f"MEAM takes a library and a parameter file, got {[os.fspath(path) for path in paths]}")
-    libraries = [path for path in paths if _is_library(path)]
+    libraries = [path for path in paths if not has_assignments(path)]
     if len(libraries) == len(paths) == 2:
         raise FileFormatError(paths[1], None, "is a second library", "give one library and its parameter file")
     others = [path for path in paths if path not in libraries]
@@ -85,15 +85,6 @@ def meam_files(paths: Sequence[Path]) -> tuple[Path, Path | None]:
     if not libraries:
         read_library(others[0])  # says what is wrong
     return libraries[0], others[0] if others else None
-
-
-def _is_library(path: Path) -> bool:
-    """Whether a file is a library; if not, it is a file of parameters. What is wrong with the more likely is raised."""
-    if has_assignments(path):
-        read_parameters(path)
-        return False
-    read_library(path)
-    return True
 
 
 def load_meam(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-__all__ = ["safe_exp_to_cutoff", "safe_power", "safe_sqrt"]
+__all__ = ["safe_exp_to_cutoff", "safe_sqrt"]
 
 
 def safe_sqrt(x: jax.Array) -> jax.Array:
@@ -28,29 +28,6 @@ def safe_sqrt(x: jax.Array) -> jax.Array:
     """
     zero = x == 0
     return jnp.where(zero, 0.0, jnp.sqrt(jnp.where(zero, 1.0, x)))
-
-
-def safe_power(x: jax.Array, n: jax.Array) -> jax.Array:
-    """x^n for x >= 0 and n > 0, with finite derivatives at x = 0.
-
-    At x = 0 the derivative with respect to x is 1 for n = 1, and 0 for any other n, also where it is infinite, for
-    n < 1: sums over neighbours are 0 where there are none, and then infinity would meet zero.
-
-    Args:
-        x: any shape, not negative.
-        n: an exponent, or one for each x.
-
-    Returns:
-        The power.
-
-    Example:
-        >>> import jax
-        >>> from jaxpot.numerics.safe import safe_power
-        >>> [float(jax.grad(safe_power)(0.0, n)) for n in (0.8, 1.0, 1.5)]
-        [0.0, 1.0, 0.0]
-    """
-    replaced = (x == 0) & (n != 1)
-    return jnp.where(replaced, 0.0, jnp.where(replaced, 1.0, x) ** n)
 
 
 def safe_exp_to_cutoff(strength: jax.Array, r: jax.Array, end: jax.Array) -> jax.Array:

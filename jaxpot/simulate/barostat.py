@@ -149,7 +149,7 @@ def _pulled(ensemble: Ensemble, state: MDState) -> MDState:
     virial, unit = bath.virial, jnp.eye(3, dtype=dtype)
     if ensemble.cell == "isotropic":
         energy = twice_kinetic_energy(state)
-        inside = energy - (virial[0, 0] + virial[1, 1] + virial[2, 2])
+        inside = energy - _trace(virial)
         pull = (inside / 3.0 - (outside - energy / freedom)) * unit
     else:
         momenta = state.masses[:, None] * state.velocities

@@ -123,10 +123,9 @@ def run_md(
     limit = time.perf_counter() + (math.inf if minutes is None else 60.0 * minutes)
     files = RunFiles(Path(output), settings.trajectory_format)
     restart = load_restart(files.restart) if resume else None
-    if atoms is not None:
-        extras = data_of(atoms, potential.needs) | dict(extras or {})
     if restart is not None:
         if atoms is not None:
+            extras = data_of(atoms, potential.needs) | dict(extras or {})
             dtype = checked_dtype(settings.precision)
             check_structure(restart, System.from_ase(atoms, potential.elements, dtype), atoms, settings)
         atoms = restart.atoms

@@ -33,23 +33,23 @@ class LongRange:
 
     Attributes:
         alpha: 1/Å, of the smeared charges.
+        accuracy: of the forces; see :mod:`jaxpot.engine.lattice.accuracy`.
         resolution: 1/Å, the largest wave number.
-        spacing: Å, of a mesh.
         order: of a mesh's B-splines.
         method: ``"waves"``, ``"mesh"`` or ``"auto"``, the one that takes less time.
     """
 
     alpha: float
+    accuracy: float
     resolution: float
-    spacing: float
     order: int
     method: Method
 
     @classmethod
     def chosen(cls, cutoff: float, accuracy: float, order: int, method: Method) -> LongRange:
-        """From a cutoff of the pairs, Å, and an accuracy of the forces; see :mod:`jaxpot.engine.lattice.accuracy`."""
+        """From a cutoff of the pairs, Å, and an accuracy of the forces."""
         alpha = splitting(cutoff, accuracy)
-        return cls(alpha, largest_wave(alpha, accuracy), mesh_spacing(alpha, accuracy, order), order, method)
+        return cls(alpha, accuracy, largest_wave(alpha, accuracy), order, method)
 
     def potential(self, system: System, charges: jax.Array, neighbors: Neighbors) -> jax.Array:
         """The potential of all smeared charges at the atoms, their own included.
@@ -108,10 +108,13 @@ class LongRange:
         lengths = np.array(plan.waves) * (2 * math.pi / plan.resolution)
         first, second, third = (max(1, math.ceil(one * self.resolution / (2 * math.pi) - 1e-9)) for one in lengths)
         waves = WaveSum((first, second, third))
-        first, second, third = (mesh_size(max(one / self.spacing, self.order + 1)) for one in lengths)
+        if self.method == "waves":
+            return waves, lengths
+        spacing = mesh_spacing(self.alpha, self.accuracy, self.order)
+        first, second, third = (mesh_size(max(one / spacing, self.order + 1)) for one in lengths)
         mesh = Mesh((first, second, third), self.order)
-        if self.method != "auto":
-            return (waves if self.method == "waves" else mesh), lengths
+        if self.method == "mesh":
+            return mesh, lengths
         number = math.prod(one.size for one in waves.integers)
         by_mesh = POINT_COST * math.prod(mesh.sizes) + ATOM_COST * plan.atoms
         return (waves if plan.atoms * number <= by_mesh else mesh), lengths

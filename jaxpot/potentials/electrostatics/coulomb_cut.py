@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import jax
-
-from jaxpot.numerics.switching import cut_off, largest_cutoff
 from jaxpot.potential import Potential
-from jaxpot.potentials.electrostatics.pairs import charge_pairs
+from jaxpot.potentials.electrostatics.pairs import cut_charge_pairs
 from jaxpot.spec import potential_kind
 from jaxpot.units import COULOMB
 
@@ -55,11 +52,4 @@ def coulomb_cut(
 
     Reference: LAMMPS's ``pair_style coul/cut``.
     """
-    name = "coulomb_cut"
-    largest = largest_cutoff(name, cutoff, None)
-    phi = cut_off(name, lambda p, r: 1.0 / r, cutoff, mode, switch_from)
-
-    def shape(p: dict[str, jax.Array], r: jax.Array) -> jax.Array:
-        return phi(p, r, lambda table: table)
-
-    return charge_pairs(name, shape, largest, elements, constant)
+    return cut_charge_pairs("coulomb_cut", lambda p, r: 1.0 / r, cutoff, mode, switch_from, elements, constant)

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
-from jaxpot.numerics.switching import cut_off, largest_cutoff
 from jaxpot.potential import Potential
-from jaxpot.potentials.electrostatics.pairs import charge_pairs
+from jaxpot.potentials.electrostatics.pairs import cut_charge_pairs
 from jaxpot.spec import potential_kind
 from jaxpot.units import COULOMB
 
@@ -54,11 +53,8 @@ def coulomb_debye(
 
     Reference: P. Debye and E. Hückel, Phys. Z. 24, 185 (1923); LAMMPS's ``pair_style coul/debye``.
     """
-    name = "coulomb_debye"
-    largest = largest_cutoff(name, cutoff, None)
-    phi = cut_off(name, lambda p, r: jnp.exp(-p["kappa"] * r) / r, cutoff, mode, switch_from)
 
-    def shape(p: dict[str, jax.Array], r: jax.Array) -> jax.Array:
-        return phi(p, r, lambda table: table)
+    def screened(p: dict[str, jax.Array], r: jax.Array) -> jax.Array:
+        return jnp.exp(-p["kappa"] * r) / r
 
-    return charge_pairs(name, shape, largest, elements, constant, ("kappa",))
+    return cut_charge_pairs("coulomb_debye", screened, cutoff, mode, switch_from, elements, constant, ("kappa",))

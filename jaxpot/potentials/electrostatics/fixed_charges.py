@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import jax
 import jax.numpy as jnp
 
 from jaxpot.evaluation import Evaluation, Functions, Outputs, Params
@@ -55,11 +54,7 @@ def fixed_charges(elements: Sequence[str]) -> Potential:
 
     def evaluate(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
         energies, extras = outputs(params, system, neighbors)
-        return Evaluation(energies, jnp.zeros_like(system.positions), _no_virial(system.positions), extras)
+        return Evaluation(energies, jnp.zeros_like(system.positions), jnp.zeros((3, 3), energies.dtype), extras)
 
     gives = frozenset({"charges"})
     return Potential("fixed_charges", 0.0, elements, Functions(outputs, evaluate), gives=gives, constant=gives)
-
-
-def _no_virial(positions: jax.Array) -> jax.Array:
-    return jnp.zeros((3, 3), positions.dtype)

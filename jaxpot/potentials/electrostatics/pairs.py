@@ -12,10 +12,11 @@ from jaxpot.engine.rows import is_center, per_atom
 from jaxpot.evaluation import Evaluation, Functions, Outputs, Params
 from jaxpot.neighbors import Neighbors
 from jaxpot.numerics.named import named_parameters
+from jaxpot.numerics.switching import cut_off, largest_cutoff
 from jaxpot.potential import Potential
 from jaxpot.system import System
 
-__all__ = ["Shape", "charge_pairs", "with_own_terms"]
+__all__ = ["Shape", "charge_pairs", "cut_charge_pairs"]
 
 Numbers = dict[str, jax.Array]
 Shape = Callable[[Numbers, jax.Array], jax.Array]
@@ -54,41 +55,51 @@ def charge_pairs(
     if own is None:
         return pairs
 
-    def factor(params: Params, dtype: jnp.dtype) -> jax.Array:
-        return constant * own(named_parameters(name, params, dtype, names))
-
-    return with_own_terms(pairs, factor)
-
-
-def with_own_terms(potential: Potential, factor: Callable[[Params, jnp.dtype], jax.Array]) -> Potential:
-    """A potential plus sum_i c q_i^2, which has no forces.
-
-    Args:
-        potential: needs ``charges``.
-        factor: ``(params, dtype) -> c``, eV / e^2, one number or [species].
-
-    Returns:
-        A :class:`jaxpot.Potential` that takes the same params.
-    """
-
     def own_energies(params: Params, system: System, neighbors: Neighbors) -> jax.Array:
-        charges, c = per_atom(system, "charges"), factor(params, system.positions.dtype)
-        each = (c if c.ndim == 0 else c[jnp.maximum(system.species, 0)]) * charges**2
+        charges = per_atom(system, "charges")
+        each = constant * own(named_parameters(name, params, charges.dtype, names)) * charges**2
         return jnp.where(is_center(system, neighbors), each, 0.0)
 
     def outputs(params: Params, system: System, neighbors: Neighbors) -> Outputs:
-        found = potential.unchecked.outputs(params, system, neighbors)
+        found = pairs.unchecked.outputs(params, system, neighbors)
         return found._replace(energies=found.energies + own_energies(params, system, neighbors))
 
     def evaluate(params: Params, system: System, neighbors: Neighbors) -> Evaluation:
-        found = potential.unchecked.evaluate(params, system, neighbors)
+        found = pairs.unchecked.evaluate(params, system, neighbors)
         return found._replace(energies=found.energies + own_energies(params, system, neighbors))
 
-    return Potential(
-        potential.name,
-        potential.cutoff,
-        potential.elements,
-        Functions(outputs, evaluate),
-        needs=potential.needs,
-        prepare=potential.prepare,
-    )
+    return Potential(name, cutoff, elements, Functions(outputs, evaluate), needs=pairs.needs, prepare=pairs.prepare)
+
+
+def cut_charge_pairs(
+    name: str,
+    function: Shape,
+    cutoff: float,
+    mode: str,
+    switch_from: float | None,
+    elements: Sequence[str] | None,
+    constant: float,
+    names: Sequence[str] = (),
+) -> Potential:
+    """E = k sum_{i<j} q_i q_j g(r_ij), where g ends at the cutoff in a way that the user chooses.
+
+    Args:
+        name: of the potential.
+        function: ``(params, distances) -> g``, 1/Å, without an end.
+        cutoff: Å.
+        mode: how g ends, see :func:`jaxpot.numerics.switching.cut_off`.
+        switch_from: Å; with ``mode="switched"`` only.
+        elements: chemical symbols whose order gives the species; None for one kind of atom.
+        constant: k, eV Å / e^2.
+        names: of the params.
+
+    Returns:
+        The :class:`jaxpot.Potential`, which needs ``charges``.
+    """
+    largest = largest_cutoff(name, cutoff, None)
+    phi = cut_off(name, function, cutoff, mode, switch_from)
+
+    def shape(p: Numbers, r: jax.Array) -> jax.Array:
+        return phi(p, r, lambda number: number)
+
+    return charge_pairs(name, shape, largest, elements, constant, names)
